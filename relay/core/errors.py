@@ -1,0 +1,258 @@
+"""Every way in which a message is not taken, and what its client hears.
+
+    RelayError
+    ├── Refused                      5xx: trying again changes nothing
+    │   ├── NotPermitted             550 5.7.1   domain not yours
+    │   ├── AuthRequired             530 5.7.0
+    │   ├── BadCredentials           535 5.7.8
+    │   ├── TlsRequired              538 5.7.11
+    │   ├── BadSender                550 5.6.0   From missing, unparseable, ambiguous
+    │   ├── BadMessage               550 5.6.0   header section that cannot be relayed
+    │   ├── BareNewline              550 5.6.11  a CR or LF alone in the content
+    │   ├── MailLoop                 554 5.4.6
+    │   ├── MessageTooBig            552 5.3.4
+    │   ├── NeverFits                550 5.5.3   more recipients than the policy will ever allow
+    │   └── UpstreamLacks            554 5.6.3 / 550 5.6.7  8BITMIME, SMTPUTF8
+    ├── Deferred                     4xx: time cures it
+    │   ├── WarmupLimit              451 4.7.1   a wall (`quota.Wall`)
+    │   ├── TooManyRecipients        452 4.5.3
+    │   ├── StoreTrouble             451 4.3.0
+    │   ├── KeyTrouble               451 4.3.0   a DKIM key that cannot be used
+    │   ├── UpstreamTrouble          451 4.4.1   nothing was handed over
+    │   ├── UnknownOutcome           451 4.3.0   the upstream may have taken it
+    │   ├── StillUnderWay            451 4.3.0   an earlier attempt is not decided yet
+    │   └── ShuttingDown             421 4.3.2   also overload
+    └── UpstreamAnswered             the upstream's own code and text
+
+Every leaf owns its reply and its metric label (`outcome`). `edge/replies.py` is the only
+place that turns an exception into a reply; whatever is not in this tree is 451 4.3.0.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from relay.core.quota import Wall
+from relay.core.reply import Reply
+from relay.core.wording import deferral_text, never_fits_text
+
+
+class RelayError(Exception):
+    """A message, or a step of its session, that the relay does not take."""
+
+    outcome: ClassVar[str] = "failed"
+    code: ClassVar[int] = 451
+    detail: ClassVar[str] = "3.0"
+
+    def reply(self) -> Reply:
+        """What the client hears (without the reference id)."""
+        return Reply(self.code, self.detail, str(self))
+
+
+class Refused(RelayError):
+    """Trying again changes nothing."""
+
+    outcome = "refused"
+    code = 550
+    detail = "7.1"
+
+
+class NotPermitted(Refused):
+    """The domain is not one of the tenant's (rule 4)."""
+
+
+class AuthRequired(Refused):
+    """No tenant: neither by credential nor by network (RFC 4954 §6)."""
+
+    code = 530
+    detail = "7.0"
+
+    def __init__(self, text: str = "authentication required") -> None:
+        super().__init__(text)
+
+
+class BadCredentials(Refused):
+    """RFC 4954 §6."""
+
+    code = 535
+    detail = "7.8"
+
+    def __init__(self, text: str = "authentication credentials invalid") -> None:
+        super().__init__(text)
+
+
+class TlsRequired(Refused):
+    """AUTH on a connection that is neither encrypted nor allowed to go without (RFC 4954 §6)."""
+
+    code = 538
+    detail = "7.11"
+
+    def __init__(self, text: str = "encryption required for this authentication") -> None:
+        super().__init__(text)
+
+
+class BadSender(Refused):
+    """The From header is missing, cannot be parsed, or does not name one responsible sender."""
+
+    detail = "6.0"
+
+
+class BadMessage(Refused):
+    """The header section is not one that can be relayed."""
+
+    detail = "6.0"
+
+
+class BareNewline(Refused):
+    """CR or LF alone in the content (RFC 5321 §2.3.8)."""
+
+    detail = "6.11"
+
+    def __init__(self, text: str = "bare CR or LF in the message; lines must end in CRLF") -> None:
+        super().__init__(text)
+
+
+class MailLoop(Refused):
+    """RFC 5321 §6.3."""
+
+    code = 554
+    detail = "4.6"
+
+    def __init__(self, received_count: int) -> None:
+        super().__init__(f"mail loop: {received_count} Received fields")
+
+
+class MessageTooBig(Refused):
+    """RFC 1870 §6.2. `limit` in bytes."""
+
+    code = 552
+    detail = "3.4"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"message exceeds the limit of {limit} bytes")
+
+
+class NeverFits(Refused):
+    """More recipients than any day of the policy allows; time does not cure it."""
+
+    detail = "5.3"
+
+    def __init__(self, wall: Wall) -> None:
+        super().__init__(never_fits_text(wall))
+        self.wall = wall
+
+
+class UpstreamLacks(Refused):
+    """The upstream does not offer an extension that the message needs."""
+
+    def __init__(self, extension: str) -> None:
+        super().__init__(f"the next hop does not offer {extension}, which this message needs")
+        self.extension = extension
+
+    def reply(self) -> Reply:
+        """554 5.6.3 (RFC 6152 §3) or 550 5.6.7 (RFC 6531 §3.5)."""
+        if self.extension == "SMTPUTF8":
+            return Reply(550, "6.7", str(self))
+        return Reply(554, "6.3", str(self))
+
+
+class Deferred(RelayError):
+    """Time cures it."""
+
+    outcome = "deferred"
+
+
+class WarmupLimit(Deferred):
+    """A wall (DESIGN §6)."""
+
+    detail = "7.1"
+
+    def __init__(self, wall: Wall) -> None:
+        super().__init__(deferral_text(wall))
+        self.wall = wall
+
+
+class TooManyRecipients(Deferred):
+    """RFC 5321 §4.5.3.1.10."""
+
+    code = 452
+    detail = "5.3"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"too many recipients: at most {limit} in one transaction")
+
+
+class StoreTrouble(Deferred):
+    """The store did not answer, or not in time (rule 5)."""
+
+    outcome = "failed"
+
+    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
+        super().__init__(text)
+
+
+class KeyTrouble(Deferred):
+    """A DKIM key cannot be loaded; nothing leaves unsigned in its place."""
+
+    outcome = "failed"
+
+    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
+        super().__init__(text)
+
+
+class UpstreamTrouble(Deferred):
+    """The upstream could not be asked; it has not taken the message."""
+
+    outcome = "failed"
+    detail = "4.1"
+
+    def __init__(self, text: str = "next hop not reachable, please try again later") -> None:
+        super().__init__(text)
+
+
+class UnknownOutcome(Deferred):
+    """The connection was lost after the final dot: the upstream may have taken the message."""
+
+    outcome = "failed"
+
+    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
+        super().__init__(text)
+
+
+class StillUnderWay(Deferred):
+    """An earlier attempt at the same message is still being forwarded."""
+
+    def __init__(self, text: str = "an earlier attempt at this message is still under way") -> None:
+        super().__init__(text)
+
+
+class ShuttingDown(Deferred):
+    """RFC 5321 §3.8."""
+
+    code = 421
+    detail = "3.2"
+
+    def __init__(self, text: str = "service shutting down, please try again later") -> None:
+        super().__init__(text)
+
+
+class UpstreamAnswered(RelayError):
+    """The upstream said no. `recipient` is the one it refused, None for the whole message."""
+
+    def __init__(self, answer: Reply, recipient: str | None = None) -> None:
+        super().__init__(answer.text)
+        self.answer = answer
+        self.recipient = recipient
+
+    @property
+    def outcome(self) -> str:  # type: ignore[override]
+        """`refused` for 5xx, `deferred` for 4xx."""
+        return "refused" if self.answer.code // 100 == 5 else "deferred"  # noqa: PLR2004
+
+    def reply(self) -> Reply:
+        """The upstream's own code, enhanced code and text; the refused recipient is named."""
+        if self.recipient is None:
+            return self.answer
+        return Reply(
+            self.answer.code, self.answer.detail, f"<{self.recipient}>: {self.answer.text}"
+        )

@@ -1,0 +1,59 @@
+"""Ramps: how the daily cap of a route rises.
+
+A ramp is a list of tiers; a tier is a threshold and the cap from there on (DESIGN §2).
+What the threshold counts is the ramp's `advance`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from enum import StrEnum
+
+Cap = int | None
+"""The most sends in one window; None is unlimited."""
+
+
+class Advance(StrEnum):
+    """What moves a route up its ramp."""
+
+    CALENDAR_DAYS = "calendar-days"
+    LIFETIME_SENDS = "lifetime-sends"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """From `start` (days, or lifetime sends) on, at most `cap` sends in a window."""
+
+    start: int
+    cap: Cap
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """Tiers in rising order of `start`, the first of them at 0."""
+
+    advance: Advance
+    tiers: tuple[Tier, ...]
+
+    def tier_at(self, progress: int) -> Tier:
+        """The tier in force at `progress` (days or sends, 0 or more)."""
+        starts = [tier.start for tier in self.tiers]
+        return self.tiers[max(0, bisect_right(starts, progress) - 1)]
+
+    def next_tier(self, progress: int) -> Tier | None:
+        """The first tier above the one in force at `progress`, or None at the last."""
+        return next((tier for tier in self.tiers if tier.start > progress), None)
+
+    def largest(self) -> Cap:
+        """The highest cap that the ramp will ever allow; None is unlimited."""
+        caps = [tier.cap for tier in self.tiers]
+        return None if None in caps else max(cap for cap in caps if cap is not None)
+
+    def first_fitting(self, sends: int) -> Tier | None:
+        """The first tier whose cap admits `sends` at once, or None if none ever does."""
+        return next((t for t in self.tiers if t.cap is None or t.cap >= sends), None)
+
+    def warmed_at(self) -> int | None:
+        """The threshold from which the cap is unlimited for good, or None if it never is."""
+        return self.tiers[-1].start if self.tiers[-1].cap is None else None

@@ -1,0 +1,124 @@
+"""Who may send what, as plain values: tenants, credentials, domains, routes.
+
+The settings room builds one `Directory` from the config file; the edge and the pipeline
+only look things up in it. A reload makes a new one: nothing in it ever changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+
+from relay.core.policy import Policy
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+
+class MailClass(StrEnum):
+    """The class of a message (DESIGN §2)."""
+
+    MARKETING = "marketing"
+    TRANSACTIONAL = "transactional"
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A generated token's keyed hash (`secret`, see `settings/tokens.py`) and its class."""
+
+    username: str
+    secret: str = field(repr=False)
+    mail_class: MailClass | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DkimKey:
+    """A selector and the file that holds its private key."""
+
+    selector: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RouteId:
+    """Domain and upstream: what a warm-up is counted for."""
+
+    domain: str
+    upstream: str
+
+    def __str__(self) -> str:
+        return f"{self.domain}@{self.upstream}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route and its policy (`policy.EXEMPT` where there is no warm-up)."""
+
+    id: RouteId
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class SendingDomain:
+    """A domain that a tenant may send from. `name` is a lower case A-label."""
+
+    name: str
+    tenant: str
+    routes: tuple[Route, ...]
+    envelope_domains: frozenset[str] = frozenset()
+    dkim: tuple[DkimKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A customer of the relay."""
+
+    name: str
+    credentials: tuple[Credential, ...] = ()
+    networks: tuple[IPNetwork, ...] = ()
+    domains: tuple[SendingDomain, ...] = ()
+
+    @property
+    def envelope_domains(self) -> frozenset[str]:
+        """Every domain that may stand in the envelope of this tenant's mail."""
+        names = {domain.name for domain in self.domains}
+        return frozenset(names.union(*(domain.envelope_domains for domain in self.domains)))
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Every tenant, with the look-ups that a message needs. Built by `directory_of`."""
+
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    domains: dict[str, SendingDomain] = field(default_factory=dict)
+    credentials: dict[str, tuple[Credential, Tenant]] = field(default_factory=dict)
+    networks: tuple[tuple[IPNetwork, Tenant], ...] = ()
+    envelope_domains: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def tenant_at(self, address: IPAddress) -> Tenant | None:
+        """The tenant whose network holds `address`; the narrowest network wins."""
+        if isinstance(address, IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return next((tenant for network, tenant in self.networks if address in network), None)
+
+    def may_send_as(self, tenant: Tenant, envelope_domain: str) -> bool:
+        """Whether `envelope_domain` (lower case A-label) may stand in `tenant`'s envelopes."""
+        return envelope_domain in self.envelope_domains.get(tenant.name, frozenset())
+
+    def routes(self) -> list[Route]:
+        """Every route, in the order of the config."""
+        return [route for domain in self.domains.values() for route in domain.routes]
+
+
+def directory_of(tenants: list[Tenant]) -> Directory:
+    """The directory of `tenants`, whose names, domains and usernames are unique."""
+    networks = [(network, tenant) for tenant in tenants for network in tenant.networks]
+    return Directory(
+        tenants={tenant.name: tenant for tenant in tenants},
+        domains={domain.name: domain for tenant in tenants for domain in tenant.domains},
+        credentials={c.username: (c, tenant) for tenant in tenants for c in tenant.credentials},
+        networks=tuple(sorted(networks, key=lambda pair: -pair[0].prefixlen)),
+        envelope_domains={tenant.name: tenant.envelope_domains for tenant in tenants},
+    )

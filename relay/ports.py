@@ -1,0 +1,220 @@
+"""The Protocols between rooms: what each promises the others.
+
+Every promise is about four things: atomicity (what others can see half done), idempotency
+(what may be called twice), cancellation (what a cancelled caller leaves behind) and failure
+(what is raised, and what is then certain). `app.py` decides who implements them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from relay.core.mail import Classified, Client, Envelope, Outgoing, Submission
+from relay.core.quota import Demand, Granted, Reservation, Seen, Standing, Verdict, Walled
+from relay.core.reply import Reply
+from relay.core.tenancy import Directory, Route, RouteId
+from relay.core.window import Window
+
+
+class Clock(Protocol):
+    """The only source of *now*; injected, so that tests and demonstrations can move it."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC. Never fails."""
+
+
+class Settings(Protocol):
+    """The config in force."""
+
+    @property
+    def directory(self) -> Directory:
+        """Tenants, domains, routes and policies; replaced whole by a reload, never changed."""
+
+
+class QuotaStore(Protocol):
+    """Exact counters, shared by every relay on the store. Raises StoreTrouble, nothing else.
+
+    Every verb is one atomic step in the store. All have a deadline of their own; after
+    StoreTrouble from `reserve` the charge may stand (rule 1: unknown is charged).
+    """
+
+    async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
+        """Charge `demand.count`, all or nothing, unless a wall is in the way.
+
+        Earlier attempts at the same message (rule 3) are reported instead, and nothing is
+        charged, unless `anew` says that this is a mail of its own. Never retried: calling it
+        twice charges twice. A cancelled call may have charged.
+        """
+
+    async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
+        """Record what became of `reservation`; it must come before the client hears of it.
+
+        SENT starts the clock (first send), counts towards the lifetime and, where there is a
+        fingerprint, remembers the acceptance as TAKEN until `heard`. REFUND gives the charge
+        back to its own window. Idempotent: the second call changes nothing.
+        """
+
+    async def left(self, reservation: Reservation) -> None:
+        """The client's connection was lost before it heard an answer. Idempotent.
+
+        Before SENT is settled this marks the attempt LEFT, for a bounded time; after it, GONE.
+        Does nothing where there is no fingerprint.
+        """
+
+    async def heard(self, reservation: Reservation) -> None:
+        """The client was seen to hear of the acceptance: forget it. Idempotent."""
+
+    async def standing(self, route: Route, window: Window) -> Standing:
+        """The route as it stands. Reads only."""
+
+    async def standings(self, wanted: list[tuple[Route, Window]]) -> list[Standing]:
+        """Many at once, in the order asked for. Reads only; not one instant for all."""
+
+    async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
+        """No more reservations until `resume`. False if it was paused already."""
+
+    async def resume(self, route: RouteId) -> bool:
+        """Undo `pause`. False if it was not paused."""
+
+    async def graduate(self, route: RouteId, now: datetime) -> bool:
+        """No cap from now on. False if it had graduated already."""
+
+    async def restart(self, route: RouteId) -> bool:
+        """Back to `pending`: the first send, lifetime and graduation are forgotten.
+
+        What was sent in the current window stays counted. False if there was nothing to undo.
+        """
+
+
+class Instances(Protocol):
+    """Which relay processes live (rule 3 asks it of the one that noted an acceptance)."""
+
+    @property
+    def own(self) -> str:
+        """The id of this process, new at each start; session ids begin with it and a dot."""
+
+    async def is_alive(self, instance: str) -> bool:
+        """Whether `instance` is alive *now*: waits until it is seen to beat, or has missed it.
+
+        May take a few seconds for an instance that was killed. Raises StoreTrouble.
+        """
+
+
+class Signer(Protocol):
+    """DKIM."""
+
+    async def sign(self, message: Classified, head: bytes, body: memoryview) -> bytes:
+        """The DKIM-Signature fields for `head` + `body`, each ending in CRLF, one per key.
+
+        `head` is the header section without the empty line, `body` everything after it, the
+        empty line included. Returns b"" for a domain without keys. Raises KeyTrouble (a RelayError)
+        when a key cannot be loaded: an unsigned message never leaves in its place.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The upstream took every recipient; `answer` is its reply to the final dot."""
+
+    answer: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class SaidNo:
+    """The upstream refused (5xx) or deferred (4xx), and took nothing.
+
+    `recipient` names the first refused one; None where the message as a whole was refused.
+    """
+
+    answer: Reply
+    recipient: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Nothing was handed over: proven, because the final dot was never sent. `why` is for the log."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """The upstream does not offer `extension`, which the message needs; nothing was handed over."""
+
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The final dot was sent and no valid reply came. `why` is for the log."""
+
+    why: str
+
+
+Outcome = Taken | SaidNo | Unreachable | Lacks | Unknown
+
+
+class Upstream(Protocol):
+    """One SMTP server (or maildir) that mail is handed to."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the config."""
+
+    @property
+    def offers(self) -> frozenset[str] | None:
+        """EHLO keywords it was last seen to offer, upper case; None before the first contact."""
+
+    async def deliver(self, message: Outgoing) -> Outcome:
+        """Hand `message` over to all of its recipients, all or nothing.
+
+        Never raises but for cancellation, and never sends a message twice: it tries another
+        connection or host only while it is certain that nothing was handed over. Every step
+        has a deadline. A cancelled call leaves no half transaction on a pooled connection.
+        """
+
+    async def probe(self) -> str | None:
+        """Connect and greet: None when it answers, else what is wrong, for people."""
+
+    async def close(self) -> None:
+        """QUIT and close every connection, within a bounded time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that the upstream took. `receipt` is None where nothing needs to be heard."""
+
+    reply: Reply
+    receipt: Reservation | None
+
+
+class Relay(Protocol):
+    """What the edge asks of the pipeline. Everything not taken is raised as a RelayError."""
+
+    def check_sender(self, client: Client, mail_from: str) -> None:
+        """MAIL: whether `client` may use this reverse-path. Raises NotPermitted."""
+
+    async def check_quota(self, client: Client, envelope: Envelope) -> None:
+        """First RCPT: raises WarmupLimit where the route is at its cap or paused.
+
+        Says nothing where the sending domain is not certain yet, or where the message might
+        be a retry of one already taken. Never raises StoreTrouble: DATA will.
+        """
+
+    async def relay(self, submission: Submission) -> Accepted:
+        """The whole sentence: classify, reserve, sign, forward, settle.
+
+        Must be let run to its end once called, even when the client is gone: cancelling it
+        charges what is in flight.
+        """
+
+    async def left(self, submission: Submission) -> None:
+        """The client's connection was lost while `relay` was under way. Never raises."""
+
+    async def unheard(self, receipt: Reservation) -> None:
+        """The client's connection was lost before it was seen to hear. Never raises."""
+
+    async def heard(self, receipt: Reservation) -> None:
+        """The client was seen to hear: its next command came. Never raises."""
