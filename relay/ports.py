@@ -134,7 +134,7 @@ class SaidNo:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Nothing was handed over: proven, because the final dot was never sent. `why` is for the log."""
+    """Nothing was handed over: proven, for the final dot was never sent. `why` is for the log."""
 
     why: str
 

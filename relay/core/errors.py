@@ -247,7 +247,7 @@ class UpstreamAnswered(RelayError):
     @property
     def outcome(self) -> str:  # type: ignore[override]
         """`refused` for 5xx, `deferred` for 4xx."""
-        return "refused" if self.answer.code // 100 == 5 else "deferred"  # noqa: PLR2004
+        return "refused" if self.answer.code // 100 == 5 else "deferred"
 
     def reply(self) -> Reply:
         """The upstream's own code, enhanced code and text; the refused recipient is named."""
