@@ -1,0 +1,52 @@
+"""Domain names in the one form that the relay compares: lower case IDNA A-labels.
+
+Knows nothing of DNS: whether a name exists is asked elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_DOMAIN = 253
+"""Characters of a name without its final dot (RFC 1035 §2.3.4)."""
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+# IDNA 2003 (all that the standard library has) maps these to other names than IDNA 2008 does.
+_DEVIATIONS = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
+
+
+def normalize_domain(text: str) -> str:
+    """`text` as lower case A-labels without a final dot (RFC 5890 §2.3.2.1).
+
+    Raises ValueError, in words for people, for what is not a domain name: an address
+    literal, an empty or too long label, a character outside letters, digits and hyphen.
+    """
+    if len(text) > MAX_DOMAIN + 1:
+        raise ValueError(f"a domain name has at most {MAX_DOMAIN} characters")
+    name = (text if text.isascii() else _to_ascii(text)).lower().removesuffix(".")
+    if len(name) > MAX_DOMAIN or not _DOMAIN.match(name):
+        raise ValueError(f'"{text}" is not a domain name')
+    if name.rsplit(".", 1)[-1].isdigit():
+        raise ValueError(f'"{text}" is not a domain name: its last part is a number')
+    return name
+
+
+def _to_ascii(text: str) -> str:
+    if _DEVIATIONS.search(text):
+        raise ValueError(f'write "{text}" as an A-label (xn--…): its meaning differs by standard')
+    try:
+        return text.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise ValueError(f'"{text}" is not a domain name') from None
+
+
+def domain_of(address: str) -> str | None:
+    """The normalised domain of a mailbox (`local@domain`), or None where it has no valid one."""
+    _, at, domain = address.rpartition("@")
+    if not at:
+        return None
+    try:
+        return normalize_domain(domain)
+    except ValueError:
+        return None

@@ -1,0 +1,160 @@
+"""A checked relay.yaml as the plain values of `relay.core`. Nothing here can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from os.path import abspath
+from pathlib import Path
+
+from relay.core.config import (
+    Config,
+    Limits,
+    Listener,
+    LogConfig,
+    MaildirUpstream,
+    SmtpHost,
+    SmtpUpstream,
+    StoreConfig,
+    UpstreamConfig,
+    WebConfig,
+)
+from relay.core.policy import EXEMPT, Policy
+from relay.core.tenancy import (
+    Credential,
+    DkimKey,
+    Route,
+    RouteId,
+    SendingDomain,
+    Tenant,
+    directory_of,
+)
+from relay.settings.schema import ConfigSection
+from relay.settings.schema_server import ListenerSection, PlaintextAuth
+from relay.settings.schema_tenant import DomainSection, TenantSection
+from relay.settings.schema_upstream import UpstreamSection
+from relay.settings.store_url import EMBEDDED
+from relay.settings.upstream_url import Maildir
+
+
+def absolute(base: Path, path: str) -> Path:
+    """`path`, which is relative to `base`; symbolic links stay."""
+    return Path(abspath(base / path))  # noqa: PTH100 - resolve() would follow links
+
+
+def build_config(path: Path, section: ConfigSection, policies: Mapping[str, Policy]) -> Config:
+    """The config of the file `path` (absolute); `files` and policy directories are not set."""
+    base = path.parent
+    known = {**policies, EXEMPT.name: EXEMPT}
+    tenants = [_tenant(base, name, tenant, known) for name, tenant in section.tenants.items()]
+    return Config(
+        path=path,
+        hostname=section.hostname,
+        data_dir=absolute(base, section.data_dir),
+        listeners=tuple(_listener(base, listener) for listener in section.listeners),
+        upstreams={name: _upstream(base, name, up) for name, up in section.upstreams.items()},
+        directory=directory_of(tenants),
+        store=_store(section),
+        web=_web(section),
+        limits=_limits(section),
+        log=LogConfig(section.log.level.value, section.log.format, section.log.addresses),
+        policy_directories=tuple(absolute(base, directory) for directory in section.policies),
+    )
+
+
+def _listener(base: Path, section: ListenerSection) -> Listener:
+    return Listener(
+        host=section.address.host,
+        port=section.address.port,
+        tls=section.tls,
+        auth=section.auth,
+        plaintext_auth=section.plaintext_auth is PlaintextAuth.LOOPBACK,
+        proxy_from=tuple(section.proxy_from),
+        certificate=_optional(base, section.certificate),
+        key=_optional(base, section.key),
+    )
+
+
+def _optional(base: Path, path: str | None) -> Path | None:
+    return None if path is None else absolute(base, path)
+
+
+def _upstream(base: Path, name: str, section: UpstreamSection) -> UpstreamConfig:
+    first = section.url[0]
+    if isinstance(first, Maildir):
+        return MaildirUpstream(name, absolute(base, first.path))
+    hosts = [_host(url, section) for url in section.url if isinstance(url, SmtpHost)]
+    return SmtpUpstream(
+        name=name,
+        hosts=tuple(hosts),
+        ca_file=_optional(base, section.ca_file),
+        verify=section.verify,
+        connections=section.pool.connections,
+        messages_per_connection=section.pool.messages_per_connection,
+        idle_s=section.pool.idle,
+        age_s=section.pool.age,
+        connect_timeout_s=section.timeouts.connect,
+        command_timeout_s=section.timeouts.command,
+        data_timeout_s=section.timeouts.data,
+        final_timeout_s=section.timeouts.final,
+    )
+
+
+def _host(url: SmtpHost, section: UpstreamSection) -> SmtpHost:
+    if section.password is None:
+        return url
+    return replace(url, username=section.username, password=section.password)
+
+
+def _tenant(
+    base: Path, name: str, section: TenantSection, policies: Mapping[str, Policy]
+) -> Tenant:
+    return Tenant(
+        name=name,
+        credentials=tuple(
+            Credential(each.username, each.secret, each.mail_class) for each in section.credentials
+        ),
+        networks=tuple(dict.fromkeys(section.networks)),
+        domains=tuple(
+            _domain(base, domain, name, inner, policies)
+            for domain, inner in section.domains.items()
+        ),
+    )
+
+
+def _domain(
+    base: Path, name: str, tenant: str, section: DomainSection, policies: Mapping[str, Policy]
+) -> SendingDomain:
+    return SendingDomain(
+        name=name,
+        tenant=tenant,
+        routes=tuple(
+            Route(RouteId(name, route.upstream), policies[route.policy]) for route in section.routes
+        ),
+        envelope_domains=frozenset(section.envelope_domains),
+        dkim=tuple(DkimKey(key.selector, absolute(base, key.key)) for key in section.dkim),
+    )
+
+
+def _store(section: ConfigSection) -> StoreConfig:
+    url = None if section.store.url == EMBEDDED else section.store.url
+    return StoreConfig(url, section.store.timeout)
+
+
+def _web(section: ConfigSection) -> WebConfig | None:
+    return WebConfig(section.web.address.host, section.web.address.port) if section.web else None
+
+
+def _limits(section: ConfigSection) -> Limits:
+    limits = section.limits
+    return Limits(
+        message_bytes=limits.message_size,
+        recipients=limits.recipients,
+        connections=limits.connections,
+        connections_per_address=limits.connections_per_address,
+        errors=limits.errors,
+        received=limits.received,
+        command_timeout_s=limits.command_timeout,
+        data_timeout_s=limits.data_timeout,
+        shutdown_s=limits.shutdown,
+    )

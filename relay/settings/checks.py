@@ -1,0 +1,136 @@
+"""What spans several keys of relay.yaml: references, uniqueness, what needs what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from relay.core.policy import EXEMPT
+from relay.settings.addresses import parse_address, parse_domain, parse_network
+from relay.settings.document import Document, Path
+from relay.settings.findings import Findings
+from relay.settings.matching import EACH, Unique, matches
+from relay.settings.problems import Wrong, nearest, shown
+from relay.settings.upstream_checks import check_upstreams
+
+T = TypeVar("T")
+_TENANT = ("tenants", EACH)
+_DOMAIN = (*_TENANT, "domains", EACH)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    document: Document
+    findings: Findings
+
+    def each(self, *pattern: str | None) -> list[tuple[Path, Any]]:
+        return list(matches(self.document.data, pattern))
+
+    def unique(self, what: str) -> Unique:
+        return Unique(what, self.document, self.findings)
+
+    def wrong(self, path: Path, text: str, hint: str = "") -> None:
+        self.findings.add(self.document.value_at(path), text, hint)
+
+
+def check_config(document: Document, findings: Findings, policies: Collection[str]) -> None:
+    """Add to `findings` what is wrong between keys; `policies` are the names that exist."""
+    checked = _Checked(document, findings)
+    _listeners(checked)
+    check_upstreams(document, findings)
+    _routes(checked, {*policies, EXEMPT.name})
+    _domains(checked)
+    _envelope_domains(checked)
+    _usernames(checked)
+    _networks(checked)
+    _selectors(checked)
+
+
+def _parsed(parse: Callable[[str], T], value: Any) -> T | None:
+    """None for what the schema complains about already."""
+    try:
+        return parse(value) if isinstance(value, str) else None
+    except Wrong:
+        return None
+
+
+def _listeners(checked: _Checked) -> None:
+    for path, listener in checked.each("listeners", EACH):
+        tls = listener.get("tls") if isinstance(listener, dict) else None
+        if tls in {"starttls", "implicit"}:
+            missing = [key for key in ("certificate", "key") if key not in listener]
+            if missing:
+                checked.wrong((*path, "tls"), f"tls: {tls} needs {' and '.join(missing)}")
+    addresses = checked.unique("the address")
+    for path, text in checked.each("listeners", EACH, "address") + checked.each("web", "address"):
+        address = _parsed(parse_address, text)
+        if address:
+            addresses.see(str(address), path)
+
+
+def _routes(checked: _Checked, policies: set[str]) -> None:
+    upstreams = {str(path[-1]) for path, _ in checked.each("upstreams", EACH)}
+    for path, route in checked.each(*_DOMAIN, "routes", EACH):
+        if path[-1] == 1:
+            checked.wrong(
+                path,
+                "a second route is overflow, which is not built yet",
+                "keep one route a domain",
+            )
+        if isinstance(route, dict):
+            _reference(checked, (*path, "upstream"), route.get("upstream"), upstreams)
+            _reference(checked, (*path, "policy"), route.get("policy"), policies)
+
+
+def _reference(checked: _Checked, path: Path, name: Any, known: set[str]) -> None:
+    if isinstance(name, str) and name not in known:
+        listed = f"known: {', '.join(sorted(known)[:20])}" if known else "there is none"
+        checked.wrong(path, f"unknown {path[-1]} {shown(name)}", nearest(name, known) or listed)
+
+
+def _domains(checked: _Checked) -> None:
+    domains = checked.unique("the domain")
+    for path, _ in checked.each(*_DOMAIN):
+        domains.see(_parsed(parse_domain, path[-1]) or path[-1], path, is_key=True)
+
+
+def _envelope_domains(checked: _Checked) -> None:
+    owners = {
+        _parsed(parse_domain, path[-1]): path[1] for path, _ in reversed(checked.each(*_DOMAIN))
+    }
+    for path, text in checked.each(*_DOMAIN, "envelope_domains", EACH):
+        domain = _parsed(parse_domain, text)
+        if domain and owners.get(domain, path[1]) != path[1]:
+            checked.wrong(
+                path, f"{shown(domain)} is a domain of another tenant, {shown(owners[domain])}"
+            )
+
+
+def _usernames(checked: _Checked) -> None:
+    usernames = checked.unique("the username")
+    for path, username in checked.each(*_TENANT, "credentials", EACH, "username"):
+        if isinstance(username, str):
+            usernames.see(username, path)
+
+
+def _networks(checked: _Checked) -> None:
+    first: dict[Any, Path] = {}
+    for path, text in checked.each(*_TENANT, "networks", EACH):
+        network = _parsed(parse_network, text)
+        owner = first.setdefault(network, path)
+        if network and owner[1] != path[1]:
+            line = checked.document.value_at(owner)[0]
+            checked.wrong(
+                path,
+                f"the network {shown(str(network))} is that of tenant {shown(owner[1])} "
+                f"in line {line} already",
+            )
+
+
+def _selectors(checked: _Checked) -> None:
+    for path, keys in checked.each(*_DOMAIN, "dkim"):
+        selectors = checked.unique("the selector")
+        for inner, selector in matches(keys, (EACH, "selector"), path):
+            if isinstance(selector, str):
+                selectors.see(selector.lower(), inner)

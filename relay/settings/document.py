@@ -1,0 +1,60 @@
+"""A YAML file as plain data, with the place of every key and value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.settings.findings import START, Position
+
+Path = tuple[str | int, ...]
+"""Keys and list indexes that lead from the root of a document to a value."""
+
+
+@dataclass(slots=True)
+class Node:
+    """One value. `items` holds the children of a list (by index) or a mapping (by key).
+
+    `size` counts the values in it, itself included, with aliases written out.
+    """
+
+    value: Any
+    at: Position
+    size: int = 1
+    items: dict[str | int, Node] = field(default_factory=dict)
+    keys: dict[str, Position] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that could be read. Mapping keys are always text, as they are written."""
+
+    file: str
+    root: Node
+
+    @property
+    def data(self) -> Any:
+        """dict, list, str, int, float, bool or None."""
+        return self.root.value
+
+    def value_at(self, path: Path) -> Position:
+        """Where the value at `path` begins, or the innermost one around it that exists."""
+        return self._walk(path)[-1].at
+
+    def key_at(self, path: Path) -> Position:
+        """Where the key that `path` ends in stands; for a list item, the item."""
+        if not path:
+            return START
+        nodes = self._walk(path[:-1])
+        if len(nodes) <= len(path) - 1:
+            return nodes[-1].at
+        return nodes[-1].keys.get(str(path[-1])) or self.value_at(path)
+
+    def _walk(self, path: Path) -> list[Node]:
+        nodes = [self.root]
+        for step in path:
+            child = nodes[-1].items.get(step)
+            if child is None:
+                break
+            nodes.append(child)
+        return nodes

@@ -1,0 +1,153 @@
+"""The config in force, and how a new one takes its place.
+
+A bad edit is refused whole and the old config stays (rule 6); what only a restart can
+change keeps its old value. Who wants to know of a new config subscribes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from relay.core.config import Config
+from relay.core.tenancy import Directory
+from relay.settings.findings import START
+from relay.settings.load import Loaded, load
+from relay.settings.problems import ConfigProblems, Problem
+from relay.settings.watching import Watched, changes
+
+Subscriber = Callable[[Config], None]
+
+_NEEDS_RESTART: Final = ("hostname", "store", "data_dir", "listeners", "web")
+_RETRY_S: Final = 5.0
+_log = structlog.get_logger(__name__)
+
+
+class LiveSettings:
+    """Implements `ports.Settings`. To be used from one thread, the event loop's.
+
+    `failed`: the last reload was refused, so the file on disk is not what is in force.
+    """
+
+    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
+        self._config = config
+        self._env = env
+        self._asked: tuple[Path, ...] = config.files
+        self._subscribers: list[Subscriber] = []
+        self._turn = asyncio.Lock()
+        self.failed = False
+        self.problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, path: Path, env: Mapping[str, str]) -> LiveSettings:
+        """The settings in the file `path`. Raises ConfigProblems."""
+        return cls(load(path, env).config, env)
+
+    @property
+    def config(self) -> Config:
+        """The config in force; replaced whole, never changed."""
+        return self._config
+
+    @property
+    def directory(self) -> Directory:
+        """Tenants, domains, routes and policies in force."""
+        return self._config.directory
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with every new config from now on; what it raises is logged."""
+        self._subscribers.append(subscriber)
+
+    def reload(self) -> list[Problem]:
+        """Read the files again. Blocks while it reads; in a running relay use `refresh`.
+
+        The problems of a refused edit (then `failed` is True and nothing has changed), or
+        notes (`is_note`) about what waits for a restart. Raises nothing.
+        """
+        return self._apply(self._read())
+
+    async def refresh(self) -> list[Problem]:
+        """`reload`, reading in a thread. A cancelled call changes nothing."""
+        async with self._turn:
+            return self._apply(await asyncio.to_thread(self._read))
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Refresh whenever a file changes, until `stop` is set. Ends with nothing else.
+
+        Begins with a refresh: the files may have changed since they were loaded.
+        """
+        while not stop.is_set():
+            try:
+                async for _ in changes(self._watched, stop):
+                    await self.refresh()
+            except Exception:  # noqa: BLE001 - without it, edits would be ignored for ever
+                _log.exception("settings.watch_failed", retry_s=_RETRY_S)
+                await _sleep(stop, _RETRY_S)
+
+    def _watched(self) -> Watched:
+        return Watched((*self._config.files, *self._asked), self._config.policy_directories)
+
+    def _read(self) -> Loaded | ConfigProblems:
+        try:
+            return load(self._config.path, self._env)
+        except ConfigProblems as problems:
+            return problems
+        except Exception as error:  # noqa: BLE001 - rule 6: the old config stays
+            _log.exception("settings.load_failed")
+            text = f"the config cannot be read: {type(error).__name__}"
+            return ConfigProblems([Problem(str(self._config.path), *START, text)])
+
+    def _apply(self, read: Loaded | ConfigProblems) -> list[Problem]:
+        if isinstance(read, ConfigProblems):
+            return self._refuse(read)
+        self._asked = read.config.files
+        notes = _notes(self._config, read)
+        kept = {key: getattr(self._config, key) for key in _NEEDS_RESTART}
+        self.failed, self.problems = False, tuple(notes)
+        self._put_in_force(replace(read.config, **kept))
+        for note in notes:
+            _log.warning("settings.restart_needed", problem=str(note))
+        return notes
+
+    def _refuse(self, problems: ConfigProblems) -> list[Problem]:
+        self.failed, self.problems = True, problems.problems
+        self._asked = problems.files
+        _log.error("settings.reload_refused", problems=[str(each) for each in problems.problems])
+        return list(problems.problems)
+
+    def _put_in_force(self, config: Config) -> None:
+        if config == self._config:
+            return
+        self._config = config
+        _log.info("settings.reloaded", path=str(config.path))
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(config)
+            except Exception:  # noqa: BLE001 - the others must hear of it too
+                _log.exception("settings.subscriber_failed")
+
+
+def _notes(old: Config, read: Loaded) -> list[Problem]:
+    document = read.document
+    changed = [key for key in _NEEDS_RESTART if getattr(old, key) != getattr(read.config, key)]
+    return [
+        Problem(
+            document.file,
+            *document.key_at((key,)),
+            f"{key} changed; the old value is in force",
+            "restart the relay",
+            is_note=True,
+        )
+        for key in changed
+    ]
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

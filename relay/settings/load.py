@@ -1,0 +1,109 @@
+"""One relay.yaml with its policies: the whole config, or every problem of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from os.path import abspath
+from pathlib import Path
+
+from relay.core.config import Config
+from relay.core.policy import EXEMPT, Policy
+from relay.settings.build import absolute, build_config
+from relay.settings.checks import check_config
+from relay.settings.document import Document
+from relay.settings.fields import SecretFiles
+from relay.settings.findings import START, Findings
+from relay.settings.matching import EACH, matches
+from relay.settings.policies import Shelf, read_policies, read_policy
+from relay.settings.problems import ConfigProblems, Problem, nearest, shown
+from relay.settings.schema import DEFAULT_POLICIES, ConfigSection
+from relay.settings.validation import validate
+from relay.settings.yaml import read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A config and the document that it was read from."""
+
+    config: Config
+    document: Document
+
+
+def load_config(path: Path, env: Mapping[str, str]) -> Config:
+    """The config in the file `path`, with `${NAME}` from `env`. Raises ConfigProblems."""
+    return load(path, env).config
+
+
+def load(path: Path, env: Mapping[str, str]) -> Loaded:
+    """See `load_config`; with the positions of its keys."""
+    here = Path(abspath(path))  # noqa: PTH100 - resolve() would follow links
+    findings = Findings(str(path))
+    document = read_yaml(here, findings, env)
+    if document is None:
+        raise ConfigProblems(findings.in_order(), [here])
+    secrets = SecretFiles(here.parent, [])
+    shelf = read_policies(_directories(here, document, findings))
+    section = validate(ConfigSection, document, findings, secrets)
+    check_config(document, findings, shelf.names)
+    files = (here, *secrets.asked, *shelf.files)
+    problems = findings.in_order() + shelf.problems
+    if problems or section is None:
+        raise ConfigProblems(problems, files)
+    return Loaded(_config(here, section, shelf, files), document)
+
+
+def _config(path: Path, section: ConfigSection, shelf: Shelf, files: tuple[Path, ...]) -> Config:
+    config = build_config(path, section, shelf.policies)
+    return replace(config, files=tuple(dict.fromkeys(files)))
+
+
+def _directories(path: Path, document: Document, findings: Findings) -> list[Path]:
+    """The policy directories that exist, in order."""
+    data = document.data
+    if not isinstance(data, dict) or "policies" not in data:
+        named: list[tuple[tuple[str | int, ...], object]] = [((), DEFAULT_POLICIES)]
+    else:
+        named = list(matches(data, ("policies", EACH)))
+    found = []
+    for at, name in named:
+        directory = absolute(path.parent, name) if isinstance(name, str) else None
+        if directory and _is_directory(directory):
+            found.append(directory)
+        elif directory and name != DEFAULT_POLICIES:
+            findings.add(document.value_at(at), f"there is no directory {shown(name)}")
+    return found
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name that is too long
+        return False
+
+
+def load_policy(name_or_path: str, directories: Sequence[Path] = ()) -> Policy:
+    """A policy by its name (in `directories`, else shipped) or file. Raises ConfigProblems."""
+    if name_or_path == EXEMPT.name:
+        return EXEMPT
+    if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
+        policy, problems = read_policy(Path(name_or_path))
+        if policy is None:
+            raise ConfigProblems(problems)
+        return policy
+    return _named(
+        name_or_path, read_policies([each for each in directories if _is_directory(each)])
+    )
+
+
+def _named(name: str, shelf: Shelf) -> Policy:
+    policy = shelf.policies.get(name)
+    theirs = [problem for problem in shelf.problems if Path(problem.file).stem == name]
+    if theirs:
+        raise ConfigProblems(theirs, shelf.files)
+    if policy is None:
+        hint = nearest(name, shelf.names) or f"known: {', '.join(sorted(shelf.names))}"
+        raise ConfigProblems(
+            [Problem(name, *START, f"there is no policy {shown(name)}", hint)], shelf.files
+        )
+    return policy

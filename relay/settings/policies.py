@@ -1,0 +1,119 @@
+"""Policy files: where they are, and what each says.
+
+The policies that come with the relay are always the first layer; each directory of the
+config lies over it, and a file replaces one of the same name below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import relay
+from relay.core.policy import EXEMPT, Policy
+from relay.core.ramp import Ramp, Tier
+from relay.core.window import CalendarDay
+from relay.settings.fields import name as policy_name
+from relay.settings.findings import START, Findings
+from relay.settings.policy_checks import check_policy
+from relay.settings.policy_schema import PolicySection
+from relay.settings.problems import Problem, Wrong, shown
+from relay.settings.validation import validate
+from relay.settings.yaml import read_yaml
+
+_SUFFIX = ".yaml"
+_MOST_FILES = 2000
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Every policy of some directories. `names` includes those with problems."""
+
+    policies: dict[str, Policy] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    files: list[Path] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def shipped_policies_dir() -> Path:
+    """The policies that come with the relay: in the package, else (in a checkout) beside it."""
+    package = Path(relay.__file__).resolve().parent
+    installed = package / "_policies"
+    return installed if installed.is_dir() else package.parent / "policies"
+
+
+def read_policies(directories: Sequence[Path]) -> Shelf:
+    """The shipped policies with those of `directories` (that exist) laid over them."""
+    shelf = Shelf()
+    done: set[Path] = set()
+    for directory in (shipped_policies_dir(), *directories):
+        if directory.resolve() not in done:
+            done.add(directory.resolve())
+            _read_directory(directory, shelf)
+    return shelf
+
+
+def policy_files(directory: Path) -> list[Path]:
+    """The files of `directory` that are meant as policies, by name. Raises Wrong."""
+    try:
+        found = sorted(
+            path
+            for path in directory.iterdir()
+            if path.suffix in {_SUFFIX, ".yml"} and not path.name.startswith(".")
+        )
+    except OSError as error:
+        raise Wrong(f"the directory cannot be read: {error.strerror}") from None
+    if len(found) > _MOST_FILES:
+        raise Wrong(f"more than {_MOST_FILES} policies in one directory")
+    return found
+
+
+def _read_directory(directory: Path, shelf: Shelf) -> None:
+    try:
+        files = policy_files(directory)
+    except Wrong as wrong:
+        shelf.problems.append(Problem(str(directory), *START, wrong.text))
+        return
+    for path in files:
+        policy, problems = read_policy(path)
+        shelf.files.append(path)
+        shelf.problems.extend(problems)
+        shelf.names.add(path.stem)
+        if policy:
+            shelf.policies[policy.name] = policy
+
+
+def read_policy(path: Path) -> tuple[Policy | None, list[Problem]]:
+    """The policy in the file `path`; None where there are problems. Never raises."""
+    findings = Findings(str(path))
+    _check_name(path, findings)
+    document = read_yaml(path, findings)
+    section = validate(PolicySection, document, findings) if document else None
+    if document:
+        check_policy(document, findings)
+    problems = findings.in_order()
+    return (_policy(path, section) if section and not problems else None), problems
+
+
+def _check_name(path: Path, findings: Findings) -> None:
+    if path.suffix != _SUFFIX:
+        findings.add(START, "the name of a policy file must end in .yaml")
+    if path.stem == EXEMPT.name:
+        findings.add(START, f"the policy name {shown(EXEMPT.name)} is reserved", "rename the file")
+    try:
+        policy_name(path.stem)
+    except Wrong as wrong:
+        findings.add(START, f"the file name {wrong.text}")
+
+
+def _policy(path: Path, section: PolicySection) -> Policy:
+    tiers = tuple(Tier(tier.start, tier.cap) for tier in section.ramp.tiers)
+    return Policy(
+        name=path.stem,
+        description=section.description,
+        source=section.source,
+        ramp=Ramp(section.ramp.advance, tiers),
+        window=CalendarDay(section.window.timezone, section.window.starts),
+        path=str(path),
+    )

@@ -1,0 +1,162 @@
+"""The keys `listeners`, `web`, `store`, `limits` and `log` of relay.yaml."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from relay.core.config import Limits, ListenerAuth, ListenerTls, LogConfig, LogFormat, StoreConfig
+from relay.settings.fields import (
+    Duration,
+    Kind,
+    Network,
+    OptionalFilePath,
+    Secret,
+    Section,
+    Size,
+    SocketAddress,
+    Truth,
+    choice_text,
+    one_of,
+    whole,
+)
+from relay.settings.store_url import parse_store_url
+
+_LIMITS = Limits()
+_LOG = LogConfig()
+_STORE = StoreConfig()
+
+
+class PlaintextAuth(StrEnum):
+    """Who may use AUTH without TLS."""
+
+    NEVER = "never"
+    LOOPBACK = "loopback"
+
+
+class LogLevel(StrEnum):
+    """The least that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class ListenerSection(Section):
+    """One SMTP port that clients connect to."""
+
+    address: SocketAddress = Field(
+        description="Address and port to listen on. An IPv6 address stands in brackets and the "
+        'whole in quotes: "[::1]:2525".',
+        examples=['"127.0.0.1:2525"'],
+    )
+    tls: Annotated[ListenerTls, one_of(ListenerTls), Kind(choice_text(ListenerTls))] = Field(
+        ListenerTls.NONE,
+        description="none: no encryption. starttls: offered after EHLO (ports 25 and 587). "
+        "implicit: from the first byte (port 465). The last two need certificate and key.",
+    )
+    auth: Annotated[ListenerAuth, one_of(ListenerAuth), Kind(choice_text(ListenerAuth))] = Field(
+        ListenerAuth.OPTIONAL,
+        description="none: AUTH is not offered, only the networks of tenants may send. "
+        "optional: a credential or a network will do. required: always a credential.",
+    )
+    plaintext_auth: Annotated[
+        PlaintextAuth, one_of(PlaintextAuth), Kind(choice_text(PlaintextAuth))
+    ] = Field(
+        PlaintextAuth.NEVER,
+        description="loopback: programs on this very machine may use AUTH without TLS. "
+        "never: nobody may.",
+    )
+    proxy_from: list[Network] = Field(
+        default_factory=list,
+        description="Networks of load balancers that send the PROXY protocol (v1 or v2). From "
+        "there every connection must begin with it; from anywhere else none may.",
+        examples=['["10.0.0.10/32"]'],
+    )
+    certificate: OptionalFilePath = Field(
+        None,
+        description="PEM file with the certificate and its chain.",
+        examples=["/etc/ssl/certs/relay.pem"],
+    )
+    key: OptionalFilePath = Field(
+        None,
+        description="PEM file with the certificate's private key.",
+        examples=["/etc/ssl/private/relay.pem"],
+    )
+
+
+class WebSection(Section):
+    """Where /metrics, /healthz and /readyz are."""
+
+    address: SocketAddress = Field(
+        description="Address and port to listen on.", examples=['"127.0.0.1:8025"']
+    )
+
+
+class StoreSection(Section):
+    """Where the counters are kept. A text in its place is the url."""
+
+    url: Annotated[Secret, AfterValidator(parse_store_url)] = Field(
+        "embedded",
+        description="embedded, or the URL of a Redis or Valkey server: redis://, rediss:// "
+        "(TLS) or unix://. file:PATH reads it from a file.",
+    )
+    timeout: Duration = Field(
+        _STORE.timeout_s,
+        description="How long one answer may take. After it, mail is deferred (451).",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+
+class LimitsSection(Section):
+    """What one client, and all of them, may use."""
+
+    message_size: Size = Field(
+        _LIMITS.message_bytes, description="Largest message, announced as SIZE."
+    )
+    recipients: Annotated[int, whole(100, 100_000), Kind("whole number")] = Field(
+        _LIMITS.recipients, description="Most recipients of one message; at least 100."
+    )
+    connections: Annotated[int, whole(1), Kind("whole number")] = Field(
+        _LIMITS.connections, description="Most client connections at once."
+    )
+    connections_per_address: Annotated[int, whole(1), Kind("whole number")] = Field(
+        _LIMITS.connections_per_address, description="Most connections at once from one address."
+    )
+    errors: Annotated[int, whole(1), Kind("whole number")] = Field(
+        _LIMITS.errors, description="A connection is closed after so many errors of the client."
+    )
+    received: Annotated[int, whole(10, 1000), Kind("whole number")] = Field(
+        _LIMITS.received, description="A message with more Received fields is a mail loop."
+    )
+    command_timeout: Duration = Field(
+        _LIMITS.command_timeout_s, description="How long a client may take for its next command."
+    )
+    data_timeout: Duration = Field(
+        _LIMITS.data_timeout_s, description="How long a client may be silent within a message."
+    )
+    shutdown: Duration = Field(
+        _LIMITS.shutdown_s, description="How long messages under way may take when the relay stops."
+    )
+
+
+class LogSection(Section):
+    """What is logged, and how."""
+
+    level: Annotated[LogLevel, one_of(LogLevel), Kind(choice_text(LogLevel))] = Field(
+        LogLevel(_LOG.level), description="The least that is logged."
+    )
+    format: Annotated[LogFormat, one_of(LogFormat), Kind(choice_text(LogFormat))] = Field(
+        _LOG.format, description="auto is console on a terminal and json elsewhere."
+    )
+    addresses: Truth = Field(
+        default=_LOG.addresses,
+        description="Log envelope addresses. Without it, no log line names a person.",
+    )

@@ -1,0 +1,116 @@
+"""The key `tenants` of relay.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+
+from relay.core.tenancy import MailClass
+from relay.settings.fields import (
+    Domain,
+    FilePath,
+    Kind,
+    Name,
+    Secret,
+    Section,
+    Selector,
+    TenantNetwork,
+    Username,
+    choice_text,
+    one_of,
+)
+from relay.settings.problems import Wrong
+from relay.settings.tokens import is_secret
+
+# The hash of a token that was generated and thrown away.
+_NOBODYS_KEY = "3DHHp0is9KpVJvc1wj4gIsNV+YNtVkYmlAL7OS69c4U="
+_NOBODYS_DIGEST = "OSlepgcLX5WHRvCi9tsF2BfUPlvNRdQuRvoTNAOKjHE="
+NOBODYS_SECRET: Final = f"hmac-sha256${_NOBODYS_KEY}${_NOBODYS_DIGEST}"
+
+
+def _generated(value: str) -> str:
+    if not is_secret(value):
+        raise Wrong("is not the hash of a generated token", "run `warmup-relay token` for one")
+    return value
+
+
+class CredentialSection(Section):
+    """A user name and the hash of a generated token."""
+
+    username: Username = Field(
+        description="What the client logs in as; unique over all tenants.", examples=["acme"]
+    )
+    secret: Annotated[Secret, AfterValidator(_generated)] = Field(
+        description="The hash that `warmup-relay token` prints (never the token itself); "
+        "file:PATH reads it from a file.",
+        examples=[f'"{NOBODYS_SECRET}"'],
+    )
+    mail_class: Annotated[MailClass | None, one_of(MailClass), Kind(choice_text(MailClass))] = (
+        Field(
+            None,
+            alias="class",
+            description="What this credential sends. The header X-Warmup-Class decides where this "
+            "is left out.",
+            examples=["marketing"],
+        )
+    )
+
+
+class DkimSection(Section):
+    """A key that the domain's mail is signed with."""
+
+    selector: Selector = Field(
+        description="The public key is published at SELECTOR._domainkey.DOMAIN.", examples=["s1"]
+    )
+    key: FilePath = Field(
+        description="PEM file with the private key (RSA or Ed25519).",
+        examples=["var/dkim/news.acme.example.s1.pem"],
+    )
+
+
+class RouteSection(Section):
+    """Which upstream the domain's mail goes to, and by which policy it is warmed."""
+
+    upstream: Name = Field(description="One of the upstreams above.", examples=["outbound"])
+    policy: Name = Field(
+        description="The name of a policy file without .yaml, or exempt for no warm-up.",
+        examples=["calendar-14-day"],
+    )
+
+
+class DomainSection(Section):
+    """A domain that the tenant may send from."""
+
+    envelope_domains: list[Domain] = Field(
+        default_factory=list,
+        description="Further domains that the envelope sender (MAIL FROM) may have, such as a "
+        "bounce domain.",
+    )
+    dkim: list[DkimSection] = Field(
+        default_factory=list,
+        description="Keys to sign with; every message gets one signature for each. Without any, "
+        "mail is not signed.",
+    )
+    routes: list[RouteSection] = Field(
+        min_length=1,
+        description="Where the domain's mail goes. Exactly one route in this version.",
+    )
+
+
+class TenantSection(Section):
+    """A customer of the relay."""
+
+    credentials: list[CredentialSection] = Field(
+        default_factory=list, description="Users who may send as this tenant, with AUTH."
+    )
+    networks: list[TenantNetwork] = Field(
+        default_factory=list,
+        description="Networks that may send as this tenant without AUTH. The narrowest of all "
+        "tenants' networks decides whose a client is.",
+    )
+    domains: dict[Domain, DomainSection] = Field(
+        default_factory=dict,
+        description="The domains that this tenant sends from: those of the From header, matched "
+        "exactly. A domain belongs to one tenant.",
+    )

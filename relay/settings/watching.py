@@ -1,0 +1,126 @@
+"""When files change: told by the system where it can, and looked for every few seconds.
+
+Watches directories, not files, so that an editor which writes a new file and renames it is
+seen; looks at what a path leads to, so that a symbolic link which is moved is seen too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from watchfiles import awatch
+
+from relay.settings.policies import policy_files
+from relay.settings.problems import Wrong
+
+POLL_S: Final = 2.0
+"""The longest that a change goes unseen where the system does not tell of it."""
+DEBOUNCE_MS: Final = 200
+_LOOK_S: Final = 0.1
+_MOST_LOOKS: Final = 20
+
+Print = frozenset[tuple[str, int, int, int]]
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The files of a config, and the directories whose policies belong to it."""
+
+    files: tuple[Path, ...]
+    directories: tuple[Path, ...]
+
+    def fingerprint(self) -> Print:
+        """Name, inode, size and time of everything there is; two differ after an edit."""
+        paths = {*self.files}
+        for directory in self.directories:
+            paths.update(_policies(directory))
+        return frozenset(found for path in paths if (found := _stat(path)))
+
+    def folders(self) -> set[Path]:
+        """The existing directories in which something may happen."""
+        wanted = {path.parent for path in self.files} | {*self.directories}
+        wanted |= {directory.parent for directory in self.directories}
+        return {folder for folder in wanted if folder.is_dir()}
+
+
+def _policies(directory: Path) -> list[Path]:
+    try:
+        return policy_files(directory)
+    except Wrong:
+        return []
+
+
+def _stat(path: Path) -> tuple[str, int, int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return (str(path), found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+async def changes(watched: Callable[[], Watched], stop: asyncio.Event) -> AsyncIterator[None]:
+    """One item at the start, then one for every change, until `stop` is set.
+
+    `watched` is asked again after every item. A change that happens while the caller deals
+    with the one before is told next.
+    """
+    seen: Print | None = None
+    while not stop.is_set():
+        if watched().fingerprint() != seen:
+            seen = await _settled(watched())
+            yield
+        else:
+            await _something(watched().folders(), stop)
+
+
+async def _settled(watched: Watched) -> Print:
+    """The fingerprint once it stays the same: nobody is in the midst of writing."""
+    now = watched.fingerprint()
+    for _ in range(_MOST_LOOKS):
+        await asyncio.sleep(_LOOK_S)
+        before, now = now, watched.fingerprint()
+        if before == now:
+            break
+    return now
+
+
+class _Halt:
+    """Set when `stop` is; setting it, as awatch does when it is cancelled, leaves `stop` alone."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        return self._is_set or self._stop.is_set()
+
+    def set(self) -> None:
+        self._is_set = True
+
+
+async def _something(folders: set[Path], stop: asyncio.Event) -> None:
+    """Until something happens in `folders`, `stop` is set, or POLL_S have passed."""
+    stirred = awatch(
+        *folders,
+        watch_filter=None,
+        debounce=DEBOUNCE_MS,
+        step=50,
+        stop_event=_Halt(stop),
+        rust_timeout=int(POLL_S * 1000),
+        yield_on_timeout=True,
+        recursive=False,
+    )
+    try:
+        async for _ in stirred:
+            return
+    except (OSError, RuntimeError) as error:
+        _log.warning("settings.watching_by_polling", why=str(error))
+        await asyncio.sleep(POLL_S)
+    finally:
+        await stirred.aclose()

@@ -1,0 +1,93 @@
+"""YAML 1.2 from a file, bounded, with positions; the subset that a config needs.
+
+Built on PyYAML's events (libyaml where it is there), not on its composer, which hides
+explicit tags. What is made of the events, and refused, is `builder.py`; what scalars mean
+`scalars.py`; syntax errors in words `syntax.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml as pyyaml
+
+from relay.settings.builder import Builder, Stop
+from relay.settings.document import Document, Node
+from relay.settings.findings import START, Findings
+from relay.settings.problems import Wrong
+from relay.settings.syntax import in_words
+
+MAX_BYTES = 16 * 1024 * 1024
+
+_LOADER: Any = getattr(pyyaml, "CSafeLoader", pyyaml.SafeLoader)
+_UNPRINTABLE = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|(?<!^)\ufeff"
+)
+
+
+def read_yaml(
+    path: Path, findings: Findings, env: Mapping[str, str] | None = None
+) -> Document | None:
+    """The document in the file `path`, or None where there is none; never raises.
+
+    What is wrong goes to `findings`. With `env`, `${NAME}` in scalars is substituted.
+    """
+    try:
+        text = read_text(path, MAX_BYTES)
+    except Wrong as wrong:
+        findings.unreadable(START, wrong)
+        return None
+    return parse_yaml(text, findings, env)
+
+
+def read_text(path: Path, most_bytes: int) -> str:
+    """The file's UTF-8 text. Raises Wrong, also for a file of more than `most_bytes`."""
+    try:
+        content = _content(path, most_bytes)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Wrong(f"the file cannot be read: {reason}") from None
+    if content is None:
+        raise Wrong("this is not a file" if path.exists() else "there is no such file")
+    if len(content) > most_bytes:
+        raise Wrong(f"the file is larger than {most_bytes} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise Wrong(f"the file is not UTF-8 text (line {line})") from None
+
+
+def _content(path: Path, most_bytes: int) -> bytes | None:
+    """None where there is no regular file: a pipe or device might never end."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file.read(most_bytes + 1)
+
+
+def parse_yaml(
+    text: str, findings: Findings, env: Mapping[str, str] | None = None
+) -> Document | None:
+    """The document in `text`, or None where there is none. See `read_yaml`."""
+    odd = _UNPRINTABLE.search(text)
+    if odd:
+        line = text.count("\n", 0, odd.start()) + 1
+        column = odd.start() - text.rfind("\n", 0, odd.start())
+        findings.add((line, column), f"the character U+{ord(odd[0]):04X} is not allowed in YAML")
+        return None
+    builder = Builder(findings, env)
+    try:
+        for event in pyyaml.parse(text, Loader=_LOADER):
+            builder.take(event)
+    except Stop as stop:
+        findings.add(stop.at, stop.wrong.text, stop.wrong.hint)
+        return None
+    except pyyaml.YAMLError as error:
+        at, wrong = in_words(error, text)
+        findings.add(at, wrong.text, wrong.hint)
+        return None
+    return Document(findings.file, builder.root or Node(None, START))
