@@ -74,7 +74,8 @@ class Classified:
 
     `header` is the header section with our own X-Warmup-* fields removed, without the empty
     line; `body` is a view of everything after it, the empty line included, so that the body
-    is never copied. `message_id` is the client's own, or None if it set none.
+    is never copied. `message_id` is the client's own, or None if it set none. `needs_8bit` and
+    `needs_utf8` say what the next hop must offer (RFC 6152, RFC 6531).
     """
 
     submission: Submission
@@ -85,6 +86,8 @@ class Classified:
     fingerprint: str | None
     header: bytes
     body: memoryview
+    needs_8bit: bool = False
+    needs_utf8: bool = False
 
 
 @dataclass(frozen=True, slots=True)

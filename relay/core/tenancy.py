@@ -80,11 +80,13 @@ class Tenant:
     networks: tuple[IPNetwork, ...] = ()
     domains: tuple[SendingDomain, ...] = ()
 
-    @property
-    def envelope_domains(self) -> frozenset[str]:
-        """Every domain that may stand in the envelope of this tenant's mail."""
-        names = {domain.name for domain in self.domains}
-        return frozenset(names.union(*(domain.envelope_domains for domain in self.domains)))
+    def senders(self) -> dict[str, tuple[SendingDomain, ...]]:
+        """Every domain that may stand in this tenant's envelopes, and whom it stands for."""
+        found: dict[str, list[SendingDomain]] = {}
+        for domain in self.domains:
+            for name in {domain.name, *domain.envelope_domains}:
+                found.setdefault(name, []).append(domain)
+        return {name: tuple(domains) for name, domains in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Directory:
     domains: dict[str, SendingDomain] = field(default_factory=dict)
     credentials: dict[str, tuple[Credential, Tenant]] = field(default_factory=dict)
     networks: tuple[tuple[IPNetwork, Tenant], ...] = ()
-    envelope_domains: dict[str, frozenset[str]] = field(default_factory=dict)
+    senders: dict[str, dict[str, tuple[SendingDomain, ...]]] = field(default_factory=dict)
 
     def tenant_at(self, address: IPAddress) -> Tenant | None:
         """The tenant whose network holds `address`; the narrowest network wins."""
@@ -105,7 +107,12 @@ class Directory:
 
     def may_send_as(self, tenant: Tenant, envelope_domain: str) -> bool:
         """Whether `envelope_domain` (lower case A-label) may stand in `tenant`'s envelopes."""
-        return envelope_domain in self.envelope_domains.get(tenant.name, frozenset())
+        return envelope_domain in self.senders.get(tenant.name, {})
+
+    def standing_in(self, tenant: Tenant, envelope_domain: str) -> SendingDomain | None:
+        """The sending domain that `envelope_domain` stands for, where it can only be one."""
+        found = self.senders.get(tenant.name, {}).get(envelope_domain, ())
+        return found[0] if len(found) == 1 else None
 
     def routes(self) -> list[Route]:
         """Every route, in the order of the config."""
@@ -120,5 +127,5 @@ def directory_of(tenants: list[Tenant]) -> Directory:
         domains={domain.name: domain for tenant in tenants for domain in tenant.domains},
         credentials={c.username: (c, tenant) for tenant in tenants for c in tenant.credentials},
         networks=tuple(sorted(networks, key=lambda pair: -pair[0].prefixlen)),
-        envelope_domains={tenant.name: tenant.envelope_domains for tenant in tenants},
+        senders={tenant.name: tenant.senders() for tenant in tenants},
     )

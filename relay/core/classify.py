@@ -1,0 +1,142 @@
+"""What a submission is: whose domain, which route, which class (DESIGN §4).
+
+Owns the checks that the content of a message must pass before quota is touched, and the
+fingerprint by which a retry is known (rule 3). No I/O. The header section is parsed by
+`header.py` and the From field by `sender.py`; the fix-ups of RFC 6409 §8 are in `trace.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Final
+
+from relay.core.domain import domain_of
+from relay.core.errors import BadMessage, MailLoop, NotPermitted
+from relay.core.header import Field, parse_fields, split_message, unfolded
+from relay.core.mail import Classified, Client, Envelope, Submission
+from relay.core.sender import parse_from
+from relay.core.tenancy import Directory, MailClass, RouteId, SendingDomain, Tenant
+
+RECEIVED_LIMIT: Final = 100
+"""RFC 5321 §6.3: at least 100."""
+DEFAULT_CLASS: Final = MailClass.MARKETING
+"""Where neither header nor credential names a class: the one that no headroom is kept for."""
+_OWN: Final = b"x-warmup-"
+_CLASS: Final = b"x-warmup-class"
+
+
+def classify(
+    submission: Submission, directory: Directory, *, received_limit: int = RECEIVED_LIMIT
+) -> Classified:
+    """`submission` as what it may be sent as.
+
+    Raises BadMessage, BareNewline, BadSender, MailLoop or NotPermitted. Time and memory are
+    linear in the content, which is hashed once and never copied.
+    """
+    envelope, content = submission.envelope, submission.content
+    section, body = split_message(content)
+    fields = parse_fields(section)
+    _check_loop(fields, received_limit)
+    domain = _domain_from(fields, submission.client.tenant, directory)
+    check_reverse_path(submission.client.tenant, envelope.mail_from, directory)
+    route = domain.routes[0]
+    message_id = _message_id(fields)
+    return Classified(
+        submission=submission,
+        domain=domain,
+        route=route,
+        mail_class=_class_of(fields, submission.client),
+        message_id=message_id,
+        fingerprint=fingerprint_of(route.id, envelope, content) if message_id else None,
+        header=_without_own(section, fields),
+        body=body,
+        needs_8bit=not content.isascii(),
+        needs_utf8=_needs_utf8(envelope, section),
+    )
+
+
+def check_reverse_path(tenant: Tenant, mail_from: str, directory: Directory) -> None:
+    """Raises NotPermitted unless `mail_from` is "" or has a domain of the tenant's envelopes."""
+    if not mail_from:
+        return
+    name = domain_of(mail_from)
+    if name is None or not directory.may_send_as(tenant, name):
+        raise NotPermitted(f"{name or 'this'} is not a domain that you may send from")
+
+
+def fingerprint_of(route: RouteId, envelope: Envelope, content: bytes) -> str:
+    """What a retry has in common with its first attempt (rule 3), 64 hex digits.
+
+    The number of recipients and the length of each part come first, so that no part can
+    run into the next.
+    """
+    recipients = sorted(recipient.address for recipient in envelope.recipients)
+    digest = sha256(len(recipients).to_bytes(8))
+    for text in (route.domain, route.upstream, envelope.mail_from, *recipients):
+        part = text.encode("utf-8", "surrogateescape")
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def _check_loop(fields: Iterable[Field], limit: int) -> None:
+    count = sum(field.name == b"received" for field in fields)
+    if count > limit:
+        raise MailLoop(count)
+
+
+def _domain_from(fields: Sequence[Field], tenant: Tenant, directory: Directory) -> SendingDomain:
+    found = [_own_domain(name, tenant, directory) for name in parse_from(fields).domains]
+    return found[0]
+
+
+def _own_domain(name: str, tenant: Tenant, directory: Directory) -> SendingDomain:
+    domain = directory.domains.get(name)
+    # One text for "nobody's" and "another tenant's": who else is here is nobody's business.
+    if domain is None or domain.tenant != tenant.name:
+        raise NotPermitted(f"{name} in the From field is not a domain that you may send from")
+    return domain
+
+
+def _class_of(fields: Sequence[Field], client: Client) -> MailClass:
+    values = [unfolded(field.value) for field in fields if field.name == _CLASS]
+    if not values:
+        return client.mail_class or DEFAULT_CLASS
+    if len(values) > 1:
+        raise BadMessage(f"{len(values)} X-Warmup-Class fields; at most one is allowed")
+    text = values[0].decode("ascii", "replace").lower()
+    try:
+        return MailClass(text)
+    except ValueError:
+        allowed = " or ".join(MailClass)
+        raise BadMessage(f'X-Warmup-Class is {allowed}, not "{text[:40]}"') from None
+
+
+def _message_id(fields: Sequence[Field]) -> bytes | None:
+    values = (unfolded(field.value) for field in fields if field.name == b"message-id")
+    return next((value for value in values if value), None)
+
+
+def _without_own(section: bytes, fields: Sequence[Field]) -> bytes:
+    if not any(field.name.startswith(_OWN) for field in fields):
+        return section
+    kept = (field for field in fields if not field.name.startswith(_OWN))
+    return b"".join(section[field.start : field.end] for field in kept)
+
+
+def _needs_utf8(envelope: Envelope, section: bytes) -> bool:
+    """RFC 6531 §3.4. Raw 8-bit header bytes of a message that never asked for it go as they are."""
+    addresses = (envelope.mail_from, *(recipient.address for recipient in envelope.recipients))
+    if not all(address.isascii() for address in addresses):
+        return True
+    return envelope.smtputf8 and not section.isascii() and _is_utf8(section)
+
+
+def _is_utf8(section: bytes) -> bool:
+    try:
+        section.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""The header fields that the relay adds, all of them in front of the client's own (rule 7).
+
+Owns the Received field (RFC 5321 §4.4) and the fix-ups of RFC 6409 §8.2 and §8.3: Date and
+Message-ID where the message has no such field. A field that is there, however odd, stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from relay.core.header import parse_fields
+from relay.core.mail import Classified, Client, Envelope, Submission
+
+_LINE_CHARACTERS: Final = 77
+_WORD_CHARACTERS: Final = 70
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+_PLAIN_ADDRESS: Final = re.compile(r"[!#-'*+\-/-9=?A-Z^-~]+@[A-Za-z0-9.-]+")
+
+
+def prepared(classified: Classified, hostname: str, now: datetime) -> bytes:
+    """The header section as it is signed and sent: the relay's fields, then the client's.
+
+    Each field ends in CRLF; the empty line is not part of it. `now` is aware.
+    """
+    date = format_datetime(now.astimezone(UTC))
+    added = [_received(classified.submission, hostname, date)]
+    names = {field.name for field in parse_fields(classified.header)}
+    if b"date" not in names:
+        added.append(f"Date: {date}\r\n")
+    if b"message-id" not in names:
+        added.append(f"Message-ID: <{classified.submission.ref}@{hostname}>\r\n")
+    return "".join(added).encode("ascii", "replace") + classified.header
+
+
+def _received(submission: Submission, hostname: str, date: str) -> str:
+    client = submission.client
+    words = ["Received:", "from", _helo(client), *_origin(client)]
+    words += ["by", hostname, "with", client.protocol, "id", submission.ref]
+    words += _sole_recipient(submission.envelope)
+    words[-1] += ";"
+    return _folded([*words, *date.split()]) + "\r\n"
+
+
+def _helo(client: Client) -> str:
+    # What a client calls itself is its own invention: it must not be able to end the field,
+    # open a comment or say "by". "?" marks what was taken out.
+    return _UNSAFE.sub("?", client.helo)[:_WORD_CHARACTERS] or "unknown"
+
+
+def _origin(client: Client) -> list[str]:
+    """TCP-info: `([192.0.2.1])` or `([IPv6:2001:db8::1])`, nothing where it is no IP address."""
+    try:
+        address = ip_address(client.address.partition("%")[0])
+    except ValueError:
+        return []
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        return [f"([{mapped}])"] if mapped else [f"([IPv6:{address}])"]
+    return [f"([{address}])"]
+
+
+def _sole_recipient(envelope: Envelope) -> list[str]:
+    """The For clause. With several recipients it would tell each of the others."""
+    if len(envelope.recipients) != 1:
+        return []
+    address = envelope.recipients[0].address
+    if len(address) > _WORD_CHARACTERS or not _PLAIN_ADDRESS.fullmatch(address):
+        return []
+    return ["for", f"<{address}>"]
+
+
+def _folded(words: Iterable[str]) -> str:
+    """`words` in lines of under 78 characters where they allow it (RFC 5322 §2.1.1)."""
+    lines, line = [], ""
+    for word in words:
+        longer = f"{line} {word}" if line else word
+        if len(longer) > _LINE_CHARACTERS and line.strip():
+            lines.append(line)
+            longer = f" {word}"
+        line = longer
+    return "\r\n".join([*lines, line])
