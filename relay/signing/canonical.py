@@ -1,0 +1,93 @@
+"""The relaxed canonicalisations of RFC 6376 §3.4.2 and §3.4.4.
+
+Owns which bytes are hashed. The body is read in chunks of a memoryview: time is linear in its
+length, and memory is bounded by the chunk whatever the body looks like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Final
+
+CHUNK_BYTES: Final = 65_536
+
+_WSP_RUN: Final = re.compile(rb"[ \t]+")
+_LINES: Final = b"\r\n" * (CHUNK_BYTES // 2)
+
+
+def relaxed_field(name: bytes, value: bytes) -> bytes:
+    """One header field, CRLF included (§3.4.2). `name` is in lower case without white space."""
+    return b"%b:%b\r\n" % (name, relaxed_value(value))
+
+
+def relaxed_value(value: bytes) -> bytes:
+    """A field value unfolded, its white space runs single spaces, none at either end."""
+    text = value.replace(b"\r\n", b"")
+    if b"\t" in text or b"  " in text:
+        text = _WSP_RUN.sub(b" ", text)
+    return text.strip(b" ")
+
+
+def body_hash(body: memoryview) -> bytes:
+    """SHA-256 over the relaxed form of `body` (without the empty line before it)."""
+    digest = sha256()
+    for part in relaxed_body(body):
+        digest.update(part)
+    return digest.digest()
+
+
+def relaxed_body(body: memoryview, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The relaxed form of `body`, in parts of about `chunk_bytes` at most (§3.4.4).
+
+    White space and line ends at the end of a chunk wait until something follows them: as a
+    count of line ends, and at most two bytes after the last of those.
+    """
+    line_ends, tail, is_empty = 0, b"", True
+    for at in range(0, len(body), chunk_bytes):
+        text = tail + bytes(body[at : at + chunk_bytes])
+        cut = _end_of_content(text)
+        waiting = text[cut:]
+        if cut:
+            yield from _empty_lines(line_ends)
+            yield _single_spaced(text[:cut])
+            line_ends, is_empty = 0, False
+        line_ends += waiting.count(b"\r\n")
+        tail = _single_spaced(waiting.rpartition(b"\r\n")[2])
+    if tail.endswith(b"\r"):
+        yield from _empty_lines(line_ends)
+        yield tail
+        is_empty = False
+    if not is_empty:
+        yield b"\r\n"
+
+
+def _end_of_content(text: bytes) -> int:
+    """Where the line ends and white space at the end of `text` begin.
+
+    A CR or LF alone is content (such a message is refused long before, but if one came here
+    its signature would still be right), save a last CR, whose LF may come in the next chunk.
+    """
+    cut = len(text.rstrip(b" \t\r\n"))
+    waiting = text[cut:-1] if text.endswith(b"\r") else text[cut:]
+    alone = waiting.replace(b"\r\n", b"  ")
+    return cut + max(alone.rfind(b"\r"), alone.rfind(b"\n")) + 1
+
+
+def _single_spaced(text: bytes) -> bytes:
+    """`text` with white space runs reduced, and none before a line end. Linear."""
+    if b"\t" in text:
+        text = text.replace(b"\t", b" ")
+    while b"  " in text:
+        text = text.replace(b"  ", b" ")
+    return text.replace(b" \r\n", b"\r\n") if b" \r\n" in text else text
+
+
+def _empty_lines(count: int) -> Iterator[bytes]:
+    """`count` line ends, in parts of bounded size."""
+    whole, rest = divmod(2 * count, len(_LINES))
+    for _ in range(whole):
+        yield _LINES
+    if rest:
+        yield _LINES[:rest]

@@ -1,0 +1,84 @@
+"""Which header fields a signature covers (RFC 6376 §5.4.1 and §8.15).
+
+Owns the two lists and their order. Fields that relays and mailboxes add or change on the way
+(Received, Return-Path, Bcc, Authentication-Results, DKIM-Signature, ARC-*) are never signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from relay.core.header import Field
+
+OVERSIGNED: Final = (
+    b"from",
+    b"to",
+    b"cc",
+    b"subject",
+    b"date",
+    b"reply-to",
+    b"message-id",
+    b"mime-version",
+    b"content-type",
+    b"list-unsubscribe",
+    b"list-unsubscribe-post",
+)
+"""Named once more than they are present: none can be added without breaking the signature.
+
+List-Unsubscribe and List-Unsubscribe-Post must be signed by RFC 8058 §4.
+"""
+
+SIGNED_WHERE_PRESENT: Final = (
+    b"sender",
+    b"in-reply-to",
+    b"references",
+    b"content-transfer-encoding",
+    b"content-id",
+    b"content-description",
+    b"content-disposition",
+    b"resent-date",
+    b"resent-from",
+    b"resent-sender",
+    b"resent-to",
+    b"resent-cc",
+    b"resent-message-id",
+    b"list-id",
+    b"list-help",
+    b"list-subscribe",
+    b"list-post",
+    b"list-owner",
+    b"list-archive",
+    b"feedback-id",
+    b"cfbl-address",
+    b"cfbl-feedback-id",
+)
+"""Signed as often as they are present. A later mailing list or resender may add its own.
+
+Feedback-ID counts at Gmail only when signed; CFBL-* must be signed by RFC 9477 §3.1.
+"""
+
+_ALL: Final = frozenset(OVERSIGNED + SIGNED_WHERE_PRESENT)
+
+
+def chosen(fields: Iterable[Field]) -> tuple[list[bytes], list[Field]]:
+    """The names of the h= tag, in order, and the fields that they stand for, in that order.
+
+    Several fields of one name are taken from the last to the first (RFC 6376 §5.4.2).
+    """
+    present: dict[bytes, list[Field]] = {}
+    for field in fields:
+        if field.name in _ALL:
+            present.setdefault(field.name, []).append(field)
+    names: list[bytes] = []
+    signed: list[Field] = []
+    for name in OVERSIGNED:
+        names += [name] * (_add(present.get(name, ()), signed) + 1)
+    for name in SIGNED_WHERE_PRESENT:
+        names += [name] * _add(present.get(name, ()), signed)
+    return names, signed
+
+
+def _add(found: Sequence[Field], signed: list[Field]) -> int:
+    signed.extend(reversed(found))
+    return len(found)

@@ -1,0 +1,163 @@
+"""Private keys: read, judged once, kept.
+
+Owns what a usable key file is and how long a key stays in memory. `read_key` says in words
+what is wrong with a file (for `check` and `init`); `KeyRing` says so in the log only, for its
+errors end up at SMTP clients.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Final, TypeVar
+
+import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from relay.core.errors import KeyTrouble
+
+RSA_BITS: Final = range(2048, 4097)
+"""RFC 8301 §3.2: sign with 2048 at least; verifiers need not take more than 4096."""
+MAX_FILE_BYTES: Final = 65_536
+_READABLE_BY_OTHERS: Final = 0o006
+_PADDING: Final = PKCS1v15()
+_SHA256: Final = SHA256()
+
+log = structlog.get_logger("relay.signing")
+
+K = TypeVar("K")
+V = TypeVar("V")
+Stamp = tuple[int, int, int, int]
+
+
+class UnusableKey(ValueError):
+    """What is wrong with a key file, in words for people; names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key, ready to sign with."""
+
+    private: RSAPrivateKey | Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def algorithm(self) -> bytes:
+        """The a= tag."""
+        return b"rsa-sha256" if isinstance(self.private, RSAPrivateKey) else b"ed25519-sha256"
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature over `data`: RFC 6376 §3.3.1, or RFC 8463 §3 (over its SHA-256)."""
+        if isinstance(self.private, RSAPrivateKey):
+            return self.private.sign(data, _PADDING, _SHA256)
+        return self.private.sign(sha256(data).digest())
+
+
+class KeyRing:
+    """Keys by path, at most `capacity` of them, the longest unused dropped first.
+
+    A file is read again when its inode, size or time of change differs. Checking an RSA key
+    costs 80 ms, so what was found good once (by content) is not checked again. Thread-safe.
+    """
+
+    def __init__(self, capacity: int = 1024, remembered: int = 16_384) -> None:
+        self._capacity = capacity
+        self._remembered = remembered
+        self._keys: OrderedDict[Path, tuple[Stamp, SigningKey]] = OrderedDict()
+        self._good: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = Lock()
+        self._reading = Lock()
+
+    def held(self, path: Path) -> SigningKey | None:
+        """The key of `path` if it is in memory and its file unchanged; reads nothing.
+
+        Raises KeyTrouble where the file cannot be looked at, or others may read it.
+        """
+        try:
+            stamp = _stamp(os.stat(path), path)  # noqa: PTH116 - half the time of Path.stat
+        except (OSError, UnusableKey) as error:
+            raise _trouble(path, error) from error
+        with self._lock:
+            found = self._keys.get(path)
+            if found is None or found[0] != stamp:
+                return None
+            self._keys.move_to_end(path)
+            return found[1]
+
+    def load(self, path: Path) -> SigningKey:
+        """The key of `path`, read if need be: for a thread, as it may take 80 ms.
+
+        Raises KeyTrouble; the log line names the file and what is wrong with it.
+        """
+        with self._reading:  # many messages may want the same key at once: one check is enough
+            found = self.held(path)
+            return found or self._read(path)
+
+    def _read(self, path: Path) -> SigningKey:
+        try:
+            stamp, pem = _contents(path)
+            mark = sha256(pem).digest()
+            key = _parse(pem, path, is_known_good=mark in self._good)
+        except (OSError, UnusableKey) as error:
+            raise _trouble(path, error) from error
+        with self._lock:
+            _keep(self._good, mark, None, self._remembered)
+            _keep(self._keys, path, (stamp, key), self._capacity)
+        return key
+
+
+def read_key(path: Path) -> SigningKey:
+    """The key of `path`, fully checked. Raises UnusableKey or OSError."""
+    return _parse(_contents(path)[1], path, is_known_good=False)
+
+
+def _keep(kept: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > most:
+        kept.popitem(last=False)
+
+
+def _trouble(path: Path, error: Exception) -> KeyTrouble:
+    log.error("dkim key unusable", file=str(path), why=str(error))
+    return KeyTrouble()
+
+
+def _contents(path: Path) -> tuple[Stamp, bytes]:
+    with path.open("rb") as file:
+        stamp = _stamp(os.fstat(file.fileno()), path)
+        return stamp, file.read(MAX_FILE_BYTES)
+
+
+def _stamp(found: os.stat_result, path: Path) -> Stamp:
+    if found.st_mode & _READABLE_BY_OTHERS:
+        mode = found.st_mode & 0o777
+        raise UnusableKey(f"{path} can be read or written by everybody ({mode:04o}): chmod 0600")
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_dev
+
+
+def _parse(pem: bytes, path: Path, *, is_known_good: bool) -> SigningKey:
+    try:
+        key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=is_known_good)
+    except TypeError:
+        raise UnusableKey(f"{path} is encrypted; a DKIM key file has no passphrase") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise UnusableKey(f"{path} holds no valid private key in PEM form") from None
+    if isinstance(key, Ed25519PrivateKey):
+        return SigningKey(key)
+    if not isinstance(key, RSAPrivateKey):
+        raise UnusableKey(f"{path} is neither an RSA nor an Ed25519 key")
+    if key.key_size not in RSA_BITS:
+        raise UnusableKey(
+            f"{path} is an RSA key of {key.key_size} bits; {RSA_BITS.start} to "
+            f"{RSA_BITS.stop - 1} are allowed (RFC 8301)"
+        )
+    return SigningKey(key)

@@ -1,0 +1,70 @@
+"""The DNS record that publishes a DKIM key (RFC 6376 §3.6.1, RFC 8463 §4).
+
+Owns its name, its text, and how it is written in a zone file. Knows nothing of DNS servers.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from relay.core.domain import normalize_domain
+from relay.signing.keys import SigningKey, read_key
+
+MAX_STRING_BYTES: Final = 255
+"""The most that one string of a TXT record holds (RFC 1035 §3.3)."""
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_SELECTOR: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A TXT record: `name` ends in a dot, `value` is its whole text."""
+
+    name: str
+    value: str
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """`value` in the strings that a TXT record is made of."""
+        starts = range(0, len(self.value), MAX_STRING_BYTES)
+        return tuple(self.value[at : at + MAX_STRING_BYTES] for at in starts)
+
+    def zone_text(self) -> str:
+        """The record in zone file form (RFC 1035 §5.1), one string a line."""
+        lines = "\n".join(f'    "{string}"' for string in self.strings)
+        return f"{self.name} IN TXT (\n{lines}\n)\n"
+
+
+def key_record(domain: str, selector: str, path: Path) -> KeyRecord:
+    """The record for the private key in `path`.
+
+    Raises ValueError for a bad domain or selector, `keys.UnusableKey` (one too) for a bad
+    key, OSError for a file that cannot be read.
+    """
+    name = f"{check_selector(selector)}._domainkey.{normalize_domain(domain)}."
+    kind, public = public_part(read_key(path))
+    return KeyRecord(name, f"v=DKIM1; k={kind}; p={public}")
+
+
+def public_part(key: SigningKey) -> tuple[str, str]:
+    """The k= and p= tags of a key: SubjectPublicKeyInfo for RSA, the bare 32 bytes for Ed25519."""
+    public = key.private.public_key()
+    if isinstance(public, RSAPublicKey):
+        spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return "rsa", b64encode(spki).decode("ascii")
+    raw = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return "ed25519", b64encode(raw).decode("ascii")
+
+
+def check_selector(selector: str) -> str:
+    """`selector`, if it is one (RFC 6376 §3.1: labels and dots). Raises ValueError if not."""
+    if not _SELECTOR.fullmatch(selector):
+        raise ValueError(f'"{selector}" is no DKIM selector: letters, digits, hyphens and dots')
+    return selector

@@ -1,0 +1,118 @@
+"""The signer: one DKIM-Signature field per configured key (implements `ports.Signer`).
+
+Owns the DKIM-Signature field: its tags, its folding, and that it is hashed exactly as it is
+sent. Relaxed/relaxed, no l= tag. What is hashed is in `choice.py` and `canonical.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relay.core.header import parse_fields
+from relay.core.mail import Classified
+from relay.core.tenancy import DkimKey
+from relay.ports import Clock
+from relay.signing.canonical import body_hash, relaxed_field, relaxed_value
+from relay.signing.choice import chosen
+from relay.signing.keys import KeyRing, SigningKey
+
+INLINE_BYTES: Final = 262_144
+"""A longer message is signed in a thread, so that the others do not wait for it."""
+_LINE: Final = 76
+_EMPTY_LINE_BYTES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """What every key of a message signs: the tags common to all, and the signed fields."""
+
+    tags: bytes
+    fields: bytes
+
+
+class DkimSigner:
+    """Signs with the keys of a message's domain. `expiry_s` sets the x= tag, None leaves it out.
+
+    Never signs with fewer keys than the config names: a key that cannot be used is KeyTrouble.
+    """
+
+    def __init__(
+        self, clock: Clock, *, expiry_s: int | None = None, keys: KeyRing | None = None
+    ) -> None:
+        self._clock = clock
+        self._expiry_s = expiry_s
+        self._keys = keys or KeyRing()
+
+    async def sign(self, message: Classified, head: bytes, body: memoryview) -> bytes:
+        """See `ports.Signer`. A cancelled call leaves nothing but a key read for the next."""
+        if not message.domain.dkim:
+            return b""
+        keys = [(entry, await self._key(entry)) for entry in message.domain.dkim]
+        if len(head) + len(body) > INLINE_BYTES:
+            return await asyncio.to_thread(self._fields, message, keys, head, body)
+        return self._fields(message, keys, head, body)
+
+    async def _key(self, entry: DkimKey) -> SigningKey:
+        held = self._keys.held(entry.path)
+        if held:
+            return held
+        return await asyncio.to_thread(self._keys.load, entry.path)
+
+    def _fields(
+        self,
+        message: Classified,
+        keys: Sequence[tuple[DkimKey, SigningKey]],
+        head: bytes,
+        body: memoryview,
+    ) -> bytes:
+        names, fields = chosen(parse_fields(head))
+        common = _Sum(
+            tags=b" %b;\r\n%b;\r\n bh=%b;\r\n b="
+            % (self._times(), _folded_names(names), b64encode(body_hash(body[_EMPTY_LINE_BYTES:]))),
+            fields=b"".join(relaxed_field(field.name, field.value) for field in fields),
+        )
+        domain = message.domain.name.encode("ascii")
+        return b"".join(_field(domain, entry, key, common) for entry, key in keys)
+
+    def _times(self) -> bytes:
+        now_s = int(self._clock.now().timestamp())
+        if self._expiry_s is None:
+            return b"t=%d" % now_s
+        return b"t=%d; x=%d" % (now_s, now_s + self._expiry_s)
+
+
+def _field(domain: bytes, entry: DkimKey, key: SigningKey, common: _Sum) -> bytes:
+    """The whole field. It signs itself with an empty b= tag, without its CRLF (§3.7)."""
+    selector = entry.selector.encode("ascii")
+    value = b" v=1; a=%b; c=relaxed/relaxed;\r\n d=%b;\r\n s=%b;%b" % (
+        key.algorithm,
+        domain,
+        selector,
+        common.tags,
+    )
+    itself = b"dkim-signature:" + relaxed_value(value)
+    signature = b64encode(key.sign(common.fields + itself))
+    return b"DKIM-Signature:%b%b\r\n" % (value, _folded_base64(signature))
+
+
+def _folded_names(names: Iterable[bytes]) -> bytes:
+    """The h= tag in lines of under 78 columns; white space may follow a colon (§3.5)."""
+    lines, line = [], b" h="
+    for name in names:
+        if len(line) + len(name) >= _LINE:
+            lines.append(line)
+            line = b" "
+        line += name + b":"
+    lines.append(line)
+    return b"\r\n".join(lines)[:-1]
+
+
+def _folded_base64(signature: bytes) -> bytes:
+    first = _LINE - len(b" b=")
+    rest = range(first, len(signature), _LINE - 1)
+    lines = [signature[:first], *(signature[at : at + _LINE - 1] for at in rest)]
+    return b"\r\n ".join(lines)
