@@ -1,0 +1,173 @@
+"""The embedded store: a private server below `data_dir`, for one relay, and only while it runs.
+
+Owns its life: start, restart after a crash, stop. Knows nothing of quota; whoever asks the
+server meanwhile gets StoreTrouble from `line.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from relay.store.ownership import Home, Lock, own, url_of
+from relay.store.server_process import STOP_S, ServerProcess, find_binary, options
+from relay.store.troubles import StoreUnusable
+
+log = logging.getLogger(__name__)
+
+READY_S: Final = 60.0
+"""How long a server may take to load its file and answer."""
+
+GONE_S: Final = 10.0
+"""How long the server of a relay that was killed may take to die."""
+
+WATCH_S: Final = 0.1
+PROBE_S: Final = 0.02
+LONGEST_PAUSE_S: Final = 5.0
+STEADY_S: Final = 10.0
+LOG_TAIL_BYTES: Final = 2000
+
+
+class EmbeddedStore:
+    """A private server. `start` it, `run` beside the relay's other tasks, and `stop` it."""
+
+    def __init__(self, home: Home, owner: Lock, socket: Path) -> None:
+        self._home = home
+        self._owner = owner
+        self._socket = socket
+        self._process: ServerProcess | None = None
+
+    @classmethod
+    async def start(cls, data_dir: Path) -> EmbeddedStore:
+        """Own `data_dir` and start a server there; it is ready when this returns.
+
+        Call it in the main thread. Raises StoreUnusable: another owner, no server program, a
+        damaged file, a server that does not answer.
+        """
+        home = Home(data_dir)
+        home.prepare()
+        owner = await own(home)
+        try:
+            store = cls(home, owner, home.socket())
+            await store._serve()
+        except BaseException:
+            owner.close()
+            raise
+        return store
+
+    @property
+    def url(self) -> str:
+        """Where the server listens, as a unix:// URL."""
+        return url_of(self._socket)
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; 0 while there is none."""
+        return self._process.pid if self._process else 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start a new server whenever it died, until `stop` is set."""
+        loop, pause_s, since = asyncio.get_running_loop(), WATCH_S, float("-inf")
+        while not await _set_within(stop, WATCH_S):
+            code = self._process.returncode() if self._process else None
+            if self._process and code is None:
+                continue
+            if self._process:
+                log.error("the embedded store ended (code %s); starting it again", code)
+            self._process = None
+            pause_s = WATCH_S if loop.time() - since > STEADY_S else pause_s * 2
+            since = loop.time()
+            if await _set_within(stop, min(pause_s, LONGEST_PAUSE_S)):
+                return
+            try:
+                await self._serve()
+            except StoreUnusable as error:
+                log.error("the embedded store does not start: %s", error)  # noqa: TRY400
+
+    async def stop(self) -> None:
+        """End the server, in order if it can within `STOP_S`, and give the directory up."""
+        if self._process is not None:
+            self._process.terminate()
+            await self._ended(STOP_S)
+            self._process.kill()
+            self._process = None
+        self._home.tidy()
+        self._owner.close()
+
+    async def _ended(self, patience_s: float) -> None:
+        for _ in range(int(patience_s / PROBE_S)):
+            if self._process is None or self._process.returncode() is not None:
+                return
+            await asyncio.sleep(PROBE_S)
+
+    async def _serve(self) -> None:
+        """Start a server and wait until it answers. Raises StoreUnusable, and then none runs."""
+        lock = Lock(self._home.server_lock)
+        if not await lock.take(GONE_S):
+            raise StoreUnusable(
+                f"the store server of an earlier relay still runs in {self._home.directory}"
+                f" {GONE_S:g} s after its end; end it by hand"
+            )
+        try:
+            self._socket.unlink(missing_ok=True)
+            log_from = self._home.log.stat().st_size if self._home.log.exists() else 0
+            command = options(self._home.directory, self._socket, self._home.log)
+            program = str(find_binary())
+            process = ServerProcess([program, *command], self._home.directory, lock.fd)
+        finally:
+            lock.close()  # the server holds it now
+        try:
+            await self._ready(process)
+        except BaseException:
+            process.kill()
+            raise
+        self._process = process
+        self._tell(log_from)
+
+    async def _ready(self, process: ServerProcess) -> None:
+        until = asyncio.get_running_loop().time() + READY_S
+        while not await _answers(self._socket):
+            if process.returncode() is not None:
+                raise StoreUnusable(f"the store server ended at once; its log:\n{self._tail()}")
+            if asyncio.get_running_loop().time() > until:
+                raise StoreUnusable(f"no answer within {READY_S:g} s; its log:\n{self._tail()}")
+            await asyncio.sleep(PROBE_S)
+
+    def _tell(self, log_from: int) -> None:
+        with suppress(OSError), self._home.log.open("rb") as file:
+            file.seek(log_from)
+            if b"aof-load-truncated" in file.read():
+                log.warning(
+                    "the end of the store's file was cut short by a crash; what was lost is"
+                    " only what had not been acknowledged (see %s)",
+                    self._home.log,
+                )
+
+    def _tail(self) -> str:
+        with suppress(OSError):
+            return self._home.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+        return "(none)"
+
+
+async def _answers(socket: Path) -> bool:
+    """Whether the server answers PING: not while it still loads its file."""
+    with suppress(OSError):
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_unix_connection(str(socket))
+            try:
+                writer.write(b"PING\r\n")
+                return (await reader.readline()).startswith(b"+PONG")
+            finally:
+                writer.close()
+    return False
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -1,0 +1,61 @@
+"""Every key that the relay writes, and the version of their layout.
+
+Nothing else in the project spells a key. All keys of a domain share the hash tag
+`{domain}`, so that one script may touch them on a cluster. Values are `lua/*.lua`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relay.core.tenancy import RouteId
+
+LAYOUT_VERSION: Final = "1"
+"""What `wr1:layout` holds. A store with another one is refused, never converted silently."""
+
+LAYOUT: Final = "wr1:layout"
+"""String: the layout version."""
+
+
+def route(route_id: RouteId) -> str:
+    """Hash: what outlives windows (first send, lifetime, pause, graduation)."""
+    return f"{_domain(route_id.domain)}:route:{route_id.upstream}"
+
+
+def window(route_id: RouteId, label: str) -> str:
+    """Hash: the counters of one window and the reservations in flight (`r:<id>`)."""
+    return f"{_domain(route_id.domain)}:window:{route_id.upstream}:{label}"
+
+
+def slices(route_id: RouteId) -> str:
+    """Hash: the last days' charges by slice of at most 15 minutes, whatever the window."""
+    return f"{_domain(route_id.domain)}:slices:{route_id.upstream}"
+
+
+def days(route_id: RouteId) -> str:
+    """Hash: proleptic ordinal of a day → sends on it, for about the last 400 of them."""
+    return f"{_domain(route_id.domain)}:days:{route_id.upstream}"
+
+
+def message(domain: str, fingerprint: str) -> str:
+    """Hash: session → mark of an earlier attempt at one message (rule 3)."""
+    return f"{_domain(domain)}:message:{fingerprint}"
+
+
+def unheard(domain: str) -> str:
+    """Sorted set: acceptances not seen to be heard of, scored by their expiry in epoch ms."""
+    return f"{_domain(domain)}:unheard"
+
+
+def unheard_member(fingerprint: str, session: str) -> str:
+    """The member of `unheard` for one attempt at one message."""
+    return f"{fingerprint}:{session}"
+
+
+def instance(instance_id: str) -> str:
+    """String: the last beat of one relay process; expires by itself."""
+    return f"wr1:instance:{instance_id}"
+
+
+def _domain(domain: str) -> str:
+    return f"wr1:{{{domain}}}"

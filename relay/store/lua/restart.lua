@@ -1,0 +1,19 @@
+-- restart: back to the foot of the ramp. Forgets the first send, the lifetime and the
+-- graduation; what the current window has sent stays counted, and a pause stays.
+--
+-- KEYS    1 route
+-- ARGV    none
+-- Returns 1 if there was something to forget, else 0
+-- Repeat  freely (a send settled in between is forgotten too)
+--
+-- `restarts` is the generation: a window touched in an earlier one no longer lends its
+-- lifetime_open to a lifetime ramp.
+--
+-- Example: lifetime 700 on the 500-tier: restart -> 1, and today's tier is that of 0.
+
+assert(#KEYS == 1 and #ARGV == 0, 'restart: 1 key and no argument')
+local was = redis.call('HMGET', KEYS[1], 'first_day', 'graduated_at', 'lifetime')
+if not was[1] and not was[2] and tonumber(was[3] or 0) == 0 then return 0 end
+redis.call('HDEL', KEYS[1], 'first_day', 'first_at', 'lifetime', 'graduated_at')
+redis.call('HINCRBY', KEYS[1], 'restarts', 1)
+return 1

