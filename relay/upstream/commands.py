@@ -1,0 +1,135 @@
+"""The commands of one mail transaction, and what speaks against sending them.
+
+Addresses and parameters come from outside: whatever could add a command or a parameter of
+its own is refused here, whoever checked it before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from relay.core.mail import Outgoing, Recipient
+from relay.core.reply import Reply
+from relay.ports import Lacks, SaidNo
+from relay.upstream.capabilities import Capabilities
+
+# Quoted strings may hold anything printable; outside them nothing may end the path. Lone
+# surrogates stand for bytes that were no UTF-8.
+_ADDRESS: Final = re.compile(
+    r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*"|[^\x00-\x20<>"\x7f\ud800-\udfff])*'
+)
+_VALUE: Final = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. `line` ends in CRLF; `recipient` is that of a RCPT."""
+
+    verb: str
+    line: bytes
+    recipient: str | None = None
+
+    def accepts(self, answer: Reply) -> bool:
+        """Whether `answer` is the one hoped for."""
+        return answer.code // 100 == (3 if self.verb == "DATA" else 2)
+
+
+RSET: Final = Command("RSET", b"RSET\r\n")
+_DATA: Final = Command("DATA", b"DATA\r\n")
+
+Groups = tuple[tuple[Command, ...], ...]
+"""Commands that go out together; a group waits for the answers to the one before it."""
+
+
+def transaction(message: Outgoing, offered: Capabilities) -> Groups | Lacks | SaidNo:
+    """MAIL, RCPT and DATA for `message`, or why it cannot be handed to this upstream.
+
+    With PIPELINING (RFC 2920) all of it is one group where there is one recipient. With
+    several, DATA waits until every one was accepted: content sent after a refused RCPT
+    would reach the others.
+    """
+    obstacle = _lacking(message, offered) or _too_big(message, offered) or _malformed(message)
+    if obstacle:
+        return obstacle
+    mail = _mail(message, offered)
+    rcpts = tuple(_rcpt(recipient, offered) for recipient in message.envelope.recipients)
+    if "PIPELINING" not in offered:
+        return tuple((command,) for command in (mail, *rcpts, _DATA))
+    if len(rcpts) == 1:
+        return ((mail, *rcpts, _DATA),)
+    return ((mail, *rcpts), (_DATA,))
+
+
+def _lacking(message: Outgoing, offered: Capabilities) -> Lacks | None:
+    if _needs_utf8(message) and "SMTPUTF8" not in offered:
+        return Lacks("SMTPUTF8")
+    declared = message.envelope.body == "8BITMIME"
+    if message.needs_8bit and declared and "8BITMIME" not in offered:
+        return Lacks("8BITMIME")
+    return None
+
+
+def _needs_utf8(message: Outgoing) -> bool:
+    envelope = message.envelope
+    addresses = (envelope.mail_from, *(rcpt.address for rcpt in envelope.recipients))
+    return message.needs_utf8 or not all(address.isascii() for address in addresses)
+
+
+def _too_big(message: Outgoing, offered: Capabilities) -> SaidNo | None:
+    limit = offered.size_limit_bytes
+    if limit is None or message.size_bytes <= limit:
+        return None
+    text = f"message of {message.size_bytes} bytes exceeds the next hop's limit of {limit}"
+    return SaidNo(Reply(552, "3.4", text))
+
+
+def _malformed(message: Outgoing) -> SaidNo | None:
+    envelope = message.envelope
+    if not _ADDRESS.fullmatch(envelope.mail_from):
+        return SaidNo(Reply(501, "1.7", "sender address cannot be passed on"))
+    if not _all_values(envelope.ret, envelope.envid):
+        return SaidNo(Reply(501, "5.4", "RET or ENVID cannot be passed on"))
+    return next(filter(None, map(_malformed_recipient, envelope.recipients)), None)
+
+
+def _malformed_recipient(recipient: Recipient) -> SaidNo | None:
+    if recipient.address and _ADDRESS.fullmatch(recipient.address):
+        if _all_values(recipient.notify, recipient.orcpt):
+            return None
+        return SaidNo(Reply(501, "5.4", "NOTIFY or ORCPT cannot be passed on"))
+    return SaidNo(Reply(501, "1.3", "recipient address cannot be passed on"))
+
+
+def _all_values(*values: str | None) -> bool:
+    return all(value is None or _VALUE.fullmatch(value) for value in values)
+
+
+def _mail(message: Outgoing, offered: Capabilities) -> Command:
+    words = [f"MAIL FROM:<{message.envelope.mail_from}>", *_mail_params(message, offered)]
+    return Command("MAIL", " ".join(words).encode() + b"\r\n")
+
+
+def _mail_params(message: Outgoing, offered: Capabilities) -> Iterator[str]:
+    if "SIZE" in offered:
+        yield f"SIZE={message.size_bytes}"
+    if message.needs_8bit and "8BITMIME" in offered:
+        yield "BODY=8BITMIME"
+    if _needs_utf8(message):
+        yield "SMTPUTF8"
+    if "DSN" in offered:
+        yield from _given(RET=message.envelope.ret, ENVID=message.envelope.envid)
+
+
+def _rcpt(recipient: Recipient, offered: Capabilities) -> Command:
+    words = [f"RCPT TO:<{recipient.address}>"]
+    if "DSN" in offered:
+        words += _given(NOTIFY=recipient.notify, ORCPT=recipient.orcpt)
+    return Command("RCPT", " ".join(words).encode() + b"\r\n", recipient.address)
+
+
+def _given(**params: str | None) -> Iterator[str]:
+    """RFC 3461 parameters, as far as the client gave them."""
+    return (f"{name}={value}" for name, value in params.items() if value)

@@ -1,0 +1,156 @@
+"""One message over one connection: the only place where certainty can end.
+
+Up to the last write of the content everything that goes wrong is Broken: proven not sent.
+From that write on only a valid reply decides; everything else is Unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from relay.core.config import SmtpHost, SmtpUpstream
+from relay.core.mail import Outgoing
+from relay.core.reply import Reply
+from relay.ports import Lacks, Outcome, SaidNo, Taken, Unknown
+from relay.upstream.capabilities import Capabilities
+from relay.upstream.commands import RSET, Command, transaction
+from relay.upstream.stuffing import content
+from relay.upstream.wire import Broken, Wire
+
+RETREAT_S: Final = 5.0
+"""How long a refused message may go on for to save its connection."""
+
+
+class Connection:
+    """A greeted connection to `host`. One `deliver` at a time.
+
+    `is_reusable` is True only between transactions that ended as they should. `answered` is
+    told of every reply to MAIL, RCPT, DATA and the final dot.
+    """
+
+    def __init__(
+        self,
+        host: SmtpHost,
+        wire: Wire,
+        capabilities: Capabilities,
+        limits: SmtpUpstream,
+        answered: Callable[[Reply], None],
+    ) -> None:
+        self.host = host
+        self.capabilities = capabilities
+        self.is_reusable = True
+        self.message_count = 0
+        self.opened_at_s = asyncio.get_running_loop().time()
+        self._wire = wire
+        self._limits = limits
+        self._answered = answered
+        self.quit = wire.quit
+        self.abort = wire.abort
+        self.closed = wire.closed
+
+    @property
+    def is_quiet(self) -> bool:
+        """False once the upstream has closed it, or has spoken unasked (a 421, mostly)."""
+        return self._wire.is_quiet
+
+    async def deliver(self, message: Outgoing) -> Outcome:
+        """Hand `message` over. Raises Broken: nothing was handed over, another may be tried.
+
+        Broken too when MAIL was answered 421. Never returns Unreachable.
+        """
+        self.is_reusable = False
+        self.message_count += 1
+        groups = transaction(message, self.capabilities)
+        if isinstance(groups, Lacks | SaidNo):
+            self.is_reusable = True
+            return groups
+        for group in groups:
+            refusal = await self._offer(group)
+            if refusal:
+                return refusal
+        return await self._hand_over(message)
+
+    async def _offer(self, group: tuple[Command, ...]) -> SaidNo | None:
+        """Send the commands of `group` in one write; the first refusal, or None."""
+        self._wire.send(b"".join(command.line for command in group))
+        for number, command in enumerate(group):
+            answer = await self._answer(self._limits.command_timeout_s)
+            if command.accepts(answer):
+                continue
+            refusal = _refusal(command, answer)
+            if answer.code != 421:
+                await self._retreat(group[number + 1 :])
+            return refusal
+        return None
+
+    async def _retreat(self, unanswered: tuple[Command, ...]) -> None:
+        """After a refusal: back to where the next transaction can begin, if there is a way.
+
+        There is none after a 354: only the final dot, which is never sent, would end that.
+        """
+        with suppress(Broken, TimeoutError):
+            async with asyncio.timeout(RETREAT_S):
+                for _ in unanswered:
+                    answer = await self._answer(RETREAT_S)
+                    if answer.code == 421 or answer.code // 100 == 3:
+                        return
+                self._wire.send(RSET.line)
+                answer = await self._wire.reply(RETREAT_S)
+                self.is_reusable = RSET.accepts(answer)
+
+    async def _hand_over(self, message: Outgoing) -> Outcome:
+        pieces = content(message.head, message.body)
+        piece = next(pieces)
+        for following in pieces:
+            refusal = self._early()
+            if refusal:
+                return refusal
+            self._wire.write(piece)
+            await self._wire.breathe()
+            await self._wire.drain(self._limits.data_timeout_s)
+            piece = following
+        return self._early() or await self._finish(piece)
+
+    def _early(self) -> SaidNo | None:
+        """What the upstream says while it should listen: a refusal, or nonsense (Broken)."""
+        answer = self._wire.early_reply()
+        if answer is None:
+            return None
+        self._answered(answer)
+        if answer.code // 100 in {4, 5}:
+            return SaidNo(answer)
+        raise Broken(f"answered {answer.code} before the message was complete")
+
+    async def _finish(self, last_piece: bytes) -> Outcome:
+        """The write that holds the final dot, and the answer to it."""
+        self._wire.require_open()
+        try:
+            self._wire.write(last_piece)
+            await self._wire.drain(self._limits.data_timeout_s)
+            answer = await self._answer(self._limits.final_timeout_s)
+        except Broken as broken:
+            return Unknown(f"after the final dot: {broken}")
+        self.is_reusable = answer.code != 421 and self._wire.is_quiet
+        if answer.is_success:
+            return Taken(answer)
+        if answer.code // 100 in {4, 5}:
+            return SaidNo(answer)
+        self.is_reusable = False
+        return Unknown(f"answered the final dot with {answer.code}")
+
+    async def _answer(self, timeout_s: float) -> Reply:
+        answer = await self._wire.reply(timeout_s)
+        self._answered(answer)
+        return answer
+
+
+def _refusal(command: Command, answer: Reply) -> SaidNo:
+    """`answer` as a refusal. Raises Broken where it is none, or means the whole connection."""
+    if answer.code // 100 not in {4, 5}:
+        raise Broken(f"answered {command.verb} with {answer.code}")
+    if command.verb == "MAIL" and answer.code == 421:
+        raise Broken(f"answered MAIL with {answer}", answer)
+    return SaidNo(answer, command.recipient)

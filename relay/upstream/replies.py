@@ -1,0 +1,70 @@
+"""Reading SMTP replies: bytes in, replies out (RFC 5321 §4.2).
+
+Does no I/O and keeps no more than one unfinished reply, of bounded size. Lenient where it is
+safe to be: a line may end in a bare LF, and the text may hold any bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from relay.core.reply import Reply, parse_reply
+
+MAX_LINE_BYTES: Final = 8 * 1024
+MAX_REPLY_BYTES: Final = 64 * 1024
+
+_LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+
+
+class BadReply(Exception):
+    """What came is no SMTP reply; nothing that follows can be trusted either."""
+
+
+class ReplyParser:
+    """Feed it what was received; it yields each reply once its last line is complete."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._code = 0
+        self._texts: list[str] = []
+        self._reply_bytes = 0
+
+    @property
+    def is_between_replies(self) -> bool:
+        """True unless a reply has begun and not ended."""
+        return not self._buffer and not self._texts
+
+    def feed(self, data: bytes) -> Iterator[Reply]:
+        """The replies that `data` completes, in order. Must be iterated to the end.
+
+        Raises BadReply after the valid replies that came before the trouble; the parser is of
+        no use from then on.
+        """
+        self._buffer += data
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            if self._take(line):
+                yield parse_reply(self._code, "\n".join(self._texts))
+                self._texts, self._reply_bytes = [], 0
+        if len(self._buffer) > MAX_LINE_BYTES:
+            raise BadReply(f"a reply line of more than {MAX_LINE_BYTES} bytes")
+
+    def _take(self, line: bytes) -> bool:
+        """Add one line; True if it is the last one of its reply."""
+        if len(line) > MAX_LINE_BYTES:
+            raise BadReply(f"a reply line of more than {MAX_LINE_BYTES} bytes")
+        found = _LINE.fullmatch(line.removesuffix(b"\r"))
+        if not found:
+            raise BadReply(f"not an SMTP reply: {line[:20]!r}")
+        code = int(found[1])
+        if self._texts and code != self._code:
+            raise BadReply(f"a reply that begins with {self._code} goes on with {code}")
+        self._reply_bytes += len(line)
+        if self._reply_bytes > MAX_REPLY_BYTES:
+            raise BadReply(f"a reply of more than {MAX_REPLY_BYTES} bytes")
+        self._code = code
+        self._texts.append((found[3] or b"").decode("utf-8", "replace"))
+        return found[2] != b"-"
