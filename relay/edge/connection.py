@@ -1,0 +1,240 @@
+"""One client connection: bytes, replies, deadlines, TLS; what a dialogue stands on.
+
+aiosmtpd's protocol class underneath gives the shape (one protocol object, one handler task,
+`smtp_*` methods); its stream, timeouts and connection callbacks are replaced, because it
+cancels the handler when the client closes its side, times a whole DATA with one command's
+timeout and leaves without a word. The handler here is never cancelled by what the client does:
+it finds out from `intake`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from ipaddress import IPv4Address
+from typing import cast
+
+from aiosmtpd.smtp import SMTP
+
+from relay.core.config import ListenerTls
+from relay.core.reply import Reply
+from relay.core.tenancy import IPAddress
+from relay.edge.data import Content
+from relay.edge.intake import ClientGone, Intake
+from relay.edge.peers import has_got_everything, peer_address
+from relay.edge.replies import SHUTTING_DOWN, wire
+from relay.edge.surroundings import Door, Surroundings
+from relay.edge.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S
+
+CLOSE_TIMEOUT_S = 5.0
+"""How long what was written may take to reach a client that is being left."""
+LINGER_S = 2.0
+"""How long it may take to close first."""
+LAST_WORDS_S = 1.0
+"""As `CLOSE_TIMEOUT_S`, for one that is being cut off."""
+DATA_TIMEOUTS = 20
+"""A message may take this many times the timeout that is re-armed by each of its chunks."""
+_FLUSH_BYTES = 16_384
+
+
+class TooSlow(Exception):
+    """The client let a deadline pass."""
+
+
+@asynccontextmanager
+async def _within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise TooSlow from None
+
+
+class Connection(SMTP):
+    """The transport side of a session; `address` is the client's, where a proxy has told it."""
+
+    def __init__(self, door: Door, around: Surroundings, address: IPAddress | None) -> None:
+        super().__init__(None, hostname=around.hostname, loop=asyncio.get_running_loop())
+        self.door = door
+        self.around = around
+        self._told_address = address
+        self.address: IPAddress = address or IPv4Address(0)
+        self.id = around.roster.next_id()
+        self.intake = Intake(self._turn_valve)
+        self.gone: asyncio.Future[None] = self.loop.create_future()
+        self.has_tls = False
+        self._lost = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._out = bytearray()
+        self._is_leaving = False
+        self._wire: asyncio.Transport
+
+    @property
+    def has_client(self) -> bool:
+        """False once the client has closed its side or the connection is lost."""
+        return not self.gone.done()
+
+    @property
+    def is_implicit_tls(self) -> bool:
+        """Whether TLS comes before the greeting (RFC 8314)."""
+        return self.door.listener.tls is ListenerTls.IMPLICIT
+
+    # What the event loop calls. aiosmtpd's own versions would start its handler and stream.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the session."""
+        self._wire = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
+        self.address = self._told_address or peer_address(transport)
+        self.around.observer.connection_opened(self.door.name)
+        if self.is_implicit_tls:
+            transport.pause_reading()  # the handshake is not ours to read
+        else:
+            transport.resume_reading()
+        self.around.background.start(self._handle_client())
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self.intake.feed(data)
+
+    def eof_received(self) -> bool:
+        """The client closed its side. It may have pipelined all and be waiting for replies."""
+        self.intake.end()
+        self._note_gone()
+        return not self.has_tls  # TLS cannot be half closed
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is no more."""
+        self.intake.lose(is_clean=error is None)
+        self._note_gone()
+        self._lost.set()
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        """The client does not read its replies."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._writable.set()
+
+    def _note_gone(self) -> None:
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def _turn_valve(self, is_open: bool) -> None:  # noqa: FBT001 - the intake's word for it
+        if is_open:
+            self._wire.resume_reading()
+        else:
+            self._wire.pause_reading()
+
+    # What the dialogue calls.
+
+    def say(self, reply: Reply) -> None:
+        """Queue `reply`; replies to pipelined commands travel together (RFC 2920 §3.2)."""
+        self._out += wire(reply)
+
+    def say_raw(self, line: bytes) -> None:
+        """Queue a line that is no reply of the usual form."""
+        self._out += line + b"\r\n"
+
+    async def flush(self) -> None:
+        """Write what is queued. Raises TooSlow where the client does not read, or ClientGone."""
+        if self._lost.is_set():
+            raise ClientGone(is_clean=False)
+        if self._out:
+            self._wire.write(bytes(self._out))
+            self._out.clear()
+        if not self._writable.is_set():
+            async with _within(self.around.limits.command_timeout_s):
+                await self._writable.wait()
+
+    async def read_line(
+        self, limit_bytes: int, *, interruptible: bool = False, timeout_s: float | None = None
+    ) -> bytes:
+        """The client's next line with its end. Raises TooSlow, and what `Intake.line` raises."""
+        if not self.intake.has_line() or len(self._out) > _FLUSH_BYTES:
+            await self.flush()
+        async with _within(timeout_s or self.around.limits.command_timeout_s):
+            return await self.intake.line(limit_bytes, interruptible=interruptible)
+
+    async def read_content(self, content: Content) -> None:
+        """Fill `content` to its end. Raises TooSlow, ClientGone or Overrun."""
+        timeout_s = self.around.limits.data_timeout_s
+        rest: bytes | None = None
+        async with _within(DATA_TIMEOUTS * timeout_s):
+            while rest is None:
+                async with _within(timeout_s):
+                    data = await self.intake.chunk()
+                rest = content.feed(data)
+        self.intake.give_back(rest)
+
+    async def upgrade(self) -> None:
+        """Speak TLS from here on. Raises ClientGone where the handshake fails.
+
+        What was pipelined in clear behind STARTTLS is thrown away (RFC 3207 §5,
+        CVE-2024-34083); the caller has awaited nothing since it wrote its last reply.
+        """
+        if self._lost.is_set() or self.door.certificate is None:
+            raise ClientGone(is_clean=False)
+        self._wire.pause_reading()
+        self.intake.discard()
+        self.has_tls = True
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S + 1):
+                found = await self.loop.start_tls(
+                    self._wire,
+                    self,
+                    self.door.certificate.context,
+                    server_side=True,
+                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                    ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+                )
+        except OSError as error:  # ssl.SSLError, ConnectionError and TimeoutError are
+            raise ClientGone(is_clean=False) from error
+        assert found is not None
+        self._wire = found
+
+    async def hang_up(self, *, linger: bool) -> None:
+        """Close, within a bounded time; what is queued is written first.
+
+        `linger` lets the client close first, so that what it is still sending does not make
+        its system throw away our last reply.
+        """
+        with suppress(TooSlow, ClientGone):
+            async with _within(LINGER_S if linger else CLOSE_TIMEOUT_S):
+                await self.flush()
+                self._is_leaving = True
+                if linger:
+                    await self._wait_for_close()
+        self._wire.close()
+        with suppress(TooSlow):
+            async with _within(CLOSE_TIMEOUT_S):
+                await self._lost.wait()
+        self._wire.abort()
+
+    async def closes_cleanly(self) -> bool:
+        """Whether the client closes its side soon, and had then got all that was written."""
+        with suppress(TooSlow, ClientGone):
+            async with _within(CLOSE_TIMEOUT_S):
+                await self.flush()
+                await self.intake.ended()
+            return self.intake.was_closed and has_got_everything(self._wire)
+        return False
+
+    def cut_off(self) -> None:
+        """End at once, whatever is under way; what is queued and a last 421 may still arrive."""
+        self.intake.lose(is_clean=False)
+        self._note_gone()
+        if not self._is_leaving:
+            self.say(SHUTTING_DOWN)
+            self._wire.write(bytes(self._out))
+        self._wire.close()
+        self.loop.call_later(LAST_WORDS_S, self._wire.abort)
+
+    async def _wait_for_close(self) -> None:
+        if self._wire.can_write_eof():
+            self._wire.write_eof()
+        with suppress(ClientGone):
+            await self.intake.ended()

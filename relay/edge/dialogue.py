@@ -1,0 +1,203 @@
+"""The dialogue around transactions: greeting, command loop, and how a session ends.
+
+Every verb ends by saying one reply or by raising; `_obey` is the one place where what was
+raised is answered. The verbs are `smtp_*` methods (aiosmtpd collects them): those that make
+a client known are in `identity.py`, those of a transaction in `session.py`.
+"""
+
+# ruff: noqa: N802 - aiosmtpd finds a verb by the name of its method
+
+from __future__ import annotations
+
+import logging
+from typing import Final, NoReturn
+
+from relay.core.reply import Reply
+from relay.core.tenancy import IPAddress
+from relay.edge import replies
+from relay.edge.commands import MAX_AUTH_BYTES, line_too_long, parse_command
+from relay.edge.connection import Connection, TooSlow
+from relay.edge.hearing import Hearing
+from relay.edge.intake import ClientGone, Interrupted, LineTooLong
+from relay.edge.refs import new_ref
+from relay.edge.replies import Misspoken, answer, syntax_error
+from relay.edge.surroundings import Door, Surroundings
+
+log = logging.getLogger(__name__)
+
+HEARD_GRACE_S: Final = 2.0
+"""At shutdown: how long a client may take to show that it heard an acceptance."""
+_HTTP_VERBS: Final = frozenset(
+    {"GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "HOST:"}
+)
+
+
+class Over(Exception):
+    """The session ends with `reply`. `is_polite`: the client asked for it."""
+
+    def __init__(self, reply: Reply | None, *, is_polite: bool = False) -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+        self.is_polite = is_polite
+
+
+class Dialogue(Connection):
+    """A session's command loop."""
+
+    def __init__(self, door: Door, around: Surroundings, address: IPAddress | None = None) -> None:
+        super().__init__(door, around, address)
+        self.hearing = Hearing(around.relay, around.background, self.intake, self.gone)
+        self.is_dismissed = False
+        self._errors = 0
+        self._ref: str | None = None
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether an envelope is open, or its content on its way."""
+        raise NotImplementedError
+
+    @property
+    def ref(self) -> str:
+        """The reference id of this transaction, or of what is being answered outside of one."""
+        if self._ref is None:
+            self._ref = new_ref(self.around.clock.now())
+        return self._ref
+
+    def dismiss(self) -> None:
+        """End as soon as there is no transaction under way (421 4.3.2)."""
+        self.is_dismissed = True
+        self.intake.interrupt()
+
+    # From the first byte to the last.
+
+    async def _handle_client(self) -> None:
+        self.around.roster.enter(self.id, self)
+        over = Over(None)
+        try:
+            over = await self._serve()
+        except Exception:
+            log.exception("session %s ended unexpectedly", self.id)
+        finally:
+            await self._leave(over)
+            self.around.roster.leave(self.id)
+            self.around.observer.connection_closed(self.door.name)
+
+    async def _serve(self) -> Over:
+        """Run the session; how it ended."""
+        turnstile = self.around.turnstile
+        refusal = turnstile.enter(self.address, self.around.limits)
+        if refusal:
+            # No handshake for those that are too many: it is what costs most.
+            return Over(None if self.is_implicit_tls else refusal)
+        try:
+            await self._converse()
+        except Over as over:
+            return over
+        except TooSlow:
+            return Over(replies.IDLE_TOO_LONG)
+        except Interrupted:
+            return Over(replies.SHUTTING_DOWN)
+        except ClientGone as gone:
+            return Over(None, is_polite=gone.is_clean)
+        finally:
+            turnstile.leave(self.address)
+
+    async def _converse(self) -> NoReturn:
+        if self.is_implicit_tls:
+            await self.upgrade()
+        self.say(Reply(220, None, f"{self.hostname} ESMTP warmup-relay"))
+        while True:
+            line = await self._next_command()
+            await self.hearing.line_came()
+            await self._obey(line)
+
+    async def _leave(self, over: Over) -> None:
+        if over.reply:
+            self.say(over.reply)
+        if self.hearing.is_owed:
+            await self.hearing.close(is_heard=over.is_polite and await self.closes_cleanly())
+        await self.hang_up(linger=not over.is_polite)
+
+    # One command.
+
+    async def _next_command(self) -> bytes | None:
+        """The next command line; None for one that was too long."""
+        try:
+            is_idle = not self.is_in_transaction
+            return await self.read_line(MAX_AUTH_BYTES, interruptible=is_idle)
+        except LineTooLong:
+            return None
+        except Interrupted:
+            if not self.hearing.is_owed:
+                raise
+            return await self._last_command()
+
+    async def _last_command(self) -> bytes | None:
+        try:
+            return await self.read_line(MAX_AUTH_BYTES, timeout_s=HEARD_GRACE_S)
+        except (LineTooLong, TooSlow):
+            raise Interrupted from None
+
+    async def _obey(self, line: bytes | None) -> None:
+        if not self.is_in_transaction:
+            self._ref = None
+        try:
+            if line is None:
+                raise line_too_long()  # noqa: TRY301 - answered like any other error
+            await self._run(line)
+        except (Over, TooSlow, Interrupted, ClientGone):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            self._refuse(error)
+
+    async def _run(self, line: bytes) -> None:
+        command = parse_command(line)
+        method = self._smtp_methods.get(command.verb)
+        if method is None:
+            if command.verb in _HTTP_VERBS:
+                raise Over(replies.NOT_HTTP)
+            raise Misspoken(Reply(500, "5.1", "command not recognized"))
+        await method(command.argument)
+
+    def _refuse(self, error: Exception) -> None:
+        if isinstance(error, Misspoken) and error.counts:
+            self._errors += 1
+            if self._errors > self.around.limits.errors:
+                raise Over(replies.TOO_MANY_ERRORS)
+        self.say_or_close(answer(error, self.ref))
+
+    def say_or_close(self, reply: Reply) -> None:
+        """Say `reply`; whoever says 421 closes (RFC 5321 §3.8)."""
+        if reply.code == 421:
+            raise Over(reply)
+        self.say(reply)
+
+    def forgive(self) -> None:
+        """A message was taken: errors count from the last one of these."""
+        self._errors = 0
+
+    # Verbs that change nothing.
+
+    async def smtp_NOOP(self, _argument: str) -> None:
+        """RFC 5321 §4.1.1.9."""
+        self.say(replies.OK)
+
+    async def smtp_HELP(self, _argument: str) -> None:
+        """RFC 5321 §4.1.1.8."""
+        self.say(replies.HELP)
+
+    async def smtp_VRFY(self, argument: str) -> None:
+        """RFC 5321 §3.5.3: nothing is verified, nothing is given away."""
+        if not argument:
+            raise syntax_error("an address is expected")
+        self.say(replies.CANNOT_VERIFY)
+
+    async def smtp_EXPN(self, _argument: str) -> None:
+        """There are no lists here."""
+        raise Misspoken(Reply(502, "5.1", "EXPN not implemented"))
+
+    async def smtp_QUIT(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.10."""
+        if argument:
+            raise syntax_error("QUIT has no arguments")
+        raise Over(replies.GOODBYE, is_polite=True)

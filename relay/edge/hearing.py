@@ -1,0 +1,93 @@
+"""Rule 3's bookkeeping for one session: which acceptances its client has been seen to hear.
+
+An acceptance is *owed* from the moment its 250 is written. It is heard when a command line
+ends that came in after that, or when the client closes its side and everything written has
+reached it. It is unheard when the connection is lost in any other way, and when the client
+had already closed its side while the upstream was being asked: a client that closes then has
+given up, and where it had not (it pipelined all and half-closed), remembering its message a
+while longer is the safe mistake. A proxy in between makes the two look alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from relay.background import Background
+from relay.core.mail import Submission
+from relay.core.quota import Reservation
+from relay.edge.intake import Intake
+from relay.ports import Accepted, Relay
+
+
+class Hearing:
+    """One session's acceptances. `gone` is done when the client closed or the connection broke."""
+
+    def __init__(
+        self, relay: Relay, background: Background, intake: Intake, gone: asyncio.Future[None]
+    ) -> None:
+        self._relay = relay
+        self._background = background
+        self._intake = intake
+        self._gone = gone
+        self._owed: list[tuple[int, Reservation]] = []
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the client has not yet been seen to hear of something."""
+        return bool(self._owed)
+
+    async def hand_over(self, submission: Submission) -> Accepted:
+        """Have `submission` relayed, to the end even if this call is cancelled.
+
+        Its reply must be written before anything else is awaited. Raises what `Relay.relay`
+        raises.
+        """
+        outcome: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._background.start(self._run(submission, outcome))
+        await asyncio.wait((outcome, self._gone), return_when=asyncio.FIRST_COMPLETED)
+        if self._gone.done():
+            return await self._without_client(submission, outcome)
+        accepted = outcome.result()
+        if accepted.receipt:
+            self._owed.append((self._intake.fed_bytes, accepted.receipt))
+        return accepted
+
+    async def _run(self, submission: Submission, outcome: asyncio.Future[Accepted]) -> None:
+        try:
+            accepted = await self._relay.relay(submission)
+        except Exception as error:  # noqa: BLE001 - raised again where `outcome` is awaited
+            outcome.set_exception(error)
+        except BaseException:
+            outcome.cancel()
+            raise
+        else:
+            outcome.set_result(accepted)
+
+    async def _without_client(
+        self, submission: Submission, outcome: asyncio.Future[Accepted]
+    ) -> Accepted:
+        if not outcome.done():
+            await self._relay.left(submission)
+            await asyncio.wait((outcome,))
+        accepted = outcome.result()
+        if accepted.receipt:
+            await self._relay.unheard(accepted.receipt)
+        return accepted
+
+    async def line_came(self) -> None:
+        """A command line was read: what was written before it came in has been heard."""
+        if self._owed:
+            taken = self._intake.taken_bytes
+            heard = [receipt for written_at, receipt in self._owed if taken > written_at]
+            self._owed = [owed for owed in self._owed if taken <= owed[0]]
+            for receipt in heard:
+                await self._relay.heard(receipt)
+
+    async def close(self, *, is_heard: bool) -> None:
+        """The session is over; `is_heard` tells of everything that is still owed."""
+        owed, self._owed = self._owed, []
+        for _, receipt in owed:
+            if is_heard:
+                await self._relay.heard(receipt)
+            else:
+                await self._relay.unheard(receipt)

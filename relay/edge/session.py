@@ -1,0 +1,154 @@
+"""One SMTP session: the verbs of a transaction, on top of the dialogue.
+
+Layers, from the wire up: `connection.py` (bytes and deadlines), `dialogue.py` (command loop),
+`identity.py` (who the client is), and here what it wants to send. The quota of a message is
+all or nothing (DESIGN §4): a refusal at the first RCPT is repeated at every later one, so
+that no client takes a part of its recipients for all of them.
+"""
+
+# ruff: noqa: N802 - aiosmtpd finds a verb by the name of its method
+
+from __future__ import annotations
+
+from relay.core.errors import MessageTooBig, TooManyRecipients
+from relay.core.mail import Client, Envelope, Recipient, Submission
+from relay.core.reply import Reply
+from relay.core.tenancy import IPAddress
+from relay.edge import replies
+from relay.edge.commands import Mail, parse_mail, parse_rcpt
+from relay.edge.data import Content, Overrun
+from relay.edge.dialogue import Over
+from relay.edge.identity import Identity
+from relay.edge.replies import answer, bad_sequence, refusal_of, syntax_error, with_ref
+from relay.edge.surroundings import Door, Surroundings
+
+
+class Transaction:
+    """An envelope in the making. `refusal` is what every recipient is answered, once there."""
+
+    def __init__(self, client: Client, mail: Mail) -> None:
+        self.client = client
+        self.mail = mail
+        self.recipients: list[Recipient] = []
+        self.refusal: Reply | None = None
+
+    def envelope(self, recipients: list[Recipient]) -> Envelope:
+        """The envelope with these recipients."""
+        mail = self.mail
+        return Envelope(
+            mail_from=mail.address,
+            recipients=tuple(recipients),
+            body=mail.body,
+            smtputf8=mail.smtputf8,
+            ret=mail.ret,
+            envid=mail.envid,
+        )
+
+
+class Session(Identity):
+    """One client's session. `is_in_transaction` from an accepted MAIL until its outcome."""
+
+    def __init__(self, door: Door, around: Surroundings, address: IPAddress | None = None) -> None:
+        super().__init__(door, around, address)
+        self._transaction: Transaction | None = None
+        self._was_mail_refused = False
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether an envelope is open, or its content on its way."""
+        return self._transaction is not None
+
+    def forget_transaction(self) -> None:
+        """Drop the envelope, if there is one."""
+        self._transaction = None
+
+    async def smtp_RSET(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.5."""
+        if argument:
+            raise syntax_error("RSET has no arguments")
+        self.forget_transaction()
+        self.say(replies.OK)
+
+    async def smtp_MAIL(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.2."""
+        if not self.helo:
+            raise bad_sequence("send HELO or EHLO first")
+        if self._transaction:
+            raise bad_sequence("a transaction is open already")
+        if self.is_dismissed:
+            raise Over(replies.SHUTTING_DOWN)
+        self._was_mail_refused = True
+        self.identified(utf8=False)  # who may not send hears so before any word about syntax
+        mail = parse_mail(argument, extended=self.is_extended)
+        client = self.identified(utf8=mail.smtputf8)
+        limit = self.around.limits.message_bytes
+        if mail.size_bytes is not None and mail.size_bytes > limit:
+            raise MessageTooBig(limit)
+        self.around.relay.check_sender(client, mail.address)
+        self._transaction = Transaction(client, mail)
+        self._was_mail_refused = False
+        self.say(replies.SENDER_OK)
+
+    async def smtp_RCPT(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.3. The first one asks whether there is any quota at all."""
+        transaction = self._opened()
+        smtputf8 = transaction.mail.smtputf8
+        recipient = parse_rcpt(argument, extended=self.is_extended, smtputf8=smtputf8)
+        limit = self.around.limits.recipients
+        if len(transaction.recipients) >= limit:
+            raise TooManyRecipients(limit)
+        if not transaction.recipients and transaction.refusal is None:
+            envelope = transaction.envelope([recipient])
+            asked = self.around.relay.check_quota(transaction.client, envelope)
+            transaction.refusal = await refusal_of(asked, self.ref)
+        if transaction.refusal is None:
+            transaction.recipients.append(recipient)
+        self.say_or_close(transaction.refusal or replies.RECIPIENT_OK)
+
+    async def smtp_DATA(self, argument: str) -> None:
+        """RFC 5321 §4.1.1.4. Whatever comes of it, the transaction is over."""
+        if argument:
+            raise syntax_error("DATA has no arguments")
+        transaction = self._opened()
+        if transaction.refusal:
+            self.say(replies.NO_RECIPIENTS)
+            return
+        if not transaction.recipients:
+            raise bad_sequence("send RCPT first")
+        try:
+            self.say_or_close(await self._outcome(transaction))
+        finally:
+            self.forget_transaction()
+        await self.flush()
+
+    async def _outcome(self, transaction: Transaction) -> Reply:
+        submission = Submission(
+            client=transaction.client,
+            envelope=transaction.envelope(transaction.recipients),
+            content=await self._content(),
+            ref=self.ref,
+            session=self.id,
+            received_at=self.around.clock.now(),
+        )
+        accepted = await self.hearing.hand_over(submission)
+        self.forgive()
+        return with_ref(accepted.reply, self.ref)
+
+    async def _content(self) -> bytes:
+        self.say(replies.GO_AHEAD)
+        await self.flush()
+        began = self.loop.time()
+        limit = self.around.limits.message_bytes
+        content = Content(limit)
+        try:
+            await self.read_content(content)
+        except Overrun:
+            raise Over(answer(MessageTooBig(limit), self.ref)) from None
+        self.around.observer.received(self.loop.time() - began)
+        return content.message()
+
+    def _opened(self) -> Transaction:
+        if self._transaction is None:
+            # What was pipelined behind a refused MAIL is no error of its own.
+            raise bad_sequence("send MAIL first", counts=not self._was_mail_refused)
+        return self._transaction

@@ -1,0 +1,68 @@
+"""What a session is given: the ports of this room, and the words it needs from the config.
+
+Two ports are the edge's own: `Authenticator` (settings' tokens stand behind it) and
+`Observer` (telemetry stands behind it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from relay.background import Background
+from relay.core.config import Limits, Listener
+from relay.core.tenancy import Credential, Tenant
+from relay.edge.roster import Roster
+from relay.edge.tls import Certificate
+from relay.edge.turnstile import Turnstile
+from relay.ports import Clock, Relay, Settings
+
+
+class Authenticator(Protocol):
+    """Checks a username and its token."""
+
+    def __call__(self, username: str, token: str, /) -> tuple[Credential, Tenant] | None:
+        """Whom they belong to, or None. Takes as long for unknown users as for known ones."""
+
+
+class Observer(Protocol):
+    """Told of what happens at the edge; must not block or raise."""
+
+    def connection_opened(self, listener: str) -> None:
+        """A client connected to `listener` (host:port)."""
+
+    def connection_closed(self, listener: str) -> None:
+        """It is gone."""
+
+    def received(self, seconds: float) -> None:
+        """The content of a message took this long to come in."""
+
+    def auth_failed(self) -> None:
+        """Credentials were wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything that all sessions share. `offers_dsn` says whether EHLO names DSN (RFC 3461)."""
+
+    hostname: str
+    limits: Limits
+    relay: Relay
+    authenticate: Authenticator
+    settings: Settings
+    clock: Clock
+    observer: Observer
+    roster: Roster
+    offers_dsn: Callable[[], bool] = lambda: False
+    background: Background = field(default_factory=Background)
+    turnstile: Turnstile = field(default_factory=Turnstile)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One listener at work: `name` is its host:port with the port that was really bound."""
+
+    listener: Listener
+    name: str
+    certificate: Certificate | None

@@ -1,0 +1,41 @@
+"""The relay's own certificate, which can be renewed while it runs."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+HANDSHAKE_TIMEOUT_S = 30.0
+SHUTDOWN_TIMEOUT_S = 5.0
+
+
+class Certificate:
+    """A certificate chain and its key, in PEM files. Raises OSError (ssl.SSLError) if unusable.
+
+    `context` is what new connections use; those that stand keep theirs.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate = certificate
+        self._key = key
+        self.context = _context(certificate, key)
+
+    def reload(self) -> bool:
+        """Read the files again. False, and the old certificate stays, if they are unusable."""
+        try:
+            self.context = _context(self._certificate, self._key)
+        except OSError as error:  # ssl.SSLError is one
+            log.error("certificate %s kept as it was: %s", self._certificate, error)  # noqa: TRY400
+            return False
+        return True
+
+
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """TLS 1.2 or newer (RFC 8997); clients are not asked for a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    return context

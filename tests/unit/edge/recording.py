@@ -1,0 +1,92 @@
+"""A `ports.Relay` that writes down what it is asked, and answers as the test wants."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import count
+
+from relay.core.errors import NotPermitted
+from relay.core.mail import Client, Envelope, Submission
+from relay.core.quota import Reservation
+from relay.core.reply import Reply
+from relay.core.tenancy import RouteId
+from relay.core.window import CalendarDay
+from relay.ports import Accepted
+
+NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
+WINDOW = CalendarDay().at(NOW)
+
+
+class RecordingRelay:
+    """`log` is what happened, in words; `submissions` what was handed over."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.submissions: list[Submission] = []
+        self.senders: list[tuple[Client, str]] = []
+        self.quota_asked: list[Envelope] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.under_way = asyncio.Event()
+        self.quota_error: Exception | None = None
+        self.error: Exception | None = None
+        self.reply = Reply(250, "0.0", "Ok: queued as X")
+        self.gives_receipts = True
+        self._numbers = count(1)
+
+    def check_sender(self, client: Client, mail_from: str) -> None:
+        self.senders.append((client, mail_from))
+        if mail_from.endswith("@elsewhere.example"):
+            raise NotPermitted("elsewhere.example is not a domain that you may send from")
+
+    async def check_quota(self, client: Client, envelope: Envelope) -> None:
+        self.quota_asked.append(envelope)
+        if self.quota_error:
+            raise self.quota_error
+
+    async def relay(self, submission: Submission) -> Accepted:
+        name = f"m{next(self._numbers)}"
+        self.log.append(f"relay {name}")
+        self.submissions.append(submission)
+        self.under_way.set()
+        await self.gate.wait()
+        if self.error:
+            raise self.error
+        self.log.append(f"taken {name}")
+        return Accepted(self.reply, receipt(name, submission) if self.gives_receipts else None)
+
+    async def left(self, submission: Submission) -> None:
+        self.log.append("left")
+
+    async def heard(self, receipt: Reservation) -> None:
+        self.log.append(f"heard {receipt.id}")
+
+    async def unheard(self, receipt: Reservation) -> None:
+        self.log.append(f"unheard {receipt.id}")
+
+
+def receipt(name: str, submission: Submission) -> Reservation:
+    count = len(submission.envelope.recipients)
+    route = RouteId("acme.example", "outbound")
+    return Reservation(name, route, WINDOW, count, submission.session, "f")
+
+
+class RecordingObserver:
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+        self.received_s: list[float] = []
+        self.failures = 0
+
+    def connection_opened(self, listener: str) -> None:
+        self.opened.append(listener)
+
+    def connection_closed(self, listener: str) -> None:
+        self.closed.append(listener)
+
+    def received(self, seconds: float) -> None:
+        self.received_s.append(seconds)
+
+    def auth_failed(self) -> None:
+        self.failures += 1
