@@ -1,0 +1,161 @@
+"""The only file that knows every room: it builds them and hands each what it needs.
+
+`open_relay` builds a whole relay around a running loop, `open_tools` the part of it that the
+command line uses. Starting and ending in order is `lifecycle.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from relay.background import Background
+from relay.charging import Charging
+from relay.clock import AnyClock, clock_for
+from relay.core.classify import classify
+from relay.core.config import Config, UpstreamConfig
+from relay.core.tenancy import Credential, Tenant
+from relay.edge.listeners import Listeners
+from relay.edge.roster import Roster
+from relay.edge.surroundings import Surroundings
+from relay.insisting import Insisting
+from relay.pipeline import Pipeline
+from relay.ports import QuotaStore, Settings
+from relay.presence import presence_in
+from relay.settings.live import LiveSettings
+from relay.settings.tokens import DUMMY_SECRET, verify_token
+from relay.signing.signer import DkimSigner
+from relay.store import open_store
+from relay.store.redis_store import RedisStore
+from relay.telemetry.measured import (
+    MeasuredRelay,
+    MeasuredSigner,
+    MeasuredStore,
+    MeasuredUpstream,
+    Observer,
+    told,
+)
+from relay.telemetry.metrics import Metrics
+from relay.upstream.build import open_upstream
+from relay.upstreams import Upstreams
+from relay.vitals import Vitals
+from relay.web.server import WebServer
+
+
+@dataclass(frozen=True, slots=True)
+class RelayParts:
+    """A whole relay, built and connected, not yet listening."""
+
+    settings: LiveSettings
+    clock: AnyClock
+    store: RedisStore
+    background: Background
+    upstreams: Upstreams
+    listeners: Listeners
+    web: WebServer | None
+
+
+async def open_relay(settings: LiveSettings, clock: AnyClock) -> RelayParts:
+    """Build every room for the config in force. Raises StoreUnusable, OSError.
+
+    Call it in the main thread: the embedded store dies with the thread that started it.
+    """
+    config = settings.config
+    store = await open_store(config.store, config.data_dir, clock)
+    try:
+        return _assemble(settings, clock, store)
+    except BaseException:
+        await store.close()
+        raise
+
+
+def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> RelayParts:
+    config = settings.config
+    metrics, background = Metrics(), Background()
+    observer = Observer(metrics)
+    upstreams = _upstreams(settings, metrics, observer, background)
+    measured = MeasuredStore(store, metrics)
+    roster = Roster(store.instances.own)
+    pipeline = Pipeline(
+        config.hostname,
+        settings,
+        clock,
+        told(partial(classify, received_limit=config.limits.received)),
+        Charging(measured, store.instances, clock, Insisting(background), roster.session_is_alive),
+        MeasuredSigner(DkimSigner(clock), metrics),
+        upstreams,
+    )
+    surroundings = Surroundings(
+        hostname=config.hostname,
+        limits=config.limits,
+        relay=MeasuredRelay(pipeline, metrics, addresses=config.log.addresses),
+        authenticate=partial(authenticate, settings),
+        settings=settings,
+        clock=clock,
+        observer=observer,
+        roster=roster,
+        offers_dsn=partial(upstreams.all_offer, "DSN"),
+    )
+    vitals = Vitals(
+        metrics, settings, measured, store.ping, upstreams, clock, lambda: settings.failed
+    )
+    return RelayParts(
+        settings,
+        clock,
+        store,
+        background,
+        upstreams,
+        Listeners(config.listeners, surroundings),
+        WebServer(config.web, vitals) if config.web else None,
+    )
+
+
+def _upstreams(
+    settings: LiveSettings, metrics: Metrics, observer: Observer, background: Background
+) -> Upstreams:
+    hostname = settings.config.hostname
+
+    def opened(config: UpstreamConfig) -> MeasuredUpstream:
+        return MeasuredUpstream(open_upstream(config, hostname, observer), metrics)
+
+    upstreams = Upstreams(opened)
+    upstreams.follow(settings.config.upstreams, background)
+    settings.subscribe(lambda config: upstreams.follow(config.upstreams, background))
+    return upstreams
+
+
+def authenticate(
+    settings: Settings, username: str, token: str, /
+) -> tuple[Credential, Tenant] | None:
+    """Whom the credential belongs to, or None; as slow for an unknown user as for a known one."""
+    found = settings.directory.credentials.get(username)
+    secret = found[0].secret if found else DUMMY_SECRET
+    return found if verify_token(token, secret) and found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a command beside (or instead of) a serving relay works with."""
+
+    config: Config
+    store: QuotaStore
+    clock: AnyClock
+
+
+@asynccontextmanager
+async def open_tools(config: Config) -> AsyncIterator[Tools]:
+    """The store of `config` and the clock of the relay that serves from its data directory.
+
+    An embedded store that nobody serves is started for the time of the block. Raises
+    StoreUnusable.
+    """
+    serving = presence_in(config.data_dir)
+    clock = clock_for(Path(serving.clock) if serving and serving.clock else None)
+    store = await open_store(config.store, config.data_dir, clock, share=True)
+    try:
+        yield Tools(config, store, clock)
+    finally:
+        await store.close()

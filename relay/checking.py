@@ -1,0 +1,136 @@
+"""`check`: what is wrong with a config beyond its text. Offline looks at files, online asks.
+
+A finding is never an exception: everything is looked at, and everything found is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from relay.app import open_tools
+from relay.core.config import Config, Listener
+from relay.core.errors import StoreTrouble
+from relay.core.reply import Reply
+from relay.core.tenancy import SendingDomain
+from relay.signing.keys import read_key
+from relay.store import StoreUnusable
+from relay.upstream.build import open_upstream
+
+EXPIRES_SOON_DAYS: Final = 14
+ONLINE_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `says` tells what was found, for people."""
+
+    part: str
+    is_fine: bool
+    says: str
+
+
+def problem(part: str, says: str) -> Finding:
+    """Something that must be mended."""
+    return Finding(part, is_fine=False, says=says)
+
+
+def _fine(part: str, says: str) -> Finding:
+    return Finding(part, is_fine=True, says=says)
+
+
+def check_offline(config: Config) -> list[Finding]:
+    """The config's own sense, DKIM keys, certificates and the data directory."""
+    directory = config.directory
+    counted = f"{len(directory.domains)} domains of {len(directory.tenants)} tenants"
+    policies = sorted({route.policy.name for route in directory.routes()})
+    found = [
+        _fine("config", f"{config.path}: {counted}"),
+        _fine("policies", ", ".join(policies) or "none in use"),
+    ]
+    for domain in directory.domains.values():
+        found += _keys(domain, config)
+    for listener in config.listeners:
+        found += _certificate(listener)
+    return found
+
+
+def _keys(domain: SendingDomain, config: Config) -> list[Finding]:
+    if not domain.dkim:
+        return [problem(f"dkim {domain.name}", "no key: mail leaves unsigned")]
+    return [
+        _key(f"dkim {domain.name} {entry.selector}", entry.path, config.data_dir)
+        for entry in domain.dkim
+    ]
+
+
+def _key(part: str, path: Path, data_dir: Path) -> Finding:
+    if not path.exists() and path.is_relative_to(data_dir):
+        return _fine(part, f"{path} does not exist yet; serve will make it")
+    try:
+        key = read_key(path)
+    except (OSError, ValueError) as error:
+        return problem(part, str(error))
+    return _fine(part, f"{path} ({key.algorithm.decode()})")
+
+
+def _certificate(listener: Listener) -> list[Finding]:
+    if listener.certificate is None or listener.key is None:
+        return []
+    part = f"certificate {listener.name}"
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(listener.certificate, listener.key)
+        [leaf, *_] = x509.load_pem_x509_certificates(listener.certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        return [problem(part, f"{listener.certificate}: {error}")]
+    left = leaf.not_valid_after_utc - datetime.now(UTC)
+    if left.total_seconds() <= 0:
+        return [problem(part, f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}")]
+    is_fine = left.days >= EXPIRES_SOON_DAYS
+    return [Finding(part, is_fine, f"valid until {leaf.not_valid_after_utc:%Y-%m-%d}")]
+
+
+async def check_online(config: Config) -> list[Finding]:
+    """The store and every upstream, asked within a bounded time."""
+    store, *upstreams = await asyncio.gather(
+        _store(config), *(_upstream(config, name) for name in config.upstreams)
+    )
+    return [store, *upstreams]
+
+
+async def _store(config: Config) -> Finding:
+    kind = "embedded" if config.store.url is None else "external"
+    try:
+        async with asyncio.timeout(ONLINE_S), open_tools(config) as tools:
+            now = tools.clock.now()
+            routes = [(r, r.policy.window.at(now)) for r in config.directory.routes()]
+            await tools.store.standings(routes)
+    except (StoreTrouble, StoreUnusable, OSError, TimeoutError) as error:
+        return problem("store", f"{kind}: {error.__cause__ or error or 'no answer'}")
+    return _fine("store", f"{kind}: answers")
+
+
+class _Nobody:
+    """An upstream observer that counts nothing."""
+
+    def reply(self, upstream: str, answer: Reply) -> None:
+        """See `upstream.observer`."""
+
+
+async def _upstream(config: Config, name: str) -> Finding:
+    part = f"upstream {name}"
+    try:
+        upstream = open_upstream(config.upstreams[name], config.hostname, _Nobody())
+        async with asyncio.timeout(ONLINE_S):
+            wrong = await upstream.probe()
+            await upstream.close()
+    except (OSError, TimeoutError) as error:
+        return problem(part, str(error) or "no answer")
+    return problem(part, wrong) if wrong else _fine(part, "answers")

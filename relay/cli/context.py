@@ -1,0 +1,96 @@
+"""What the commands share: finding and loading the config, choosing routes, printing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from relay.core.config import Config
+from relay.core.domain import normalize_domain
+from relay.core.errors import StoreTrouble
+from relay.core.tenancy import Route
+from relay.settings.load import load_config
+from relay.settings.problems import ConfigProblems
+from relay.store import StoreUnusable
+
+T = TypeVar("T")
+
+DEFAULT_CONFIGS = ("relay.yaml", "relay.example.yaml")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The config file; default relay.yaml, else relay.example.yaml."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def config_path(option: Path | None) -> Path:
+    """The config file to use."""
+    if option is not None:
+        return option
+    found = [path for path in map(Path, DEFAULT_CONFIGS) if path.exists()]
+    if not found:
+        raise typer.BadParameter("no relay.yaml here; name one, or make one with: init DOMAIN")
+    return found[0]
+
+
+def load(option: Path | None) -> Config:
+    """The config, or its problems on stderr and exit code 1."""
+    try:
+        return read_config(config_path(option))
+    except ConfigProblems as found:
+        show_problems(found)
+        raise typer.Exit(1) from None
+
+
+def read_config(path: Path) -> Config:
+    """The config in the file `path`. Raises ConfigProblems."""
+    return load_config(path, os.environ)
+
+
+def show_problems(found: ConfigProblems) -> None:
+    """Each problem on stderr, a line each."""
+    for problem in found.problems:
+        typer.echo(str(problem), err=True)
+
+
+def find_route(config: Config, name: str) -> Route:
+    """The route called `name`: a domain, or domain@upstream. Exits with 2 if there is none."""
+    domain, _, upstream = name.partition("@")
+    try:
+        found = config.directory.domains.get(normalize_domain(domain))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    routes = found.routes if found else ()
+    for route in routes:
+        if upstream in {"", route.id.upstream}:
+            return route
+    known = ", ".join(list(config.directory.domains)[:20]) or "none"
+    raise typer.BadParameter(f"no route {name!r}; domains: {known}")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; a store that does not answer is told in a sentence, exit code 1."""
+    try:
+        return asyncio.run(work)
+    except StoreTrouble as trouble:
+        fail(f"the store does not answer: {trouble.__cause__ or trouble}")
+    except StoreUnusable as error:
+        fail(str(error))
+
+
+def fail(text: str) -> NoReturn:
+    """Say what is wrong on stderr, and end with exit code 1."""
+    typer.echo(f"warmup-relay: {text}", err=True)
+    raise typer.Exit(1)
+
+
+def print_json(content: object) -> None:
+    """Print `content` as JSON."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -1,0 +1,44 @@
+"""The commands, gathered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from relay import __version__
+from relay.cli import change, forecast, inspect, serve, setup
+
+app = typer.Typer(
+    name="warmup-relay",
+    help="An SMTP relay that makes it impossible to ruin a new sending domain.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"warmup-relay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=lambda wanted: _version(wanted=wanted))
+    ] = False,  # an option of the command line
+) -> None:
+    pass
+
+
+for module in (serve, inspect, forecast, change, setup):
+    for command in module.COMMANDS:
+        app.command()(command)
+
+
+def main() -> None:
+    """Run the command that the process was called with."""
+    app(prog_name="warmup-relay")

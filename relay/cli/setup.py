@@ -1,0 +1,158 @@
+"""`init`, `dns`, `token` and `check`: everything before and around the first message."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay.checking import Finding, check_offline, check_online, problem
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    config_path,
+    fail,
+    find_route,
+    load,
+    print_json,
+    read_config,
+)
+from relay.core.domain import normalize_domain
+from relay.core.tenancy import SendingDomain
+from relay.settings.manual import config_text, dkim_key_path
+from relay.settings.problems import ConfigProblems
+from relay.settings.tokens import hash_token, new_token
+from relay.signing.generate import KeyKind, generate_key
+from relay.signing.record import KeyRecord, key_record
+
+USERNAME = "app"
+SELECTORS = (("s1", KeyKind.RSA), ("s2", KeyKind.ED25519))
+
+
+def init(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="The new sending domain.")],
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a config and two DKIM keys for DOMAIN, and print the records to publish."""
+    path = config or Path("relay.yaml")
+    try:
+        name = normalize_domain(domain)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if path.exists():
+        fail(f"{path} is there already; add the domain to it by hand, or name another --config")
+    token = new_token()
+    try:
+        records = _new_keys(name, path.parent)
+    except OSError as error:
+        fail(str(error))
+    path.write_text(
+        config_text(name, secret=hash_token(token), username=USERNAME), encoding="utf-8"
+    )
+    path.chmod(0o600)
+    found = [_record(record) for record in records]
+    found += [{"name": host, "type": "TXT", "strings": [text]} for host, text in _policies(name)]
+    if json:
+        print_json({"config": str(path), "username": USERNAME, "token": token, "records": found})
+        return
+    typer.echo(f"{path} written. Publish these records:\n")
+    for record in records:
+        typer.echo(record.zone_text())
+    for host, text in _policies(name):
+        typer.echo(f'{host} IN TXT "{text}"')
+    typer.echo("\nPoint your application at 127.0.0.1:2525 with")
+    typer.echo(f"  username  {USERNAME}\n  password  {token}\n")
+    typer.echo("The password is shown this once. Then: warmup-relay check; warmup-relay serve")
+
+
+def _new_keys(name: str, home: Path) -> list[KeyRecord]:
+    records = []
+    for selector, kind in SELECTORS:
+        key = home / dkim_key_path(name, selector)
+        generate_key(key, kind)
+        records.append(key_record(name, selector, key))
+    return records
+
+
+def _policies(name: str) -> list[tuple[str, str]]:
+    """SPF and DMARC to begin with: who may send depends on the upstream, so it is named."""
+    return [
+        (f"{name}.", "v=spf1 include:YOUR-UPSTREAM ~all"),
+        (f"_dmarc.{name}.", "v=DMARC1; p=none"),
+    ]
+
+
+def _record(record: KeyRecord) -> dict[str, object]:
+    return {"name": record.name, "type": "TXT", "strings": list(record.strings)}
+
+
+def dns(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN")],
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the DKIM records to publish for DOMAIN, from the keys of the config."""
+    settings = load(config)
+    found = settings.directory.domains[find_route(settings, domain).id.domain]
+    try:
+        records = _records(found)
+    except (OSError, ValueError) as error:
+        fail(str(error))
+    if json:
+        print_json({"domain": found.name, "records": [_record(record) for record in records]})
+        return
+    for record in records:
+        typer.echo(record.zone_text())
+
+
+def _records(domain: SendingDomain) -> list[KeyRecord]:
+    return [key_record(domain.name, entry.selector, entry.path) for entry in domain.dkim]
+
+
+def token(
+    username: Annotated[str, typer.Option("--username", help="For the line to paste.")] = "NAME",
+    json: JsonOption = False,
+) -> None:
+    """Make a credential: the token for the client, the secret for the config."""
+    made = new_token()
+    secret = hash_token(made)
+    if json:
+        print_json({"username": username, "token": made, "secret": secret})
+        return
+    typer.echo(f"token, for the client, shown this once:\n  {made}")
+    typer.echo("for the tenant's credentials in the config:")
+    typer.echo(f'  - {{username: {username}, secret: "{secret}"}}')
+
+
+def check(
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody.")] = False,
+) -> None:
+    """Say what is wrong with the config, policies, keys, certificates, store and upstreams."""
+    path = config_path(config)
+    try:
+        settings = read_config(path)
+    except ConfigProblems as found:
+        findings = [problem("config", str(each)) for each in found.problems]
+    else:
+        findings = check_offline(settings)
+        if not offline:
+            findings += asyncio.run(check_online(settings))
+    _tell(path, findings, json=json)
+    raise typer.Exit(0 if all(finding.is_fine for finding in findings) else 1)
+
+
+def _tell(path: Path, findings: list[Finding], *, json: bool) -> None:
+    if json:
+        rows = [{"part": f.part, "ok": f.is_fine, "says": f.says} for f in findings]
+        print_json({"config": str(path), "ok": all(f.is_fine for f in findings), "checks": rows})
+        return
+    for finding in findings:
+        typer.echo(f"{'ok     ' if finding.is_fine else 'PROBLEM'} {finding.part}: {finding.says}")
+
+
+COMMANDS = (init, dns, token, check)

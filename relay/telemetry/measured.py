@@ -1,0 +1,204 @@
+"""The rooms' ports, wrapped so that each message is timed, counted and told of once.
+
+A wrapper adds nothing to what it wraps but the measuring: same arguments, same result, same
+exceptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from time import perf_counter
+
+import structlog
+
+from relay.core.mail import Classified, Client, Envelope, Outgoing, Submission
+from relay.core.quota import Demand, Granted, Reservation, Seen, Verdict, Walled
+from relay.core.reply import Reply
+from relay.core.tenancy import Directory
+from relay.ports import Accepted, Outcome, QuotaStore, Relay, Signer, Upstream
+from relay.telemetry.metrics import Metrics
+from relay.telemetry.story import Story, current
+
+log = structlog.get_logger("relay")
+
+Classify = Callable[[Submission, Directory], Classified]
+
+
+@contextmanager
+def _stage(metrics: Metrics, stage: str) -> Iterator[None]:
+    began = perf_counter()
+    try:
+        yield
+    finally:
+        metrics.stage_seconds.labels(stage).observe(perf_counter() - began)
+
+
+def told(classify: Classify) -> Classify:
+    """`classify`, noting domain, route and class in the story."""
+
+    def classify_and_tell(submission: Submission, directory: Directory) -> Classified:
+        message = classify(submission, directory)
+        if story := current.get():
+            story.domain = message.domain.name
+            story.upstream = message.route.id.upstream
+            story.mail_class = message.mail_class.value
+        return message
+
+    return classify_and_tell
+
+
+class MeasuredRelay:
+    """Wraps `ports.Relay`: one story, one log line and one count per message."""
+
+    def __init__(self, relay: Relay, metrics: Metrics, *, addresses: bool) -> None:
+        self._relay = relay
+        self._metrics = metrics
+        self._addresses = addresses
+        self.left = relay.left
+        self.heard = relay.heard
+        self.unheard = relay.unheard
+
+    async def relay(self, submission: Submission) -> Accepted:
+        """See `ports.Relay`."""
+        tenant = submission.client.tenant.name
+        story = Story(submission.ref, tenant, submission.envelope)
+        story.size_bytes = len(submission.content)
+        with self._telling(story):
+            accepted = await self._relay.relay(submission)
+            story.reply = accepted.reply
+            receipt = accepted.receipt
+            if receipt is not None and receipt.id != submission.ref:
+                story.outcome = "duplicate"
+            return accepted
+
+    def check_sender(self, client: Client, mail_from: str) -> None:
+        """See `ports.Relay`."""
+        try:
+            self._relay.check_sender(client, mail_from)
+        except Exception as error:
+            story = Story("", client.tenant.name, Envelope(mail_from, ()))
+            story.failed(error)
+            self._end(story)
+            raise
+
+    async def check_quota(self, client: Client, envelope: Envelope) -> None:
+        """See `ports.Relay`."""
+        try:
+            await self._relay.check_quota(client, envelope)
+        except Exception as error:
+            story = Story("", client.tenant.name, envelope)
+            story.failed(error)
+            self._end(story)
+            raise
+
+    @contextmanager
+    def _telling(self, story: Story) -> Iterator[None]:
+        token = current.set(story)
+        try:
+            yield
+        except BaseException as error:
+            story.failed(error)
+            raise
+        finally:
+            current.reset(token)
+            self._end(story)
+
+    def _end(self, story: Story) -> None:
+        self._metrics.messages.labels(story.tenant, story.domain, story.outcome).inc()
+        if story.wall:
+            self._metrics.deferrals.labels(story.domain, story.wall).inc()
+        log.info("message", **story.fields(addresses=self._addresses))
+
+
+class MeasuredStore:
+    """Wraps `ports.QuotaStore`: times reserve and settle."""
+
+    def __init__(self, store: QuotaStore, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self.left = store.left
+        self.heard = store.heard
+        self.standing = store.standing
+        self.standings = store.standings
+        self.pause = store.pause
+        self.resume = store.resume
+        self.graduate = store.graduate
+        self.restart = store.restart
+
+    async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
+        """See `ports.QuotaStore`."""
+        with _stage(self._metrics, "reserve"):
+            return await self._store.reserve(demand, anew=anew)
+
+    async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
+        """See `ports.QuotaStore`."""
+        with _stage(self._metrics, "settle"):
+            await self._store.settle(reservation, verdict, now)
+
+
+class MeasuredSigner:
+    """Wraps `ports.Signer`."""
+
+    def __init__(self, signer: Signer, metrics: Metrics) -> None:
+        self._signer = signer
+        self._metrics = metrics
+
+    async def sign(self, message: Classified, head: bytes, body: memoryview) -> bytes:
+        """See `ports.Signer`."""
+        with _stage(self._metrics, "sign"):
+            return await self._signer.sign(message, head, body)
+
+
+class MeasuredUpstream:
+    """Wraps `ports.Upstream`: times the forwarding."""
+
+    def __init__(self, upstream: Upstream, metrics: Metrics) -> None:
+        self._upstream = upstream
+        self._metrics = metrics
+        self.probe = upstream.probe
+        self.close = upstream.close
+
+    @property
+    def name(self) -> str:
+        """See `ports.Upstream`."""
+        return self._upstream.name
+
+    @property
+    def offers(self) -> frozenset[str] | None:
+        """See `ports.Upstream`."""
+        return self._upstream.offers
+
+    async def deliver(self, message: Outgoing) -> Outcome:
+        """See `ports.Upstream`."""
+        with _stage(self._metrics, "forward"):
+            return await self._upstream.deliver(message)
+
+
+class Observer:
+    """What the edge and the upstreams report of themselves."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def connection_opened(self, listener: str) -> None:
+        """A client connected."""
+        self._metrics.connections.labels(listener).inc()
+
+    def connection_closed(self, listener: str) -> None:
+        """It is gone."""
+        self._metrics.connections.labels(listener).dec()
+
+    def received(self, seconds: float) -> None:
+        """A message's content took this long to come in."""
+        self._metrics.stage_seconds.labels("receive").observe(seconds)
+
+    def auth_failed(self) -> None:
+        """Credentials were wrong."""
+        self._metrics.auth_failures.inc()
+
+    def reply(self, upstream: str, answer: Reply) -> None:
+        """An upstream answered."""
+        labels = (upstream, f"{answer.code // 100}xx", answer.enhanced or "")
+        self._metrics.upstream_replies.labels(*labels).inc()

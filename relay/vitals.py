@@ -1,0 +1,83 @@
+"""What the relay tells of itself over HTTP: the numbers of a scrape, and whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from relay.clock import AnyClock
+from relay.core.errors import StoreTrouble
+from relay.ports import QuotaStore, Settings
+from relay.telemetry.metrics import Metrics, RouteReading
+from relay.upstreams import Upstreams
+from relay.web.ops import Readiness
+
+PROBE_EVERY_S: Final = 5.0
+"""How long a probe of the upstreams is good for, when they all answered."""
+
+RETRY_EVERY_S: Final = 0.5
+"""The same when one did not."""
+
+
+class Vitals:
+    """Implements `web.ops.Vitals`."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        settings: Settings,
+        store: QuotaStore,
+        ping: Callable[[], Awaitable[bool]],
+        upstreams: Upstreams,
+        clock: AnyClock,
+        reload_failed: Callable[[], bool],
+    ) -> None:
+        self._metrics = metrics
+        self._settings = settings
+        self._store = store
+        self._ping = ping
+        self._upstreams = upstreams
+        self._clock = clock
+        self._reload_failed = reload_failed
+        self._probed: dict[str, str | None] = {}
+        self._probed_at = float("-inf")
+        self._probing = asyncio.Lock()
+
+    async def metrics(self) -> bytes:
+        """See `web.ops.Vitals`."""
+        now = self._clock.now()
+        wanted = [
+            (route, route.policy.window.at(now)) for route in self._settings.directory.routes()
+        ]
+        try:
+            standings = await self._store.standings(wanted)
+        except StoreTrouble:
+            wanted, standings = [], []
+        up = bool(standings) or await self._ping()
+        self._metrics.store_up.set(up)
+        self._metrics.policy_reload_failed.set(self._reload_failed())
+        self._metrics.quota.readings = [
+            RouteReading(route, window, standing)
+            for (route, window), standing in zip(wanted, standings, strict=True)
+        ]
+        return self._metrics.text()
+
+    async def readiness(self) -> Readiness:
+        """See `web.ops.Vitals`: the store answers, and at least one upstream does."""
+        store = await self._ping()
+        upstreams = await self._probe()
+        checks = {"store": "ok" if store else "no answer"}
+        checks |= {f"upstream {name}": wrong or "ok" for name, wrong in upstreams.items()}
+        ready = store and any(wrong is None for wrong in upstreams.values())
+        return Readiness(ready, checks, self._clock.simulated)
+
+    async def _probe(self) -> dict[str, str | None]:
+        async with self._probing:
+            good_for_s = RETRY_EVERY_S if any(self._probed.values()) else PROBE_EVERY_S
+            stale = time.monotonic() - self._probed_at > good_for_s
+            if stale or self._probed.keys() != self._upstreams.keys():
+                self._probed = await self._upstreams.probe()
+                self._probed_at = time.monotonic()
+        return self._probed
