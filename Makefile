@@ -1,0 +1,48 @@
+# Every target does all of its own set-up. Paths are relative and commands go through
+# `.venv/bin/python -m`, so that the checkout may lie in a directory with a space in its name.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+
+.PHONY: help demo run test test-all bench fmt lock clean setup setup-tests
+# One target after the other, even under -j: they share the virtualenv and the ports.
+.NOTPARALLEL:
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 18
+
+demo: setup ## The main job on real mail, shown; stays up until Ctrl-C (DEMO_EXIT=1 ends it)
+	@$(PY) -m demo
+
+run: setup ## Serve relay.example.yaml
+	@exec $(PY) -m relay serve --config relay.example.yaml
+
+test: setup-tests ## Style, types, architecture, generated files, tests: what CI runs
+	@scripts/check
+	@$(PY) -m pytest -n 2 -m "not slow"
+
+test-all: setup-tests ## The same with the tests that take minutes
+	@scripts/check
+	@$(PY) -m pytest -n 2
+
+bench: setup ## The benchmarks of bench/
+	@$(PY) -m bench
+
+fmt: setup ## Format the code and mend what the linter can mend
+	@$(PY) -m ruff check --fix --exit-zero .
+	@$(PY) -m ruff format .
+
+lock: ## Write the lock files anew (LOCK_FLAGS=--upgrade moves the pins)
+	@scripts/lock $(LOCK_FLAGS)
+
+clean: ## Remove what the other targets made, mail and quota in var/ excepted
+	@rm -rf .venv tests/node_modules dist build
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@scripts/setup run
+
+setup-tests:
+	@scripts/setup tests

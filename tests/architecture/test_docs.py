@@ -1,0 +1,54 @@
+"""Documentation that can be found, and that names only what exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.architecture.source import ROOT, shown
+
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+LINKED_FROM = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def targets(path) -> list[str]:
+    """The files that a page links to, without addresses on the web and places in the page."""
+    found = LINK.findall(path.read_text(encoding="utf-8"))
+    return [link.partition("#")[0] for link in found if "://" not in link and link[0] != "#"]
+
+
+def test_every_page_is_linked_from_the_index():
+    linked = {(DOCS / target).resolve() for target in targets(DOCS / "README.md")}
+    missing = [shown(page) for page in PAGES if page not in linked and page.parent != DOCS / "adr"]
+    assert [page for page in missing if page != "docs/README.md"] == []
+
+
+def test_every_decision_is_linked_from_the_index_of_decisions():
+    linked = {(DOCS / "adr" / target).resolve() for target in targets(DOCS / "adr" / "README.md")}
+    decisions = [page for page in PAGES if page.parent == DOCS / "adr" and page.stem != "README"]
+    assert [shown(page) for page in decisions if page not in linked] == []
+
+
+@pytest.mark.parametrize("page", LINKED_FROM, ids=shown)
+def test_every_link_leads_somewhere(page):
+    missing = [target for target in targets(page) if not (page.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if re.match(r"\d{4}-", p.name)], ids=lambda p: p.name
+)
+def test_a_decision_says_why_and_what_follows(page):
+    text = page.read_text(encoding="utf-8")
+    number = page.name[:4]
+    assert text.startswith(f"# {int(number)}. ")
+    headings = [f"## {heading}" for heading in ("Context", "Decision", "Consequences")]
+    assert [heading for heading in headings if heading not in text] == []
+
+
+def test_decisions_are_numbered_without_a_gap():
+    numbers = [int(page.name[:4]) for page in PAGES if re.match(r"\d{4}-", page.name)]
+    assert numbers == list(range(1, len(numbers) + 1))

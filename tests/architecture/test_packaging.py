@@ -1,0 +1,117 @@
+"""Lock files, image and alerts that agree with the code they ship."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import tomllib
+
+import pytest
+import yaml
+
+from relay.settings.load import load_config
+from relay.telemetry.metrics import Metrics
+from tests.architecture.source import ROOT, shown
+
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
+ALERTS = ROOT / "config" / "prometheus" / "alerts.yml"
+
+
+def pins(lock) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.MULTILINE))
+
+
+def test_there_are_three_locks():
+    assert [lock.name for lock in LOCKS] == [
+        "requirements-build.lock",
+        "requirements-dev.lock",
+        "requirements.lock",
+    ]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=shown)
+def test_a_lock_names_no_machine_and_no_registry(lock):
+    text = lock.read_text()
+    assert not re.search(r"://|file:|^-|@ |(?<!\\)/[a-z]+/", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=shown)
+def test_every_pin_of_a_lock_has_a_hash(lock):
+    entries = re.split(r"^(?=[a-z0-9])", lock.read_text(), flags=re.MULTILINE)[1:]
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_tests_run_with_what_is_shipped():
+    shipped, tested = pins(ROOT / "requirements.lock"), pins(ROOT / "requirements-dev.lock")
+    assert {name: tested.get(name) for name in shipped} == shipped
+
+
+def test_every_dependency_is_locked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"[\w-]+", wanted)[0].lower() for wanted in project["dependencies"]}
+    assert names - pins(ROOT / "requirements.lock").keys() == set()
+
+
+def test_the_node_lock_has_integrity_and_names_no_registry():
+    lock = json.loads((ROOT / "tests" / "package-lock.json").read_text())
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert packages
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    assert "resolved" not in json.dumps(lock)
+
+
+@pytest.mark.parametrize("name", ["setup", "check", "lock"])
+def test_a_script_can_be_started(name):
+    assert (ROOT / "scripts" / name).stat().st_mode & stat.S_IXUSR
+
+
+def exposed() -> set[str]:
+    """Every sample name that the relay's own table of metrics can expose."""
+    types = re.findall(r"^# TYPE (\S+) (\S+)$", Metrics().text().decode(), re.MULTILINE)
+    series = {name for name, kind in types if kind != "histogram"}
+    parts = ("_bucket", "_sum", "_count")
+    return series | {name + part for name, kind in types if kind == "histogram" for part in parts}
+
+
+def test_the_alerts_name_only_metrics_that_the_relay_has():
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    expressions = [rule["expr"] for group in groups for rule in group["rules"]]
+    wanted = {name for text in expressions for name in re.findall(r"\brelay_[a-z_]+", text)}
+    assert wanted
+    assert wanted - exposed() == set()
+
+
+def test_every_alert_is_explained_on_the_operations_page():
+    groups = yaml.safe_load(ALERTS.read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"]}
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert {alert for alert in alerts if alert not in page} == set()
+
+
+def test_every_metric_is_explained_on_the_operations_page():
+    names = re.findall(r"^# TYPE (\S+) ", Metrics().text().decode(), re.MULTILINE)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert {name for name in names if f"`{name}" not in page} == set()
+
+
+def test_the_config_of_the_compose_file_is_one_that_the_relay_takes(tmp_path):
+    text = (ROOT / "config" / "compose" / "relay.yaml").read_text()
+    in_image = "/etc/warmup-relay/policies"
+    assert in_image in text
+    file = tmp_path / "relay.yaml"
+    file.write_text(text.replace(in_image, str(ROOT / "policies")))
+    config = load_config(file, {"VALKEY_PASSWORD": "secret"})
+    assert config.store.url == "redis://:secret@valkey:6379/0"
+    compose = yaml.safe_load((ROOT / "config" / "compose" / "compose.yaml").read_text())
+    subnet = compose["networks"]["mail"]["ipam"]["config"][0]["subnet"]
+    assert [str(n) for n in config.directory.tenants["acme"].networks] == [subnet]
+
+
+def test_the_image_is_checked_on_the_port_that_its_config_serves():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    compose = yaml.safe_load((ROOT / "config" / "compose" / "relay.yaml").read_text())
+    port = compose["web"]["address"].rpartition(":")[2]
+    assert f"http://127.0.0.1:{port}/readyz" in dockerfile
+    assert re.search(rf"^EXPOSE .*\b{port}\b", dockerfile, re.MULTILINE)
+    assert re.search(r"^USER \d+:\d+$", dockerfile, re.MULTILINE)
