@@ -1,0 +1,105 @@
+"""Fixtures for every room: things that are started, and ended whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.certs import Authority
+from tests.harness.clock import MovableClock
+from tests.harness.postfix import Postfix
+from tests.harness.relay_config import RelayConfig
+from tests.harness.relay_process import RelayProcess
+from tests.harness.store import StoreServer
+from tests.harness.upstream import SinkProcess, SinkThread
+
+MakeRelay = Callable[..., RelayProcess]
+MakeSink = Callable[..., SinkProcess]
+MakeStore = Callable[..., StoreServer]
+MakePostfix = Callable[..., Postfix]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Show the log of every relay of a failed test."""
+    report = yield
+    if report.failed:
+        for relay in getattr(item, "relays", []):
+            report.sections.append((f"log of the relay in {relay.home}", relay.log_tail()))
+    return report
+
+
+@pytest.fixture
+def endings() -> Iterator[ExitStack]:
+    """Ends what a test started, the newest first."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def make_relay(request: pytest.FixtureRequest, tmp_path: Path, endings: ExitStack) -> MakeRelay:
+    """`make_relay(name=…, clock=…, **config)`: a relay that is not started yet."""
+    relays: list[RelayProcess] = []
+    request.node.relays = relays
+
+    def make(name: str = "relay", clock: MovableClock | None = None, **config: Any) -> RelayProcess:
+        made = RelayProcess(tmp_path / name, RelayConfig(**config), clock)
+        endings.callback(made.end)
+        relays.append(made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def make_store(endings: ExitStack) -> MakeStore:
+    """`make_store(…)`: an external store, running."""
+
+    def make(**options: Any) -> StoreServer:
+        server = StoreServer(**options)
+        endings.callback(server.close)
+        return server.start()
+
+    return make
+
+
+@pytest.fixture
+def make_postfix(endings: ExitStack) -> MakePostfix:
+    """`make_postfix(relay_port, …)`: a Postfix, running."""
+
+    def make(relay_port: int, **options: Any) -> Postfix:
+        instance = Postfix(relay_port, **options)
+        endings.callback(instance.stop)
+        return instance.start()
+
+    return make
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """A certificate authority of the test's own."""
+    return Authority(tmp_path / "certs")
+
+
+@pytest.fixture
+def make_sink(tmp_path: Path, endings: ExitStack) -> MakeSink:
+    """`make_sink(*acts)`: an SMTP upstream in a process of its own, for load."""
+
+    def make(*acts: str) -> SinkProcess:
+        sink = SinkProcess(tmp_path / "sink", *acts)
+        endings.callback(sink.end)
+        return sink
+
+    return make
+
+
+@pytest.fixture
+def sink(endings: ExitStack) -> SinkThread:
+    """An SMTP upstream that the test can script while it serves."""
+    made = SinkThread()
+    endings.callback(made.end)
+    return made

@@ -1,0 +1,130 @@
+"""How the relay ends: by request, by force, and when it may not begin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.conftest import MakeRelay
+from tests.harness.ports import is_listening
+from tests.harness.relay_config import DOMAIN
+from tests.harness.smtp_script import late, stall
+from tests.harness.upstream import SinkThread
+from tests.harness.waiting import until
+from tests.harness.wire import Wire, mail
+
+SENDER = f"news@{DOMAIN}"
+
+
+def hand_in(wire: Wire, name: str) -> None:
+    assert wire.envelope(SENDER, "reader@example.org").code == 250
+    wire.hand_in(mail(SENDER, message_id=f"{name}@{DOMAIN}"))
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_sigterm_finishes_what_is_under_way_and_421s_the_rest(
+    make_relay: MakeRelay, sink: SinkThread
+) -> None:
+    relay = make_relay(upstream=sink.url).start()
+    sink.once("DOT", late(2.0))
+    with Wire(relay.port) as busy, Wire(relay.port) as idle:
+        hand_in(busy, "drained")
+        until(lambda: len(sink.contents()) == 1, "the upstream to have it")
+
+        relay.child.send(15)
+        until(lambda: not is_listening(relay.port), "the listener to close")
+        new = idle.do(f"MAIL FROM:<{SENDER}>")
+        answer = busy.read()
+
+    assert (new.code, new.enhanced) == (421, "4.3.2"), new
+    assert answer.code == 250, answer
+    assert relay.child.wait(15) == 0
+    relay.restart()
+    assert relay.status()["emails_sent_today"] == 1
+    assert relay.status()["reserved_now"] == 0
+
+
+def test_sigterm_ends_within_its_deadline_even_if_the_upstream_never_answers(
+    make_relay: MakeRelay, sink: SinkThread
+) -> None:
+    relay = make_relay(upstream=sink.url, more={"limits": {"shutdown": "2s"}}).start()
+    sink.script.add("DOT", stall())
+    with Wire(relay.port) as wire:
+        hand_in(wire, "stuck")
+        until(lambda: len(sink.contents()) == 1, "the upstream to have it")
+        relay.sigterm(timeout_s=12)
+    relay.restart()
+    status = relay.status()
+    assert status["remaining_today"] == 99, "unknown is charged"
+
+
+def test_sigterm_when_idle_ends_at_once_with_status_0(make_relay: MakeRelay) -> None:
+    relay = make_relay().start()
+    assert relay.sigterm(timeout_s=8) == 0
+
+
+def test_the_embedded_store_dies_with_a_relay_that_is_killed(make_relay: MakeRelay) -> None:
+    relay = make_relay().start()
+    stores = children(relay.child.pid)
+    assert stores
+
+    relay.kill9()
+
+    until(lambda: not any(map(is_running, stores)), "the store to die", timeout_s=5)
+
+
+def test_what_was_sent_is_still_counted_after_a_kill_and_a_restart(make_relay: MakeRelay) -> None:
+    relay = make_relay().start()
+    with Wire(relay.port) as wire:
+        assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
+        relay.kill9()
+    relay.restart()
+    assert relay.status()["emails_sent_today"] == 1
+
+
+def test_a_second_relay_on_the_same_data_directory_is_refused(make_relay: MakeRelay) -> None:
+    first = make_relay(name="first").start()
+    second = make_relay(name="second", more={"data_dir": str(first.home / "var")})
+
+    child = second.launch()
+
+    assert child.wait(15) == 1
+    assert str(first.home / "var") in child.tail()
+    assert "Traceback" not in child.tail()
+    with Wire(first.port) as wire:
+        assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
+
+
+def test_a_port_that_is_taken_is_a_clear_error(make_relay: MakeRelay) -> None:
+    first = make_relay(name="first").start()
+    second = make_relay(name="second", smtp_ports=first.config.smtp_ports)
+
+    child = second.launch()
+
+    assert child.wait(15) == 1
+    assert str(first.port) in child.tail()
+    assert "Traceback" not in child.tail()
+
+
+def test_nobody_else_on_the_machine_can_read_the_embedded_store(make_relay: MakeRelay) -> None:
+    relay = make_relay().start()
+    data = relay.home / "var"
+    private = [path for path in data.rglob("*") if path.is_socket() or "aof" in path.name]
+    assert private
+    for path in private:
+        way = [part for part in (path, *path.parents) if part.is_relative_to(data)]
+        assert any(not part.stat().st_mode & 0o077 for part in way), f"{path} is open to others"
