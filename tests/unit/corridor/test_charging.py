@@ -1,0 +1,279 @@
+"""Quota around one message: what each outcome charges, and what makes a retry (rules 1 to 3)."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from relay.background import Background
+from relay.charging import Charging
+from relay.core.errors import (
+    NeverFits,
+    StillUnderWay,
+    StoreTrouble,
+    UnknownOutcome,
+    UpstreamAnswered,
+    UpstreamLacks,
+    UpstreamTrouble,
+    WarmupLimit,
+)
+from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
+from relay.core.reply import Reply
+from relay.core.tenancy import MailClass, SendingDomain, Tenant
+from relay.insisting import Insisting
+from relay.ports import Lacks, SaidNo, Taken, Unknown, Unreachable
+from relay.store.memory import MemoryStore
+from tests.contract.world import NOON, HandClock, fresh_route, policy
+
+OK = Reply(250, "0.0", "Ok: queued")
+HOUSE = "house"
+
+
+class Instances:
+    """This process is `house`; of the others, those in `alive` live."""
+
+    own = HOUSE
+
+    def __init__(self):
+        self.alive = set()
+
+    async def is_alive(self, instance):
+        return instance in self.alive
+
+
+@dataclass
+class ScriptedUpstream:
+    """Gives the outcomes it was told, in turn; counts what it took."""
+
+    outcomes: list = field(default_factory=list)
+    taken: int = 0
+    wait: asyncio.Event | None = None
+
+    async def deliver(self, _message):
+        if self.wait:
+            await self.wait.wait()
+        outcome = self.outcomes.pop(0) if self.outcomes else Taken(OK)
+        self.taken += isinstance(outcome, Taken)
+        return outcome
+
+
+class FlakyStore(MemoryStore):
+    """A store that is away while `away` is above 0, counting down with every verb."""
+
+    away = 0
+
+    async def settle(self, *words):
+        self._maybe_away()
+        await super().settle(*words)
+
+    async def heard(self, *words):
+        self._maybe_away()
+        await super().heard(*words)
+
+    def _maybe_away(self):
+        if self.away:
+            self.away -= 1
+            raise StoreTrouble
+
+
+@dataclass
+class Desk:
+    """A charging with everything around it, and one route."""
+
+    cap: int = 50
+    live: set = field(default_factory=set)
+    number: int = 0
+
+    def __post_init__(self):
+        self.clock = HandClock()
+        self.store = FlakyStore(self.clock)
+        self.instances = Instances()
+        self.background = Background()
+        self.insisting = Insisting(self.background)
+        self.upstream = ScriptedUpstream()
+        self.route = fresh_route(policy((0, self.cap)))
+        self.charging = Charging(
+            self.store, self.instances, self.clock, self.insisting, self.live.__contains__
+        )
+
+    def message(self, recipients=1, fingerprint=None, session=f"{HOUSE}.1"):
+        self.number += 1
+        to = tuple(Recipient(f"r{n}@there.example") for n in range(recipients))
+        domain = SendingDomain(self.route.id.domain, "acme", (self.route,))
+        submission = Submission(
+            Client(Tenant("acme"), "127.0.0.1"), Envelope("a@b.example", to), b"", f"ref{self.number}",
+            session, NOON,
+        )  # fmt: skip
+        return Classified(
+            submission, domain, self.route, MailClass.MARKETING, None, fingerprint, b"",
+            memoryview(b""),
+        )  # fmt: skip
+
+    async def send(self, message, *outcomes):
+        self.upstream.outcomes = list(outcomes)
+        async with self.charging.reserved(message) as charge:
+            if charge.is_retry:
+                return charge
+            out = Outgoing(message.submission.envelope, b"", memoryview(b""), "")
+            return await self.charging.hand_over(charge, self.upstream, out)
+
+    async def standing(self):
+        window = self.route.policy.window.at(self.clock.now())
+        return await self.store.standing(self.route, window)
+
+
+@pytest.fixture
+def desk():
+    return Desk()
+
+
+async def test_an_acceptance_is_charged_and_starts_the_clock(desk):
+    accepted = await desk.send(desk.message(3))
+    assert accepted.reply == OK
+    now = await desk.standing()
+    assert (now.charged, now.sent, now.lifetime) == (3, 3, 3)
+    assert now.first_day is not None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [
+        (SaidNo(Reply(550, "1.1", "no such user"), "x@y.example"), UpstreamAnswered),
+        (Unreachable("refused"), UpstreamTrouble),
+        (Lacks("SMTPUTF8"), UpstreamLacks),
+    ],
+)
+async def test_what_the_upstream_did_not_take_is_given_back(desk, outcome, error):
+    with pytest.raises(error):
+        await desk.send(desk.message(2), outcome)
+    now = await desk.standing()
+    assert (now.charged, now.first_day) == (0, None)
+
+
+async def test_an_unknown_outcome_stays_charged_and_moves_no_ramp(desk):
+    with pytest.raises(UnknownOutcome):
+        await desk.send(desk.message(2), Unknown("cut"))
+    now = await desk.standing()
+    assert (now.charged, now.unknown, now.sent, now.first_day) == (2, 2, 0, None)
+
+
+async def test_an_error_before_the_upstream_was_asked_gives_back(desk):
+    with pytest.raises(ZeroDivisionError):
+        async with desk.charging.reserved(desk.message()):
+            raise ZeroDivisionError
+    assert (await desk.standing()).charged == 0
+
+
+async def test_being_cancelled_while_the_upstream_is_asked_stays_charged(desk):
+    desk.upstream.wait = asyncio.Event()
+    task = asyncio.ensure_future(desk.send(desk.message()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await desk.standing()).unknown == 1
+
+
+async def test_the_cap_is_a_wall_and_a_message_wider_than_the_policy_is_refused(desk):
+    await desk.send(desk.message(50))
+    with pytest.raises(WarmupLimit):
+        await desk.send(desk.message())
+    with pytest.raises(NeverFits):
+        await desk.send(desk.message(51))
+    assert desk.upstream.taken == 1
+
+
+async def test_a_retry_of_an_unheard_acceptance_is_not_sent_again(desk):
+    first = await desk.send(desk.message(fingerprint="f"))
+    await desk.charging.unheard(first.receipt)
+    charge = await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    assert charge.is_retry
+    assert desk.upstream.taken == 1
+    await desk.charging.heard(charge.reservation)
+    await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.3"))
+    assert desk.upstream.taken == 2
+
+
+async def test_equal_mails_whose_clients_heard_are_both_sent(desk):
+    for _ in range(2):
+        accepted = await desk.send(desk.message(fingerprint="f"))
+        await desk.charging.heard(accepted.receipt)
+    assert desk.upstream.taken == 2
+
+
+async def test_equal_mails_are_both_sent_while_the_first_client_is_still_there(desk):
+    desk.live.add(f"{HOUSE}.1")
+    await desk.send(desk.message(fingerprint="f"))
+    await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    assert desk.upstream.taken == 2
+
+
+@pytest.mark.parametrize(("alive", "copies"), [(True, 2), (False, 1)])
+async def test_an_acceptance_of_another_relay_counts_by_whether_that_relay_lives(
+    desk, alive, copies
+):
+    await desk.send(desk.message(fingerprint="f", session="other.1"))
+    if alive:
+        desk.instances.alive.add("other")
+    await desk.send(desk.message(fingerprint="f"))
+    assert desk.upstream.taken == copies
+
+
+async def test_a_retry_while_the_first_attempt_is_under_way_is_deferred(desk):
+    desk.upstream.wait = asyncio.Event()
+    first = asyncio.ensure_future(desk.send(desk.message(fingerprint="f")))
+    await asyncio.sleep(0.01)
+    await desk.charging.left("ref1")
+    with pytest.raises(StillUnderWay):
+        await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    desk.upstream.wait.set()
+    await desk.charging.unheard((await first).receipt)
+    assert (await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.3"))).is_retry
+    assert desk.upstream.taken == 1
+
+
+async def test_a_refused_attempt_whose_client_left_is_sent_at_the_retry(desk):
+    desk.upstream.wait = asyncio.Event()
+    first = asyncio.ensure_future(desk.send(desk.message(fingerprint="f"), Unreachable("x")))
+    await asyncio.sleep(0.01)
+    await desk.charging.left("ref1")
+    desk.upstream.wait.set()
+    with pytest.raises(UpstreamTrouble):
+        await first
+    await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    assert desk.upstream.taken == 1
+
+
+async def test_without_a_fingerprint_nothing_is_ever_a_retry(desk):
+    accepted = await desk.send(desk.message())
+    assert accepted.receipt is None
+    await desk.send(desk.message())
+    assert desk.upstream.taken == 2
+
+
+async def test_the_client_hears_of_an_acceptance_though_the_store_is_away(desk):
+    desk.store.away = 1
+    accepted = await desk.send(desk.message(2))
+    assert accepted.reply == OK
+    assert (await desk.standing()).sent == 0
+    await desk.background.drain(5)
+    assert (await desk.standing()).sent == 2
+
+
+async def test_what_was_heard_while_the_store_was_away_is_forgotten_after_it_is_settled(desk):
+    desk.store.away = 1
+    accepted = await desk.send(desk.message(fingerprint="f"))
+    await desk.charging.heard(accepted.receipt)
+    await desk.background.drain(5)
+    assert (await desk.standing()).unheard == 0
+    await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    assert desk.upstream.taken == 2
+
+
+async def test_a_peek_says_what_is_certain_and_nothing_else(desk):
+    await desk.charging.peek(desk.route, 1)
+    accepted = await desk.send(desk.message(50, fingerprint="f"))
+    await desk.charging.peek(desk.route, 1)  # might be the retry
+    await desk.charging.heard(accepted.receipt)
+    with pytest.raises(WarmupLimit):
+        await desk.charging.peek(desk.route, 1)
