@@ -17,6 +17,7 @@ RUN python -m venv /opt/build \
 
 COPY pyproject.toml README.md LICENSE ./
 COPY relay relay
+COPY policies policies
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
  && /opt/warmup-relay/bin/pip install --no-deps --no-index /wheel/*.whl \
  && /opt/warmup-relay/bin/pip uninstall --yes pip \
@@ -33,7 +34,6 @@ RUN groupadd --system --gid 2525 relay \
  && install -d -o relay -g relay -m 0750 /var/lib/warmup-relay
 
 COPY --from=build /opt/warmup-relay /opt/warmup-relay
-COPY policies /etc/warmup-relay/policies
 
 ENV PATH=/opt/warmup-relay/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 2525:2525

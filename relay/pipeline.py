@@ -68,7 +68,7 @@ class Pipeline:
         """See `ports.Relay`."""
         check_reverse_path(client.tenant, mail_from, self._settings.directory)
 
-    async def check_quota(self, client: Client, envelope: Envelope) -> None:
+    async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:  # noqa: ARG002
         """See `ports.Relay`."""
         name = domain_of(envelope.mail_from)
         domain = name and self._settings.directory.standing_in(client.tenant, name)

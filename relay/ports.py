@@ -196,8 +196,8 @@ class Relay(Protocol):
     def check_sender(self, client: Client, mail_from: str) -> None:
         """MAIL: whether `client` may use this reverse-path. Raises NotPermitted."""
 
-    async def check_quota(self, client: Client, envelope: Envelope) -> None:
-        """First RCPT: raises WarmupLimit where the route is at its cap or paused.
+    async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:
+        """First RCPT of `ref`: raises WarmupLimit where the route is at its cap or paused.
 
         Says nothing where the sending domain is not certain yet, or where the message might
         be a retry of one already taken. Never raises StoreTrouble: DATA will.

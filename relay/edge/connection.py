@@ -10,6 +10,7 @@ it finds out from `intake`.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address
@@ -35,7 +36,7 @@ LAST_WORDS_S = 1.0
 """As `CLOSE_TIMEOUT_S`, for one that is being cut off."""
 DATA_TIMEOUTS = 20
 """A message may take this many times the timeout that is re-armed by each of its chunks."""
-_FLUSH_BYTES = 16_384
+_FLUSH_BYTES = 4096
 
 
 class TooSlow(Exception):
@@ -68,7 +69,9 @@ class Connection(SMTP):
         self._writable = asyncio.Event()
         self._writable.set()
         self._out = bytearray()
+        self._early = bytearray()  # uvloop reads once although `connection_made` paused reading
         self._is_leaving = False
+        self._had_everything = False
         self._wire: asyncio.Transport
 
     @property
@@ -89,17 +92,21 @@ class Connection(SMTP):
         self.address = self._told_address or peer_address(transport)
         self.around.observer.connection_opened(self.door.name)
         if self.is_implicit_tls:
-            transport.pause_reading()  # the handshake is not ours to read
+            self._wire.pause_reading()  # the handshake is not ours to read
         else:
-            transport.resume_reading()
+            self._wire.resume_reading()
         self.around.background.start(self._handle_client())
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self.is_implicit_tls and not self.has_tls:
+            self._early += data
+            return
         self.intake.feed(data)
 
     def eof_received(self) -> bool:
         """The client closed its side. It may have pipelined all and be waiting for replies."""
+        self._had_everything = has_got_everything(self._wire)
         self.intake.end()
         self._note_gone()
         return not self.has_tls  # TLS cannot be half closed
@@ -144,18 +151,27 @@ class Connection(SMTP):
         if self._lost.is_set():
             raise ClientGone(is_clean=False)
         if self._out:
-            self._wire.write(bytes(self._out))
-            self._out.clear()
+            self._write_out()
         if not self._writable.is_set():
             async with _within(self.around.limits.command_timeout_s):
                 await self._writable.wait()
+
+    def _write_out(self) -> None:
+        data = bytes(self._out)
+        self._out.clear()
+        with suppress(RuntimeError):  # uvloop's way to say that it is closed
+            self._wire.write(data)
 
     async def read_line(
         self, limit_bytes: int, *, interruptible: bool = False, timeout_s: float | None = None
     ) -> bytes:
         """The client's next line with its end. Raises TooSlow, and what `Intake.line` raises."""
-        if not self.intake.has_line() or len(self._out) > _FLUSH_BYTES:
-            await self.flush()
+        if self.intake.has_line():
+            if len(self._out) > _FLUSH_BYTES:
+                await self.flush()
+                await asyncio.sleep(0)  # whoever pipelines thousands lets others have a turn
+            return await self.intake.line(limit_bytes)
+        await self.flush()
         async with _within(timeout_s or self.around.limits.command_timeout_s):
             return await self.intake.line(limit_bytes, interruptible=interruptible)
 
@@ -183,18 +199,30 @@ class Connection(SMTP):
         self.has_tls = True
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S + 1):
-                found = await self.loop.start_tls(
-                    self._wire,
-                    self,
-                    self.door.certificate.context,
-                    server_side=True,
-                    ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-                    ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-                )
+                found = await self._handshake(self.door.certificate.context)
         except OSError as error:  # ssl.SSLError, ConnectionError and TimeoutError are
+            self._lost.set()  # some ways of failing end without `connection_lost`
             raise ClientGone(is_clean=False) from error
-        assert found is not None
+        if found is None:  # closed in the middle of it, by nobody's fault
+            self._lost.set()
+            raise ClientGone(is_clean=False)
         self._wire = found
+
+    async def _handshake(self, context: ssl.SSLContext) -> asyncio.Transport | None:
+        handshake = self.loop.create_task(
+            self.loop.start_tls(
+                self._wire,
+                self,
+                context,
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                ssl_shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            )
+        )
+        if self._early:
+            await asyncio.sleep(0)  # now the TLS protocol has the transport
+            self.loop.call_soon(_replay, self._wire, bytes(self._early))
+        return await handshake
 
     async def hang_up(self, *, linger: bool) -> None:
         """Close, within a bounded time; what is queued is written first.
@@ -208,10 +236,11 @@ class Connection(SMTP):
                 self._is_leaving = True
                 if linger:
                     await self._wait_for_close()
-        self._wire.close()
-        with suppress(TooSlow):
-            async with _within(CLOSE_TIMEOUT_S):
-                await self._lost.wait()
+        if self._writable.is_set():
+            self._wire.close()
+            with suppress(TooSlow):
+                async with _within(CLOSE_TIMEOUT_S):
+                    await self._lost.wait()
         self._wire.abort()
 
     async def closes_cleanly(self) -> bool:
@@ -220,7 +249,7 @@ class Connection(SMTP):
             async with _within(CLOSE_TIMEOUT_S):
                 await self.flush()
                 await self.intake.ended()
-            return self.intake.was_closed and has_got_everything(self._wire)
+            return self.intake.was_closed and self._had_everything
         return False
 
     def cut_off(self) -> None:
@@ -229,12 +258,24 @@ class Connection(SMTP):
         self._note_gone()
         if not self._is_leaving:
             self.say(SHUTTING_DOWN)
-            self._wire.write(bytes(self._out))
+            self._write_out()
         self._wire.close()
         self.loop.call_later(LAST_WORDS_S, self._wire.abort)
 
     async def _wait_for_close(self) -> None:
-        if self._wire.can_write_eof():
-            self._wire.write_eof()
+        with suppress(RuntimeError):  # as in `_write_out`
+            if self._wire.can_write_eof():
+                self._wire.write_eof()
         with suppress(ClientGone):
             await self.intake.ended()
+
+
+def _replay(transport: asyncio.Transport, data: bytes) -> None:
+    """Give `data` to the protocol that TLS is spoken by, as if it came only now."""
+    protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
+    while data:
+        room = protocol.get_buffer(len(data))
+        taken = min(len(room), len(data))
+        room[:taken] = data[:taken]
+        protocol.buffer_updated(taken)
+        data = data[taken:]

@@ -25,8 +25,8 @@ class Content:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        # Stuffed dots are not part of the message: some room for them while it comes in.
-        self._kept_bytes = limit_bytes + limit_bytes // 64 + len(END_OF_DATA)
+        # Stuffed dots are not part of the message: at worst every line of 3 bytes has one.
+        self._kept_bytes = limit_bytes + limit_bytes // 3 + _DOT_LINE_BYTES
         self._chunks: list[bytes] = []
         self._size_bytes = 0
         self._seam = b"\r\n"  # the end of the DATA command stands before an empty message's dot
@@ -44,7 +44,7 @@ class Content:
             self._chunks.append(taken)
         else:
             self._chunks.clear()
-        if self._size_bytes > 2 * self._kept_bytes:
+        if self._size_bytes > 2 * self._limit_bytes + _DOT_LINE_BYTES:
             raise Overrun
         return None if end is None else data[end:]
 

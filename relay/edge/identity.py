@@ -45,11 +45,11 @@ class Identity(Dialogue):
     def identified(self, *, utf8: bool) -> Client:
         """Whom the session speaks for, by the directory as it is now.
 
-        Raises AuthRequired where AUTH could help on this listener, else NotPermitted.
+        Raises AuthRequired, or NotPermitted where the listener knows no AUTH at all.
         """
         tenant = self._tenant()
         if tenant is None:
-            if self._could_authenticate():
+            if self.door.listener.auth is not ListenerAuth.NONE:
                 raise AuthRequired
             raise NotPermitted("relaying is not permitted from your address")
         credential = self._credential
@@ -93,11 +93,6 @@ class Identity(Dialogue):
         listener = self.door.listener
         in_clear = listener.plaintext_auth and self.address.is_loopback
         return listener.auth is not ListenerAuth.NONE and (self.has_tls or in_clear)
-
-    def _could_authenticate(self) -> bool:
-        """Now, or after STARTTLS."""
-        is_offered = self.door.listener.auth is not ListenerAuth.NONE
-        return self._may_authenticate() or (is_offered and self._offers_starttls)
 
     def _offers(self) -> list[str]:
         limits = self.around.limits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b32encode
+from base64 import b32hexencode
 from datetime import datetime
 from secrets import token_bytes
 
@@ -10,7 +10,7 @@ from secrets import token_bytes
 def new_ref(now: datetime) -> str:
     """An id that is unique over all relays: 16 letters and digits, which sort by time."""
     milliseconds = int(now.timestamp() * 1000) & 0xFF_FFFF_FFFF
-    return b32encode(milliseconds.to_bytes(5, "big") + token_bytes(5)).decode().lower()
+    return b32hexencode(milliseconds.to_bytes(5, "big") + token_bytes(5)).decode().lower()
 
 
 def protocol_name(*, extended: bool, tls: bool, auth: bool, utf8: bool) -> str:

@@ -99,7 +99,7 @@ class Session(Identity):
             raise TooManyRecipients(limit)
         if not transaction.recipients and transaction.refusal is None:
             envelope = transaction.envelope([recipient])
-            asked = self.around.relay.check_quota(transaction.client, envelope)
+            asked = self.around.relay.check_quota(transaction.client, envelope, self.ref)
             transaction.refusal = await refusal_of(asked, self.ref)
         if transaction.refusal is None:
             transaction.recipients.append(recipient)

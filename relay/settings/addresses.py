@@ -10,7 +10,9 @@ from relay.core.domain import normalize_domain
 from relay.core.tenancy import IPNetwork
 from relay.settings.problems import Wrong, shown
 
-_ADDRESS = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})\Z")
+_ADDRESS = re.compile(
+    r"(?:\[(?P<six>[^\]]*:[^\]]*)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})\Z"
+)
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?\Z", re.ASCII)
 _MAPPED = IPv6Network("::ffff:0:0/96")
 

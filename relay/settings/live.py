@@ -19,7 +19,7 @@ from relay.core.tenancy import Directory
 from relay.settings.findings import START
 from relay.settings.load import Loaded, load
 from relay.settings.problems import ConfigProblems, Problem
-from relay.settings.watching import Watched, changes
+from relay.settings.watching import Watched, changes, wait_for_stop
 
 Subscriber = Callable[[Config], None]
 
@@ -86,7 +86,7 @@ class LiveSettings:
                     await self.refresh()
             except Exception:  # noqa: BLE001 - without it, edits would be ignored for ever
                 _log.exception("settings.watch_failed", retry_s=_RETRY_S)
-                await _sleep(stop, _RETRY_S)
+                await wait_for_stop(stop, _RETRY_S)
 
     def _watched(self) -> Watched:
         return Watched((*self._config.files, *self._asked), self._config.policy_directories)
@@ -144,10 +144,3 @@ def _notes(old: Config, read: Loaded) -> list[Problem]:
         )
         for key in changed
     ]
-
-
-async def _sleep(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

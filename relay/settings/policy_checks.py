@@ -28,12 +28,12 @@ def _rising(document: Document, findings: Findings) -> None:
     for path, start in matches(document.data, ("ramp", "tiers", EACH, "from")):
         if not _is_whole(start):
             continue
-        if wrong := _wrong_start(start, before, path[2] == 0, is_days=is_days):
+        if wrong := _wrong_start(start, before, is_first=path[2] == 0, is_days=is_days):
             findings.add(document.value_at(path), wrong)
         before = start if before is None else max(before, start)
 
 
-def _wrong_start(start: int, before: int | None, is_first: bool, *, is_days: bool) -> str:  # noqa: FBT001
+def _wrong_start(start: int, before: int | None, *, is_first: bool, is_days: bool) -> str:
     if is_first and start > 0:
         return f"the first tier must be from 0, not {start}"
     if before is not None and start <= before:

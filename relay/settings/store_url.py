@@ -10,7 +10,7 @@ from relay.settings.problems import Wrong, nearest
 
 EMBEDDED = "embedded"
 _SCHEMES = ("redis", "rediss", "unix")
-_PLACE = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?\Z")
+_PLACE = re.compile(r"(?:\[([^\]]*:[^\]]*)\]|([^:\[\]]+))(?::([0-9]{1,5}))?\Z")
 _DATABASE = re.compile(r"(/[0-9]{0,5})?\Z")
 
 

@@ -20,7 +20,7 @@ _SCHEMES = {
     "smtps": (Security.IMPLICIT, 465),
 }
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_HOST_PORT = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?/?\Z")
+_HOST_PORT = re.compile(r"(?:\[([^\]]*:[^\]]*)\]|([^:/\[\]]+))(?::([0-9]{1,5}))?/?\Z")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _FORM = "smtp+starttls://user:password@host:587 or maildir:path"
 

@@ -71,12 +71,16 @@ async def changes(watched: Callable[[], Watched], stop: asyncio.Event) -> AsyncI
     with the one before is told next.
     """
     seen: Print | None = None
+    is_blind = False
     while not stop.is_set():
         if watched().fingerprint() != seen:
             seen = await _settled(watched())
             yield
-        else:
-            await _something(watched().folders(), stop)
+            continue
+        why = await _something(watched().folders(), stop)
+        if why and not is_blind:
+            _log.warning("settings.watching_by_polling", why=why, every_s=POLL_S)
+        is_blind = bool(why)
 
 
 async def _settled(watched: Watched) -> Print:
@@ -104,8 +108,20 @@ class _Halt:
         self._is_set = True
 
 
-async def _something(folders: set[Path], stop: asyncio.Event) -> None:
-    """Until something happens in `folders`, `stop` is set, or POLL_S have passed."""
+async def _something(folders: set[Path], stop: asyncio.Event) -> str:
+    """Until something happens in `folders`, `stop` is set, or POLL_S have passed.
+
+    Returns "", or why the system cannot be asked.
+    """
+    try:
+        await _stirred(folders, stop)
+    except (OSError, RuntimeError) as error:
+        await wait_for_stop(stop, POLL_S)
+        return str(error)
+    return ""
+
+
+async def _stirred(folders: set[Path], stop: asyncio.Event) -> None:
     stirred = awatch(
         *folders,
         watch_filter=None,
@@ -119,8 +135,13 @@ async def _something(folders: set[Path], stop: asyncio.Event) -> None:
     try:
         async for _ in stirred:
             return
-    except (OSError, RuntimeError) as error:
-        _log.warning("settings.watching_by_polling", why=str(error))
-        await asyncio.sleep(POLL_S)
     finally:
         await stirred.aclose()
+
+
+async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Until `stop` is set, at most `seconds`."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

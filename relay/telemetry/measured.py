@@ -83,12 +83,12 @@ class MeasuredRelay:
             self._end(story)
             raise
 
-    async def check_quota(self, client: Client, envelope: Envelope) -> None:
+    async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:
         """See `ports.Relay`."""
         try:
-            await self._relay.check_quota(client, envelope)
+            await self._relay.check_quota(client, envelope, ref)
         except Exception as error:
-            story = Story("", client.tenant.name, envelope)
+            story = Story(ref, client.tenant.name, envelope)
             story.failed(error)
             self._end(story)
             raise

@@ -54,7 +54,7 @@ async def test_trouble_before_the_final_dot_is_unreachable(verb: str, act: Act, 
         sink.script.add(verb, act)
         if verb == "EHLO":
             sink.script.add("HELO", act)
-        async with upstream(sink.port, command_timeout_s=0.3, connect_timeout_s=0.3) as up:
+        async with upstream(sink.port, command_timeout_s=0.15, connect_timeout_s=0.15) as up:
             outcome = await up.deliver(outgoing())
         assert isinstance(outcome, Unreachable), outcome
         assert outcome.why

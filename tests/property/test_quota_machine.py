@@ -71,7 +71,7 @@ policies = st.builds(
 )
 sends = st.integers(1, 6)
 sessions = st.sampled_from(["a.1", "a.2", "b.1"])
-fingerprints = st.sampled_from([None, None, "f1", "f2"])
+fingerprints = st.sampled_from([None, "f1", "f2"])
 verdicts = st.sampled_from(Verdict)
 
 
@@ -136,7 +136,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.clock.set(start)
         self.latest = start
         self.model = MemoryStore(self.clock)
-        self.route = fresh_route(first)
+        self.route = self.before_edit = fresh_route(first)
         self.ledger = Ledger()
 
     def both(self, verb, *arguments, **options):
@@ -183,6 +183,26 @@ class QuotaMachine(RuleBasedStateMachine):
         self.settle_perhaps_again(reservation, verdict)
         self.settle_perhaps_again(reservation, other)
 
+    @rule(
+        fingerprint=st.sampled_from(["f1", "f2"]),
+        session=sessions,
+        before=st.booleans(),
+        verdict=verdicts,
+        after=st.sampled_from([None, "left", "heard"]),
+        session_after=sessions,
+    )
+    def a_message_passes(self, fingerprint, session, before, verdict, after, session_after):
+        """One message as the pipeline would have it, its client leaving early or late, or not."""
+        reservation = self.reserve(1, fingerprint, session, anew=True)
+        if not isinstance(reservation, Reservation):
+            return
+        if before:
+            self.both("left", reservation)
+        self.settle_perhaps_again(reservation, verdict)
+        if after:
+            self.both(after, reservation)
+        self.reserve(1, fingerprint, session_after, anew=False)
+
     @rule(reservation=reservations)
     def left(self, reservation):
         self.both("left", reservation)
@@ -211,12 +231,27 @@ class QuotaMachine(RuleBasedStateMachine):
 
     @rule(edited=policies)
     def the_policy_is_edited(self, edited):
-        self.route = replace(self.route, policy=edited)
+        self.before_edit, self.route = self.route, replace(self.route, policy=edited)
 
     @rule(edited=policies)
     def only_the_window_is_edited(self, edited):
         kept = replace(self.route.policy, window=edited.window)
-        self.route = replace(self.route, policy=kept)
+        self.the_policy_is_edited(kept)
+
+    @rule()
+    def the_edit_is_undone(self):
+        self.the_policy_is_edited(self.before_edit.policy)
+
+    @rule(sends_=sends)
+    def a_restart_on_the_day_after(self, sends_):
+        self.count_as_sent(self.reserve(sends_, None, "a.1", anew=True))
+        self.time_passes(24 * 3600)
+        self.count_as_sent(self.reserve(sends_, None, "a.1", anew=True))
+        self.restart()
+
+    def count_as_sent(self, reservation):
+        if isinstance(reservation, Reservation):
+            self.settle_perhaps_again(reservation, Verdict.SENT)
 
     @rule(on=st.booleans())
     def pause_or_resume(self, on):

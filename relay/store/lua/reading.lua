@@ -28,7 +28,7 @@ end
 -- The lifetime when the window opened: fixed at its first touch, 0 after a restart inside it.
 local function lifetime_open(route, window, standing)
   if not window[4] then return math.max(0, standing.lifetime - standing.sent) end
-  
+  if window[5] ~= standing.restarts then return 0 end
   return tonumber(window[4])
 end
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -87,6 +89,7 @@ async def open_house(
         roster=Roster("r1"),
         offers_dsn=lambda: offers_dsn,
     )
+    complaints = _Complaints()
     opened = Listeners(listeners or (Listener("127.0.0.1", 0),), around)
     await opened.start()
     house = House(opened, around, relay, observer, settings)
@@ -97,6 +100,26 @@ async def open_house(
         opened.stop_listening()
         await opened.drain(0.2)
         await Client.close_all()
+        complaints.stop()
+    assert complaints.messages == []
+
+
+class _Complaints(logging.Handler):
+    """What the edge or the event loop logged as an error, but for what tests provoke."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+        logging.getLogger().addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if not message.startswith(("unexpected failure [", "certificate ")):
+            self.messages.append(message)
+
+    def stop(self) -> None:
+        gc.collect(0)
+        logging.getLogger().removeHandler(self)
 
 
 def trusting(ca_file: Any) -> ssl.SSLContext:

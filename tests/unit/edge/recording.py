@@ -40,7 +40,7 @@ class RecordingRelay:
         if mail_from.endswith("@elsewhere.example"):
             raise NotPermitted("elsewhere.example is not a domain that you may send from")
 
-    async def check_quota(self, client: Client, envelope: Envelope) -> None:
+    async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:
         self.quota_asked.append(envelope)
         if self.quota_error:
             raise self.quota_error

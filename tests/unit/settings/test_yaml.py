@@ -1,6 +1,7 @@
 """YAML 1.2 with positions, and its bounds."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -115,14 +116,13 @@ def test_an_alias_stands_for_its_anchor_and_has_a_place_of_its_own():
 
 def test_an_expansion_bomb_is_refused_at_once():
     rows = ["a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
-    letters = "abcdefghijklmnop"
-    for before, after in zip(letters, letters[1:], strict=False):
+    for before, after in pairwise("abcdefghijklmnop"):
         rows.append(f"{after}: &{after} [{', '.join([f'*{before}'] * 10)}]")
 
-    assert (
-        problems_of("\n".join(rows)) == [f"f:6:5: aliases add up to more than {MAX_ALIASED} values"]
-        or f"aliases add up to more than {MAX_ALIASED} values" in problems_of("\n".join(rows))[0]
-    )
+    told = problems_of("\n".join(rows))
+
+    assert len(told) == 1
+    assert f"aliases add up to more than {MAX_ALIASED} values" in told[0]
 
 
 def test_many_aliases_of_a_big_value_are_bounded_too():

@@ -52,15 +52,15 @@ def outgoing(
 
 
 def smtp_config(*ports: int, security: Security = Security.NONE, **limits: object) -> SmtpUpstream:
-    """An upstream on loopback; several ports are several hosts, in order. Deadlines are short."""
+    """An upstream on loopback; several ports are several hosts, in order. Deadlines are loose: a test of one sets it."""
     host = limits.pop("host", "127.0.0.1")
     username, password = limits.pop("username", None), limits.pop("password", None)
     hosts = tuple(SmtpHost(host, port, security, username, password) for port in ports)
     short = {
-        "connect_timeout_s": 2.0,
-        "command_timeout_s": 0.6,
-        "data_timeout_s": 0.6,
-        "final_timeout_s": 0.6,
+        "connect_timeout_s": 5.0,
+        "command_timeout_s": 5.0,
+        "data_timeout_s": 5.0,
+        "final_timeout_s": 5.0,
     }
     return SmtpUpstream("outbound", hosts, **(short | limits))
 

@@ -12,6 +12,7 @@ import pytest
 from relay.core.config import Security
 from relay.ports import SaidNo, Taken, Unknown, Unreachable
 from relay.upstream import open_upstream
+from relay.upstream.handshake import tls_context
 from tests.harness.certs import Authority
 from tests.harness.smtp_script import Act, Then, close, garbage, refuse, reset, stall
 from tests.harness.smtp_sink import Offers, Sink
@@ -81,14 +82,16 @@ async def test_many_recipients_and_a_refusal_over_tls(ca: Authority, security: S
 async def test_trouble_over_tls_is_told_apart_by_the_final_dot(
     ca: Authority, security: Security, act: Act
 ):
-    quick = {"ca_file": ca.ca_file, "command_timeout_s": 0.4, "final_timeout_s": 0.4}
-    async with sink_with(ca, security) as sink:
-        async with upstream(sink.port, security=security, **quick) as up:
-            sink.script.add("RCPT", act)
-            assert isinstance(await up.deliver(outgoing()), Unreachable)
-            sink.script.clear()
-            sink.script.add("DOT", act)
-            assert isinstance(await up.deliver(outgoing()), Unknown)
+    quick = {"ca_file": ca.ca_file, "command_timeout_s": 0.5, "final_timeout_s": 0.2}
+    async with (
+        sink_with(ca, security) as sink,
+        upstream(sink.port, security=security, **quick) as up,
+    ):
+        sink.script.add("RCPT", act)
+        assert isinstance(await up.deliver(outgoing()), Unreachable)
+        sink.script.clear()
+        sink.script.add("DOT", act)
+        assert isinstance(await up.deliver(outgoing()), Unknown)
 
 
 @on_both_loops
@@ -166,11 +169,13 @@ async def test_implicit_tls_to_a_plain_server_is_unreachable(ca: Authority):
 
 @on_both_loops
 async def test_what_was_offered_before_tls_is_forgotten(ca: Authority):
-    async with sink_with(ca, Security.STARTTLS) as sink:
-        async with upstream(sink.port, security=Security.STARTTLS, ca_file=ca.ca_file) as up:
-            sink.script.add("EHLO", refuse("250-x\r\n250-STARTTLS\r\n250 XEVIL").once())
-            assert isinstance(await up.deliver(outgoing()), Taken)
-            assert "XEVIL" not in (up.offers or ())
+    async with (
+        sink_with(ca, Security.STARTTLS) as sink,
+        upstream(sink.port, security=Security.STARTTLS, ca_file=ca.ca_file) as up,
+    ):
+        sink.script.add("EHLO", refuse("250-x\r\n250-STARTTLS\r\n250 XEVIL").once())
+        assert isinstance(await up.deliver(outgoing()), Taken)
+        assert "XEVIL" not in (up.offers or ())
 
 
 @on_both_loops
@@ -222,6 +227,13 @@ async def test_a_password_never_goes_over_the_network_unencrypted(security: Secu
     assert isinstance(outcome, Unreachable)
     assert "unencrypted" in outcome.why
     assert sink.verbs(connection=2) == ["EHLO"]
+
+
+def test_nothing_older_than_tls_1_2_and_no_unchecked_name():
+    context = tls_context(smtp_config(25))
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a certificate"])
