@@ -250,9 +250,11 @@ class UpstreamAnswered(RelayError):
         return "refused" if self.answer.code // 100 == 5 else "deferred"
 
     def reply(self) -> Reply:
-        """The upstream's own code, enhanced code and text; the refused recipient is named."""
-        if self.recipient is None:
-            return self.answer
-        return Reply(
-            self.answer.code, self.answer.detail, f"<{self.recipient}>: {self.answer.text}"
-        )
+        """The upstream's own code, enhanced code and text; the refused recipient is named.
+
+        Its 421 ends its own connection, not ours (RFC 5321 §3.8), and Exim takes a 421 for the
+        whole relay: it becomes 451.
+        """
+        code = 451 if self.answer.code == 421 else self.answer.code
+        named = f"<{self.recipient}>: " if self.recipient is not None else ""
+        return Reply(code, self.answer.detail, named + self.answer.text)

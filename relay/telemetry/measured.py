@@ -6,6 +6,7 @@ exceptions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -22,6 +23,8 @@ from relay.telemetry.metrics import Metrics
 from relay.telemetry.story import Story, current
 
 log = structlog.get_logger("relay")
+
+_ENHANCED = re.compile(r"[245]\.[0-7]\.[0-9]{1,2}")
 
 Classify = Callable[[Submission, Directory], Classified]
 
@@ -200,5 +203,10 @@ class Observer:
 
     def reply(self, upstream: str, answer: Reply) -> None:
         """An upstream answered."""
-        labels = (upstream, f"{answer.code // 100}xx", answer.enhanced or "")
+        labels = (upstream, f"{answer.code // 100}xx", _bounded(answer.enhanced))
         self._metrics.upstream_replies.labels(*labels).inc()
+
+
+def _bounded(enhanced: str | None) -> str:
+    """The enhanced code as a label; one that RFC 3463 has no subject for is "other"."""
+    return enhanced or "" if not enhanced or _ENHANCED.fullmatch(enhanced) else "other"

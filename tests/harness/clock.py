@@ -10,15 +10,14 @@ REREAD_S = 0.2
 
 
 class MovableClock:
-    """Begins at the next noon in UTC, so that no test ever meets a midnight it did not ask for."""
+    """Begins at the next noon in UTC, so that no test ever meets a midnight it did not ask for.
 
-    def __init__(self, path: Path) -> None:
+    With `real` it begins at the real time: for verifiers that have no clock but that one.
+    """
+
+    def __init__(self, path: Path, *, real: bool = False) -> None:
         self.path = path
-        real = datetime.now(UTC)
-        noon = real.replace(hour=12, minute=0, second=0, microsecond=0)
-        if noon <= real:
-            noon += timedelta(days=1)
-        self._offset = noon - real
+        self._offset = timedelta() if real else _until_noon()
         self._write()
 
     def now(self) -> datetime:
@@ -35,3 +34,9 @@ class MovableClock:
         beside = self.path.with_suffix(".new")
         beside.write_text(str(self._offset.total_seconds()))
         beside.replace(self.path)
+
+
+def _until_noon() -> timedelta:
+    real = datetime.now(UTC)
+    noon = real.replace(hour=12, minute=0, second=0, microsecond=0)
+    return noon - real if noon > real else noon + timedelta(days=1) - real

@@ -50,6 +50,10 @@ class DkimKeys:
         self._records[f"{selector}._domainkey.{domain}.".encode()] = record.encode()
         self.section.append({"selector": selector, "key": str(path)})
 
+    def records(self) -> list[str]:
+        """The TXT records to publish, in the order of the signatures."""
+        return [record.decode() for record in self._records.values()]
+
     def verified(self, message: bytes) -> list[bool]:
         """Whether each of our two signatures verifies, by dkimpy; they are the topmost ones."""
         return [dkim.DKIM(message).verify(idx=number, dnsfunc=self._lookup) for number in range(2)]

@@ -165,15 +165,22 @@ def _acts(given: Iterable[str]) -> Iterable[tuple[str, Act]]:
             yield verb, Act(what.encode() + b"\r\n")
 
 
+_SWITCHES = {
+    "PIPELINING": "pipelining",
+    "8BITMIME": "eightbitmime",
+    "SMTPUTF8": "smtputf8",
+    "DSN": "dsn",
+    "ENHANCEDSTATUSCODES": "enhanced",
+}
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="smtp_sink", description="a scripted SMTP server")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: a free one, which is printed")
     parser.add_argument("--ledger", type=Path, help="append one JSON line per message taken")
     parser.add_argument("--store", type=Path, help="keep each message as a file in here")
-    parser.add_argument(
-        "--without", action="append", default=[], help="an EHLO keyword, lower case"
-    )
+    parser.add_argument("--without", action="append", default=[], choices=_SWITCHES)
     parser.add_argument("--size", type=int, default=50_000_000, help="the SIZE offered, in bytes")
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
@@ -196,7 +203,7 @@ def _sink(given: argparse.Namespace) -> Sink:
         tls.load_cert_chain(given.certificate, given.key)
     users = dict(user.split(":", 1) for user in given.user)
     offers = Offers(
-        **{name.lower(): False for name in given.without},
+        **{_SWITCHES[keyword]: False for keyword in given.without},
         size_bytes=given.size,
         starttls=given.tls == "starttls",
         auth=("PLAIN", "LOGIN") if users else (),

@@ -96,7 +96,9 @@ class SinkThread:
         return [(message.message_id or "").strip("<>") for message in self.sink.messages]
 
     def end(self) -> None:
-        """For finalizers."""
+        """For finalizers, and for tests in which the upstream goes away; twice does no harm."""
+        if self._loop.is_closed():
+            return
         self._run(self.sink.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.core.errors import UpstreamAnswered
 from relay.core.reply import Reply, parse_reply
 
 
@@ -45,3 +46,10 @@ def test_no_text_can_add_a_line_or_a_control_character(code, text):
 def test_injection_by_text_stays_text(text):
     lines = Reply(451, "3.0", text).lines()
     assert all(line[:3] == "451" for line in lines)
+
+
+def test_an_upstreams_421_does_not_end_the_clients_connection():
+    assert str(UpstreamAnswered(Reply(421, "3.2", "busy")).reply()) == "451 4.3.2 busy"
+    assert str(UpstreamAnswered(Reply(550, "1.1", "no"), "x@y.example").reply()) == (
+        "550 5.1.1 <x@y.example>: no"
+    )

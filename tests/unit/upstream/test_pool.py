@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from relay.ports import Taken, Unreachable
-from tests.harness.smtp_script import late, stall
+from tests.harness.smtp_script import late, refuse, stall
 from tests.harness.smtp_sink import Sink
 from tests.unit.upstream.given import outgoing, upstream
 from tests.unit.upstream.loops import on_both_loops
@@ -102,6 +102,21 @@ async def test_a_connection_to_another_host_makes_room_within_the_limit():
             await first.start(port=first.port)
             assert isinstance(await up.deliver(outgoing()), Taken)
         assert (len(first.messages), len(second.messages)) == (1, 2)
+
+
+async def test_idle_connections_to_another_host_are_quit_where_the_limit_needs_it():
+    async with Sink() as first, Sink() as second:
+        async with upstream(first.port, second.port, connections=3) as up:
+            first.script.add("DOT", late(0.05))
+            await asyncio.gather(*(up.deliver(outgoing()) for _ in range(3)))
+            first.script.add("MAIL", refuse("421 4.3.2 busy", close=True))
+            assert isinstance(await up.deliver(outgoing()), Taken)
+            assert (first.open, second.open) == (2, 1)
+            second.script.add("DOT", late(0.05))
+            await asyncio.gather(*(up.deliver(outgoing()) for _ in range(3)))
+            await asyncio.sleep(0.05)
+            assert (first.open, second.open) == (0, 3)
+        assert (len(first.messages), len(second.messages)) == (3, 4)
 
 
 async def test_close_says_quit_waits_for_deliveries_and_takes_no_more():

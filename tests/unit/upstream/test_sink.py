@@ -60,7 +60,7 @@ async def test_what_it_refuses_is_not_in_the_ledger_and_what_it_leaves_open_is(t
 def test_as_a_process_it_loses_nothing_when_it_is_killed(tmp_path: Path):
     port, ledger = free_port(), tmp_path / "ledger"
     command = [sys.executable, "-m", "tests.harness.smtp_sink", "--port", str(port)]
-    command += ["--ledger", str(ledger), "--act", "RCPT=550 5.1.1 no", "--without", "dsn"]
+    command += ["--ledger", str(ledger), "--act", "RCPT=550 5.1.1 no", "--without", "DSN"]
     child = Child(command, tmp_path / "log", cwd=Path(__file__).parents[3])
     try:
         until(lambda: is_listening(port), "the sink to listen", detail=child.tail)

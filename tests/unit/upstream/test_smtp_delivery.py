@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sys
 import tracemalloc
@@ -111,7 +112,8 @@ async def test_a_data_that_is_answered_354_after_a_refusal_is_never_completed():
     async with Sink() as sink, upstream(sink.port) as up:
         sink.script.add("RCPT", refuse("550 5.1.1 no").once())
         sink.script.add("DATA", refuse("354 go on anyway").once())
-        assert isinstance(await up.deliver(outgoing()), SaidNo)
+        async with asyncio.timeout(2):
+            assert isinstance(await up.deliver(outgoing()), SaidNo)
         assert sink.messages == []
         assert isinstance(await up.deliver(outgoing()), Taken)
     assert sink.connections == 2
