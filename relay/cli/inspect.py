@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -75,8 +76,7 @@ def _print_table(found: list[Status]) -> None:
             str(one.standing.reserved), cap_text(fields["remaining_today"]),
             str(one.standing.lifetime), fields["resets_at"],
         )  # fmt: skip
-    console = Console()
-    console.print(table, width=None if console.is_terminal else WIDTH, crop=False)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 def _print_card(one: Status) -> None:

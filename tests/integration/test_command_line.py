@@ -1,0 +1,178 @@
+"""The command line as a user meets it: a new domain, from `init` to the first status."""
+
+import json
+import smtplib
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import dkim
+import pytest
+
+from tests.harness.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+DOMAIN = "news.acme.example"
+
+
+def run(home, *words, expect=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "relay", *words],
+        cwd=home,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == expect, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout if not expect else done.stdout + done.stderr
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A directory with a space in its name, where `init` was run."""
+    made = tmp_path / "my relay"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def initiated(home):
+    return json.loads(run(home, "init", DOMAIN, "--json"))
+
+
+def test_init_writes_a_config_two_keys_and_prints_the_records(home):
+    printed = run(home, "init", DOMAIN)
+    keys = sorted(path.name for path in (home / "var" / "dkim").iterdir())
+    assert keys == [f"{DOMAIN}.s1.pem", f"{DOMAIN}.s2.pem"]
+    for path in (home / "var" / "dkim").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((home / "relay.yaml").stat().st_mode) == 0o600
+    assert f"s1._domainkey.{DOMAIN}. IN TXT (" in printed
+    assert "v=DKIM1; k=ed25519; p=" in printed
+    assert f"_dmarc.{DOMAIN}." in printed
+
+
+def test_init_splits_txt_strings_at_255_bytes_and_never_writes_twice(home, initiated):
+    [rsa] = [r for r in initiated["records"] if r["name"].startswith("s1.")]
+    assert len(rsa["strings"]) == 2
+    assert all(len(string) <= 255 for string in rsa["strings"])
+    assert "is there already" in run(home, "init", DOMAIN, expect=1)
+    assert "not a domain name" in run(home, "init", "no_domain..", expect=2)
+
+
+def test_check_is_content_with_what_init_wrote(home, initiated):
+    told = json.loads(run(home, "check", "--json"))
+    assert told["ok"], told
+    assert {row["part"] for row in told["checks"]} >= {
+        "config", "policies", "store", "upstream outbound",
+        f"dkim {DOMAIN} s1", f"dkim {DOMAIN} s2",
+    }  # fmt: skip
+
+
+def test_check_tells_every_problem_with_its_place(home, initiated):
+    text = (home / "relay.yaml").read_text()
+    broken = text.replace("hostname:", "hostnam:").replace("calendar-14-day", "calender-14-day")
+    (home / "relay.yaml").write_text(broken)
+    told = run(home, "check", expect=1)
+    assert "hostnam" in told
+    assert 'did you mean "calendar-14-day"?' in told
+    assert "relay.yaml:" in told
+
+
+def test_check_finds_a_key_that_others_can_read_and_an_upstream_that_is_not_there(home, initiated):
+    (home / "var" / "dkim" / f"{DOMAIN}.s1.pem").chmod(0o644)
+    text = (home / "relay.yaml").read_text()
+    closed = text.replace('"maildir:var/outbound"', '"smtp://127.0.0.1:1"')
+    closed = closed.replace("url: maildir:var/outbound", 'url: "smtp://127.0.0.1:1"')
+    assert closed != text
+    (home / "relay.yaml").write_text(closed)
+    told = json.loads(run(home, "check", "--json", expect=1).partition("\n\n")[0])
+    wrong = {row["part"] for row in told["checks"] if not row["ok"]}
+    assert wrong == {f"dkim {DOMAIN} s1", "upstream outbound"}
+    offline = json.loads(run(home, "check", "--json", "--offline", expect=1))
+    assert {row["part"] for row in offline["checks"] if not row["ok"]} == {f"dkim {DOMAIN} s1"}
+
+
+def test_dns_prints_what_init_printed(home, initiated):
+    told = json.loads(run(home, "dns", DOMAIN, "--json"))
+    assert told["records"] == [r for r in initiated["records"] if "_domainkey" in r["name"]]
+
+
+def test_a_token_is_made_with_the_secret_that_proves_it(home):
+    made = json.loads(run(home, "token", "--username", "app", "--json"))
+    assert made["token"].startswith("wr_")
+    assert made["secret"].startswith("hmac-sha256$")
+    assert made["token"] not in made["secret"]
+
+
+def test_status_works_with_and_without_a_serving_relay(home, initiated):
+    told = json.loads(run(home, "status", DOMAIN, "--json"))
+    assert told["state"] == "pending"
+    assert (told["daily_limit"], told["emails_sent_today"], told["warmup_day"]) == (50, 0, 0)
+    assert DOMAIN in run(home, "status")
+    assert "no route" in run(home, "status", "other.example", expect=2)
+
+
+def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiated):
+    def state():
+        return json.loads(run(home, "status", DOMAIN, "--json"))["state"]
+
+    assert json.loads(run(home, "pause", DOMAIN, "--reason", "bounces", "--json"))["changed"]
+    told = json.loads(run(home, "status", DOMAIN, "--json"))
+    assert (told["state"], told["reason"]) == ("paused", "bounces")
+    assert "paused: bounces" in run(home, "explain", DOMAIN)
+    assert "paused already" in run(home, "pause", DOMAIN)
+    run(home, "resume", DOMAIN)
+    assert state() == "pending"
+    run(home, "graduate", DOMAIN, "--yes")
+    assert state() == "warmed"
+    run(home, "restart", DOMAIN, "--yes")
+    assert state() == "pending"
+
+
+def test_explain_names_policy_window_tier_and_the_next_answer(home, initiated):
+    told = json.loads(run(home, "explain", DOMAIN, "--json"))
+    layers = {layer["layer"]: layer["says"] for layer in told["layers"]}
+    assert "calendar-14-day" in layers["policy"]
+    assert "cap 50" in layers["tier"]
+    assert told["next_message"] == "accepted"
+
+
+def test_plan_needs_no_config(home):
+    told = json.loads(run(home, "plan", "calendar-14-day", "--volume", "500/day", "--json"))
+    assert [day["cap"] for day in told["days"][:5]] == [50, 50, 100, 200, 500]
+    assert "backlog clears" in run(home, "plan", "lifetime-tiers", "--volume", "50")
+    assert "nosuch" in run(home, "plan", "nosuch", expect=1)
+
+
+def test_what_init_wrote_serves_and_its_token_sends_signed_mail(home, initiated):
+    from tests.harness.ports import free_port
+
+    smtp, web = free_port(), free_port()
+    text = (home / "relay.yaml").read_text()
+    (home / "relay.yaml").write_text(text.replace(":2525", f":{smtp}").replace(":8025", f":{web}"))
+    relay = subprocess.Popen(
+        [sys.executable, "-m", "relay", "serve"], cwd=home,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until((home / "var" / "serving.json").exists, "the relay to serve", timeout_s=20)
+        with smtplib.SMTP("127.0.0.1", smtp, timeout=10) as client:
+            client.login(initiated["username"], initiated["token"])
+            content = f"From: a@{DOMAIN}\r\nTo: b@there.example\r\nSubject: x\r\n\r\nhello\r\n"
+            client.sendmail(f"a@{DOMAIN}", ["b@there.example"], content)
+        told = json.loads(run(home, "status", DOMAIN, "--json"))
+        assert (told["emails_sent_today"], told["state"]) == (1, "warming")
+    finally:
+        relay.terminate()
+        assert relay.wait(timeout=30) == 0
+    [stored] = (home / "var" / "outbound" / "new").iterdir()
+    zone = {r["name"].encode(): "".join(r["strings"]).encode() for r in initiated["records"]}
+    raw = stored.read_bytes()
+    assert raw.count(b"DKIM-Signature:") == 2
+    for index in range(2):
+        verifier = dkim.DKIM(raw)
+        assert verifier.verify(idx=index, dnsfunc=lambda name, **_: zone.get(name))
