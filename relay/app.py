@@ -29,6 +29,7 @@ from relay.settings.live import LiveSettings
 from relay.settings.tokens import DUMMY_SECRET, verify_token
 from relay.signing.signer import DkimSigner
 from relay.store import open_store
+from relay.store.line import Line
 from relay.store.redis_store import RedisStore
 from relay.telemetry.measured import (
     MeasuredRelay,
@@ -144,6 +145,7 @@ class Tools:
     config: Config
     store: QuotaStore
     clock: AnyClock
+    line: Line
 
 
 @asynccontextmanager
@@ -157,6 +159,6 @@ async def open_tools(config: Config) -> AsyncIterator[Tools]:
     clock = clock_for(Path(serving.clock) if serving and serving.clock else None)
     store = await open_store(config.store, config.data_dir, clock, share=True)
     try:
-        yield Tools(config, store, clock)
+        yield Tools(config, store, clock, store.line)
     finally:
         await store.close()

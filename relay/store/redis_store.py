@@ -30,59 +30,59 @@ class RedisStore:
     """
 
     def __init__(self, line: Line, clock: Clock, embedded: EmbeddedStore | None = None) -> None:
-        self._line = line
+        self.line = line
         self._clock = clock
         self._embedded = embedded
         self.instances = RedisInstances(line)
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
         """See `ports.QuotaStore`."""
-        return await self._line.ask(calls.reserve(demand, anew=anew))
+        return await self.line.ask(calls.reserve(demand, anew=anew))
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
-        await self._line.insist(calls.settle(reservation, verdict, now))
+        await self.line.insist(calls.settle(reservation, verdict, now))
 
     async def left(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
         if reservation.fingerprint is not None:
             now = self._clock.now()
-            await self._line.insist(calls.left(reservation, reservation.fingerprint, now))
+            await self.line.insist(calls.left(reservation, reservation.fingerprint, now))
 
     async def heard(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
         if reservation.fingerprint is not None:
-            await self._line.insist(calls.heard(reservation, reservation.fingerprint))
+            await self.line.insist(calls.heard(reservation, reservation.fingerprint))
 
     async def standing(self, route: Route, window: Window) -> Standing:
         """See `ports.QuotaStore`."""
-        return await self._line.ask(calls.standing(route, window, self._clock.now()))
+        return await self.line.ask(calls.standing(route, window, self._clock.now()))
 
     async def standings(self, wanted: list[tuple[Route, Window]]) -> list[Standing]:
         """See `ports.QuotaStore`. One round trip."""
         now = self._clock.now()
-        return await self._line.ask_all([calls.standing(r, w, now) for r, w in wanted])
+        return await self.line.ask_all([calls.standing(r, w, now) for r, w in wanted])
 
     async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
         """See `ports.QuotaStore`."""
-        return await self._line.ask(calls.pause(route, reason, now))
+        return await self.line.ask(calls.pause(route, reason, now))
 
     async def resume(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""
-        return await self._line.ask(calls.resume(route))
+        return await self.line.ask(calls.resume(route))
 
     async def graduate(self, route: RouteId, now: datetime) -> bool:
         """See `ports.QuotaStore`."""
-        return await self._line.ask(calls.graduate(route, now))
+        return await self.line.ask(calls.graduate(route, now))
 
     async def restart(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""
-        return await self._line.ask(calls.restart(route))
+        return await self.line.ask(calls.restart(route))
 
     async def ping(self) -> bool:
         """Whether the store answers in time and holds our layout. Never raises."""
         with suppress(StoreTrouble):
-            await self._line.ask(calls.ping())
+            await self.line.ask(calls.ping())
             return True
         return False
 
@@ -98,6 +98,6 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close the connections and end the embedded server, within a bounded time."""
-        await self._line.close()
+        await self.line.close()
         if self._embedded is not None:
             await self._embedded.stop()
