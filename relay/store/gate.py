@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from relay.store.outages import told
+
 PAUSE_S: Final = 0.2
 """How long nobody tries after a failed proof."""
 
@@ -27,6 +29,7 @@ class Gate:
         self._proving = asyncio.Lock()
         self._opened_at: float | None = None
         self._closed_until = float("-inf")
+        self._why = ""
 
     async def passed(self) -> None:
         """Return once the store has been proven there. Raises Shut, or what `prove` raises.
@@ -38,6 +41,11 @@ class Gate:
         async with self._proving:
             if self._opened_at is None:
                 await self._try()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the store is known to answer."""
+        return self._opened_at is not None
 
     def shut(self) -> None:
         """The store failed somebody: the next caller has to prove it anew."""
@@ -52,10 +60,12 @@ class Gate:
     async def _try(self) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() < self._closed_until:
-            raise Shut("the store was away a moment ago")
+            raise Shut(f"the store was away a moment ago: {self._why}")
         try:
             await self._prove()
-        except BaseException:
+        except BaseException as error:
+            # What ends a proof from outside is its caller's deadline.
+            self._why = told(error if isinstance(error, Exception) else TimeoutError())
             self._closed_until = loop.time() + PAUSE_S
             raise
         self._opened_at = loop.time()

@@ -57,5 +57,10 @@ def instance(instance_id: str) -> str:
     return f"wr1:instance:{instance_id}"
 
 
+def mx(domain: str) -> str:
+    """String: where the mail of a recipient's domain goes; expires by itself, has no hash tag."""
+    return f"wr1:mx:{domain}"
+
+
 def _domain(domain: str) -> str:
     return f"wr1:{{{domain}}}"

@@ -26,6 +26,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+CONNECTIONS: Final = 32
+"""Most conversations at once; others wait. More would not make one server any faster."""
+
 AGAIN_S: Final = 0.1
 """Pause before an idempotent command is said again."""
 
@@ -36,7 +39,8 @@ class Line:
     def __init__(self, pool: Pool, timeout_s: float) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
-        self._gate = Gate(self.prove)
+        self._gate = Gate(self._prove)
+        self._slots = asyncio.Semaphore(CONNECTIONS)
         self._outages = Outages()
 
     async def ask(self, command: Command[T]) -> T:
@@ -48,8 +52,7 @@ class Line:
         if not commands:
             return []
         async with self._answering(commands[0].verb), asyncio.timeout(self._timeout_s):
-            await self._gate.passed()
-            return await self._say(commands)
+            return await self._say_in_turn(commands)
 
     async def insist(self, command: Command[T]) -> T:
         """Say an idempotent `command`, again if it failed, until the deadline.
@@ -61,8 +64,7 @@ class Line:
             while True:
                 try:
                     async with asyncio.timeout(self._timeout_s / 2):
-                        await self._gate.passed()
-                        return (await self._say([command]))[0]
+                        return (await self._say_in_turn([command]))[0]
                 except ResponseError:
                     raise
                 except Exception as error:  # noqa: BLE001  whatever it was, the deadline ends it
@@ -73,21 +75,26 @@ class Line:
         """How long the store has answered this process without a failure; 0 while away."""
         return self._gate.open_for_s()
 
-    async def prove(self) -> None:
-        """Ask the store whose it is. Raises WrongLayout, or whatever goes wrong on the way.
+    async def reach(self) -> None:
+        """Find out whether the store is there and ours.
 
-        Has no deadline of its own.
+        Raises WrongLayout, or whatever goes wrong on the way: for start-up, where both are
+        told to people.
         """
+        async with asyncio.timeout(self._timeout_s):
+            await self._gate.passed()
+
+    async def close(self) -> None:
+        """Close the connections that are not in use."""
+        await self._pool.hang_up()
+
+    async def _prove(self) -> None:
         (version,) = await self._say([calls.claim_layout()])
         if version != keys.LAYOUT_VERSION:
             raise WrongLayout(
                 f"the store holds data in layout {version} (key {keys.LAYOUT}); this relay reads"
                 f" layout {keys.LAYOUT_VERSION}: use the relay that wrote it, or another store"
             )
-
-    async def close(self) -> None:
-        """Close the connections that are not in use."""
-        await self._pool.hang_up()
 
     @asynccontextmanager
     async def _answering(self, verb: str) -> AsyncIterator[None]:
@@ -106,6 +113,17 @@ class Line:
         if not isinstance(error, Shut | ResponseError) or isinstance(error, ReadOnlyError):
             self._gate.shut()
             await self._pool.hang_up()
+
+    async def _say_in_turn(self, commands: Sequence[Command[T]]) -> list[T]:
+        """Say `commands` when the store is there and a conversation is free.
+
+        The store may be found away while one waits; then it has to be proven again.
+        """
+        while True:
+            await self._gate.passed()
+            async with self._slots:
+                if self._gate.is_open:
+                    return await self._say(commands)
 
     async def _say(self, commands: Sequence[Command[T]]) -> list[T]:
         answers = await self._pool.converse([command.words for command in commands])

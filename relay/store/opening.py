@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from relay.core.config import StoreConfig
 from relay.ports import Clock
 from relay.store.embedded import EmbeddedStore
 from relay.store.line import Line
+from relay.store.outages import told
 from relay.store.ownership import attach
 from relay.store.pool import Pool
 from relay.store.redis_store import RedisStore
@@ -30,26 +30,22 @@ async def open_store(
     """
     url = config.url or (attach(data_dir) if share else None)
     if url is not None:
-        return await _proven(Line(Pool(url, config.timeout_s), config.timeout_s), clock, config)
+        return await _reached(Line(Pool(url, config.timeout_s), config.timeout_s), clock)
     embedded = await EmbeddedStore.start(data_dir)
     try:
         line = Line(Pool(embedded.url, config.timeout_s), config.timeout_s)
-        return await _proven(line, clock, config, embedded)
+        return await _reached(line, clock, embedded)
     except BaseException:
         await embedded.stop()
         raise
 
 
-async def _proven(
-    line: Line, clock: Clock, config: StoreConfig, embedded: EmbeddedStore | None = None
-) -> RedisStore:
+async def _reached(line: Line, clock: Clock, embedded: EmbeddedStore | None = None) -> RedisStore:
     try:
-        async with asyncio.timeout(config.timeout_s):
-            await line.prove()
+        await line.reach()
     except StoreUnusable:
         await line.close()
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the relay defers meanwhile
-        told = f"{type(error).__name__}: {error or 'no answer in time'}"
-        log.warning("the store does not answer yet: %s", told)
+        log.warning("the store does not answer yet: %s", told(error))
     return RedisStore(line, clock, embedded)

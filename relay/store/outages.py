@@ -27,7 +27,7 @@ class Outages:
         self._since[thing] = now
         if now - self._logged.get(thing, float("-inf")) >= QUIET_S:
             self._logged[thing] = now
-            log.warning("%s fails, mail is deferred: %s", _named(thing), _told(error))
+            log.warning("%s fails, mail is deferred: %s", _named(thing), told(error))
 
     def ended(self, thing: str) -> None:
         """`thing` worked. Nothing happens unless it had failed."""
@@ -36,8 +36,9 @@ class Outages:
             log.info("%s works again after %.1f s", _named(thing), time.monotonic() - since)
 
 
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error or 'no answer in time'}"
+def told(error: Exception) -> str:
+    """`error` in words. A deadline has none of its own, and Shut says what was found before."""
+    return f"{type(error).__name__}: {str(error) or 'no answer in time'}"
 
 
 def _named(thing: str) -> str:

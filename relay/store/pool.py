@@ -4,12 +4,12 @@ redis-py's `Connection` speaks the protocol; its client and its pools are not us
 after a cancellation or a timeout they may keep a slot for ever, and because of what they
 repeat on their own. The promise here: whatever ends a conversation early closes its
 connection, so that no answer is ever read by the wrong caller; and nothing is sent twice.
-There is no deadline of its own beyond connecting: callers bring one (`line.py`).
+There is no deadline of its own beyond connecting, and no bound on how many talk at once:
+callers bring both (`line.py`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -21,21 +21,18 @@ from redis.exceptions import RedisError, ResponseError
 from relay.store.commands import Word
 from relay.store.troubles import StoreUnusable
 
-CONNECTIONS: Final = 32
-
 _OURS: Final = frozenset({"timeout", "max_connections", "health_check_interval"})
 """Options of a URL that would be redis-py's pool's business; this one has its own."""
 
 
 class Pool:
-    """At most `CONNECTIONS` connections to the server at `url`; `timeout_s` bounds connecting.
+    """As many connections to the server at `url` as talk at once; `timeout_s` bounds connecting.
 
     `url` is redis://, rediss:// (`?ssl_ca_certs=FILE` names the authorities) or unix://, with
     user and password percent-encoded. Raises StoreUnusable for one that makes no sense.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        self._free = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[AbstractConnection] = []
         try:
             self._options: dict[str, Any] = {**parse_url(url)}
@@ -52,15 +49,14 @@ class Pool:
         An error that the server answers stands in the list as a ResponseError. Raises
         whatever else goes wrong; the commands may then have been carried out, or not.
         """
-        async with self._free:
-            connection = self._idle.pop() if self._idle else self._kind(**self._options)
-            try:
-                return await _converse(connection, commands)
-            except BaseException:
-                await connection.disconnect(nowait=True)
-                raise
-            finally:
-                self._idle.append(connection)
+        connection = self._idle.pop() if self._idle else self._kind(**self._options)
+        try:
+            return await _converse(connection, commands)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            self._idle.append(connection)
 
     async def hang_up(self) -> None:
         """Close the connections that nobody uses; they are opened again when needed."""

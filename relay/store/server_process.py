@@ -116,7 +116,8 @@ class ServerProcess:
         """End server and watcher, and wait for both."""
         if self._server.poll() is None:
             self._server.kill()
-        self._server.wait()
+        with suppress(subprocess.TimeoutExpired):  # the kernel is busy with it; its lock tells
+            self._server.wait(STOP_S)
         self._dismiss_watcher()
 
     def _dismiss_watcher(self) -> None:

@@ -20,18 +20,17 @@ from tests.harness.waiting import until
 class BareServer:
     """A server that can be frozen, killed and started again over the same file."""
 
-    def __init__(self, *more: str) -> None:
+    def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="wr-bare-"))
         self.socket = self.directory / "s"
         self.url = url_of(self.socket)
-        self._more = more
         self._process: ServerProcess | None = None
 
-    def start(self, *, wait: bool = True) -> BareServer:
+    def start(self, *more: str, wait: bool = True) -> BareServer:
         command = [str(find_binary())]
         command += options(self.directory, self.socket, self.directory / "log")
         held = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT)
-        self._process = ServerProcess([*command, *self._more], self.directory, held)
+        self._process = ServerProcess([*command, *more], self.directory, held)
         os.close(held)
         if wait:
             until(self.answers, "the server to answer", every_s=0.01)
@@ -67,8 +66,8 @@ class BareServer:
 
 
 @contextmanager
-def bare_server(*more: str) -> Iterator[BareServer]:
-    server = BareServer(*more)
+def bare_server() -> Iterator[BareServer]:
+    server = BareServer()
     try:
         yield server.start()
     finally:

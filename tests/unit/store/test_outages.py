@@ -1,0 +1,54 @@
+"""What a failing store writes to the log."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from relay.store import outages
+from relay.store.outages import Outages
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, "relay.store")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_ends(lines):
+    found = Outages()
+    for _ in range(100):
+        found.failed("store", ConnectionError("refused"))
+    found.ended("store")
+    first, last = lines()
+    assert first == "the store fails, mail is deferred: ConnectionError: refused"
+    assert last.startswith("the store works again after 0.0 s")
+
+
+def test_a_thing_that_did_not_fail_is_not_told_of(lines):
+    Outages().ended("store")
+    assert lines() == []
+
+
+def test_a_failure_without_words_is_a_missed_deadline(lines):
+    Outages().failed("store", TimeoutError())
+    assert lines() == ["the store fails, mail is deferred: TimeoutError: no answer in time"]
+
+
+def test_a_failure_that_comes_and_goes_is_not_told_each_time(lines, monkeypatch):
+    found = Outages()
+    for _ in range(100):
+        found.failed("reserve", ConnectionError("full"))
+        found.ended("reserve")
+    assert sum("fails" in line for line in lines()) == 1
+    monkeypatch.setattr(outages, "QUIET_S", 0.0)
+    found.failed("reserve", ConnectionError("full"))
+    assert sum("fails" in line for line in lines()) == 2
+
+
+def test_two_things_fail_apart(lines):
+    found = Outages()
+    found.failed("store", TimeoutError())
+    found.failed("reserve", ConnectionError("full"))
+    assert len(lines()) == 2
