@@ -41,13 +41,9 @@ async def serve(settings: LiveSettings, clock: AnyClock) -> None:
         parts = await open_relay(settings, clock)
     except (StoreUnusable, OSError) as error:
         raise CannotServe(str(error)) from error
-    stop = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
-            await _start(parts, stop, group)
-            with _note(parts):
-                await stop.wait()
-                await _stop(parts)
+            await _run(parts, group)
     except* CannotServe as group_error:
         raise group_error.exceptions[0] from None
     finally:
@@ -55,7 +51,25 @@ async def serve(settings: LiveSettings, clock: AnyClock) -> None:
         log.info("stopped")
 
 
-async def _start(parts: RelayParts, stop: asyncio.Event, group: asyncio.TaskGroup) -> None:
+async def _run(parts: RelayParts, group: asyncio.TaskGroup) -> None:
+    """`stop` begins the end; `drained` is when nothing needs the store any more."""
+    stop, drained = asyncio.Event(), asyncio.Event()
+    group.create_task(parts.store.run(drained))
+    try:
+        await _open(parts)
+        group.create_task(parts.settings.watch(stop))
+        if parts.web:
+            group.create_task(parts.web.serve())
+        _handle_signals(parts, stop)
+        _say_ready(parts)
+        with _note(parts):
+            await stop.wait()
+            await _stop(parts)
+    finally:
+        drained.set()
+
+
+async def _open(parts: RelayParts) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(parts.upstreams.probe(), FIRST_PROBE_S)
     try:
@@ -63,15 +77,7 @@ async def _start(parts: RelayParts, stop: asyncio.Event, group: asyncio.TaskGrou
             parts.web.bind()
         await parts.listeners.start()
     except OSError as error:
-        stop.set()
-        parts.listeners.stop_listening()
         raise CannotServe(str(error)) from error
-    group.create_task(parts.store.run(stop))
-    group.create_task(parts.settings.watch(stop))
-    if parts.web:
-        group.create_task(parts.web.serve())
-    _handle_signals(parts, stop)
-    _say_ready(parts)
 
 
 def _handle_signals(parts: RelayParts, stop: asyncio.Event) -> None:
