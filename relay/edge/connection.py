@@ -101,12 +101,13 @@ class Connection(SMTP):
         """Bytes from the client."""
         if self.is_implicit_tls and not self.has_tls:
             self._early += data
+            self._wire.pause_reading()
             return
         self.intake.feed(data)
 
     def eof_received(self) -> bool:
         """The client closed its side. It may have pipelined all and be waiting for replies."""
-        self._had_everything = has_got_everything(self._wire)
+        self._had_everything = not self._wire.is_closing() and has_got_everything(self._wire)
         self.intake.end()
         self._note_gone()
         return not self.has_tls  # TLS cannot be half closed
@@ -230,6 +231,8 @@ class Connection(SMTP):
         `linger` lets the client close first, so that what it is still sending does not make
         its system throw away our last reply.
         """
+        if self._is_leaving:
+            return  # cut off
         with suppress(TooSlow, ClientGone):
             async with _within(LINGER_S if linger else CLOSE_TIMEOUT_S):
                 await self.flush()
@@ -257,9 +260,11 @@ class Connection(SMTP):
         self.intake.lose(is_clean=False)
         self._note_gone()
         if not self._is_leaving:
+            self._is_leaving = True
             self.say(SHUTTING_DOWN)
             self._write_out()
         self._wire.close()
+        self._lost.set()
         self.loop.call_later(LAST_WORDS_S, self._wire.abort)
 
     async def _wait_for_close(self) -> None:
@@ -274,7 +279,7 @@ def _replay(transport: asyncio.Transport, data: bytes) -> None:
     """Give `data` to the protocol that TLS is spoken by, as if it came only now."""
     protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
     while data:
-        room = protocol.get_buffer(len(data))
+        room = memoryview(protocol.get_buffer(len(data)))
         taken = min(len(room), len(data))
         room[:taken] = data[:taken]
         protocol.buffer_updated(taken)

@@ -78,9 +78,11 @@ class Dialogue(Connection):
         except Exception:
             log.exception("session %s ended unexpectedly", self.id)
         finally:
-            await self._leave(over)
-            self.around.roster.leave(self.id)
-            self.around.observer.connection_closed(self.door.name)
+            try:
+                await self._leave(over)
+            finally:
+                self.around.roster.leave(self.id)
+                self.around.observer.connection_closed(self.door.name)
 
     async def _serve(self) -> Over:
         """Run the session; how it ended."""

@@ -14,6 +14,7 @@ MOST_FUNCTION_LINES = 60
 # Where a task may be started without a TaskGroup around it, and why.
 TASK_STARTERS = {
     "relay/background.py": "the one place for work that outlives its caller; drained at shutdown",
+    "relay/edge/connection.py": "the TLS handshake; awaited by the same function, with a deadline",
 }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
 from relay.core.config import Limits
 from relay.core.errors import StoreTrouble
+from relay.edge.replies import with_ref
 from tests.unit.edge.client import Client
-from tests.unit.edge.house import House, open_house
+from tests.unit.edge.house import House, open_house, until
 
 STEPS = ["", "EHLO x", "MAIL FROM:<a@acme.example>", "RCPT TO:<b@example.org>", "DATA"]
 LEAVING = ["close", "reset"]
@@ -53,9 +55,7 @@ async def test_while_the_upstream_is_asked_it_is_noted_at_once_and_the_end_await
         session = house.relay.submissions[0].session
         assert house.around.roster.session_is_alive(session)
         leave(client, how)
-        async with asyncio.timeout(2):
-            while house.relay.log != ["relay m1", "left"]:
-                await asyncio.sleep(0.01)
+        await until(lambda: house.relay.log == ["relay m1", "left"])
         assert not house.around.roster.session_is_alive(session)
         house.relay.gate.set()
         await house.empty()
@@ -83,6 +83,33 @@ async def test_a_reset_right_after_the_acceptance_is_unheard():
         assert house.relay.log == ["relay m1", "taken m1", "unheard m1"]
 
 
+async def test_a_client_that_had_closed_unnoticed_when_the_answer_was_written_is_unheard(
+    monkeypatch,
+):
+    """Its FIN does not acknowledge the 250, and its system answers that with a reset."""
+    async with open_house() as house:
+        wire = await asyncio.to_thread(_handed_in, house.port)
+
+        def closing(*given):
+            wire.close()
+            return with_ref(*given)
+
+        monkeypatch.setattr("relay.edge.session.with_ref", closing)
+        wire.sendall(b".\r\n")
+        await house.relay.under_way.wait()
+        await house.empty()
+        assert house.relay.log == ["relay m1", "taken m1", "unheard m1"]
+
+
+def _handed_in(port: int) -> socket.socket:
+    wire = socket.create_connection(("127.0.0.1", port), 10)
+    wire.recv(1000)
+    for command in ("EHLO x", "MAIL FROM:<a@acme.example>", "RCPT TO:<b@example.org>", "DATA"):
+        wire.sendall(command.encode() + b"\r\n")
+        wire.recv(1000)
+    return wire
+
+
 async def test_a_clean_close_after_the_acceptance_is_heard():
     async with open_house() as house:
         client = await house.greeted()
@@ -92,7 +119,9 @@ async def test_a_clean_close_after_the_acceptance_is_heard():
         assert house.relay.log == ["relay m1", "taken m1", "heard m1"]
 
 
-@pytest.mark.parametrize("command", ["QUIT", "NOOP", "RSET", "NONSENSE", "MAIL FROM:<a@acme.example>", "x" * 30_000])
+@pytest.mark.parametrize(
+    "command", ["QUIT", "NOOP", "RSET", "NONSENSE", "MAIL FROM:<a@acme.example>", "x" * 30_000]
+)
 async def test_the_next_command_whatever_it_is_shows_that_it_was_heard(command):
     async with open_house() as house:
         client = await house.greeted()
@@ -203,6 +232,7 @@ async def test_two_pipelined_messages_are_both_owed_until_the_client_speaks():
 
 async def test_many_clients_vanishing_at_random_leave_no_session_and_no_debt():
     async with open_house() as house:
+
         async def one(number: int) -> None:
             client = await house.greeted()
             await client.envelope()

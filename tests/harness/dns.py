@@ -193,6 +193,16 @@ def raw(udp: bytes | Callable[[bytes], bytes], tcp: bytes | None = None) -> Scri
     return script
 
 
+def another_id() -> Script:
+    """A good answer to a question that was not asked."""
+
+    def script(question, server, by_tcp) -> bytes:
+        wire = mx("10 mx.example")(question, server, by_tcp)
+        return bytes((wire[0] ^ 0xFF, *wire[1:]))
+
+    return script
+
+
 def cut(question: dns.message.Message) -> bytes:
     """An answer that says it is truncated."""
     reply = _reply(question)

@@ -131,7 +131,8 @@ class Client:
                 return True
 
     def half_close(self) -> None:
-        self.writer.write_eof()
+        if not self.writer.is_closing():
+            self.writer.write_eof()
 
     def close(self) -> None:
         """Leave without a word: FIN."""
@@ -140,6 +141,8 @@ class Client:
     def reset(self) -> None:
         """Vanish: RST."""
         found = self.writer.get_extra_info("socket")
+        if found is None or found.fileno() < 0:
+            return
         found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,3 +126,10 @@ def trusting(ca_file: Any) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(ca_file))
     context.check_hostname = False
     return context
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    """Wait for what no event tells of."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - there is none to wait for
+            await asyncio.sleep(0.01)

@@ -170,7 +170,9 @@ async def test_nothing_of_an_exchange_is_ever_logged(caplog):
         async with open_house(CLEAR) as house:
             client = await house.greeted()
             await client.do(WRONG)
-            await client.follow(f"C: AUTH LOGIN\nS: 334\nC: {b64('acme')}\nS: 334\nC: {b64('hunter2')}\nS: 535")
+            await client.follow(
+                f"C: AUTH LOGIN\nS: 334\nC: {b64('acme')}\nS: 334\nC: {b64('hunter2')}\nS: 535"
+            )
             await client.do(PLAIN)
             await client.send()
     for secret in ("wrong", "right", "hunter2", b64("hunter2"), PLAIN[11:], WRONG[11:]):

@@ -80,7 +80,10 @@ async def test_from_anywhere_else_the_signature_of_version_2_leads_to_its_quit()
         assert await client.is_closed()
 
 
-@pytest.mark.parametrize("start", [b"EHLO client.example\r\n", b"PROXY TCP4 spoof\r\n", b"\r\n\r\n\0\r\nQUIT\n\x2f\x11\0\0"])
+@pytest.mark.parametrize(
+    "start",
+    [b"EHLO client.example\r\n", b"PROXY TCP4 spoof\r\n", b"\r\n\r\n\0\r\nQUIT\n\x2f\x11\0\0"],
+)
 async def test_a_trusted_proxy_has_to_say_a_good_header(caplog, start):
     with caplog.at_level(logging.WARNING):
         async with open_house(TRUSTED) as house:

@@ -19,7 +19,9 @@ def read(wire: bytes, cuts: list[int] | None = None, limit: int = 10_000) -> tup
     for at, (start, end) in enumerate(pairwise(edges)):
         rest = content.feed(wire[start:end])
         if rest is not None:
-            return content.message(), rest + b"".join(wire[a:b] for a, b in pairwise(edges[at + 1 :]))
+            return content.message(), rest + b"".join(
+                wire[a:b] for a, b in pairwise(edges[at + 1 :])
+            )
     raise AssertionError("no end")
 
 
@@ -85,12 +87,15 @@ def test_what_is_too_long_is_not_kept_and_far_too_long_is_not_read():
     with pytest.raises(MessageTooBig):
         content.message()
     content = Content(1000)
+    for _ in range(20):
+        assert content.feed(b"x" * 100) is None
     with pytest.raises(Overrun):
-        for _ in range(30):
-            content.feed(b"x" * 100)
+        content.feed(b"x" * 100)
 
 
-@pytest.mark.parametrize("wrong", [b"\n", b"\r", b"a\nb\r\n", b"a\rb\r\n", b"\r\r\n", b"\n\r\n", b"\r\n\r"])
+@pytest.mark.parametrize(
+    "wrong", [b"\n", b"\r", b"a\nb\r\n", b"a\rb\r\n", b"\r\r\n", b"\n\r\n", b"\r\n\r"]
+)
 def test_a_line_end_is_crlf_and_nothing_else(wrong):
     assert has_bare_newline(wrong)
     content = Content(1000)

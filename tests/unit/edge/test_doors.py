@@ -80,7 +80,9 @@ def test_references_are_unique_and_sort_by_time():
 
 def test_the_protocol_is_named_as_iana_has_it():
     def name(**given: bool) -> str:
-        return protocol_name(**{"extended": True, "tls": False, "auth": False, "utf8": False} | given)
+        return protocol_name(
+            **{"extended": True, "tls": False, "auth": False, "utf8": False} | given
+        )
 
     assert name(extended=False, tls=True) == "SMTP"
     assert name() == "ESMTP"

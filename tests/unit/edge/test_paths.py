@@ -64,7 +64,9 @@ def test_utf8_is_taken_with_the_parameter_only():
         assert str(refused.value.reply).startswith("553 5.6.7")
 
 
-@pytest.mark.parametrize("address", ["a\u2028b@c.example", "a\u0085@c.example", "a@b\u3000c", "\ud800@c"])
+@pytest.mark.parametrize(
+    "address", ["a\u2028b@c.example", "a\u0085@c.example", "a@b\u3000c", "\ud800@c"]
+)
 def test_unprintable_characters_beyond_ascii_are_no_part_of_an_address(address):
     with pytest.raises((BadPath, UnicodeEncodeError)):
         check_mailbox(address, smtputf8=True)

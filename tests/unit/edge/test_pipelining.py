@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from relay.core.config import Limits
-from tests.unit.edge.house import open_house
+from tests.unit.edge.house import open_house, until
 
 WHOLE = (
     b"EHLO client.example\r\n"
@@ -80,9 +80,7 @@ async def test_a_client_that_never_reads_its_replies_is_left_in_the_end():
         client = await house.greeted()
         client.writer.transport.pause_reading()
         client.writer.write(b"EHLO x\r\n" * 200_000)
-        async with asyncio.timeout(10):
-            while not house.observer.closed:
-                await asyncio.sleep(0.05)
+        await until(lambda: bool(house.observer.closed), timeout_s=10)
 
 
 async def test_a_flood_from_one_client_does_not_keep_others_waiting():

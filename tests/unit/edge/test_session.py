@@ -208,7 +208,9 @@ async def test_where_authentication_could_help_its_absence_is_530():
 async def test_size_is_refused_at_mail_before_a_byte_is_sent():
     async with open_house(limits=Limits(message_bytes=1000)) as house:
         client = await house.greeted()
-        assert (await client.do("MAIL FROM:<a@acme.example> SIZE=1001")).last.startswith("552 5.3.4")
+        assert (await client.do("MAIL FROM:<a@acme.example> SIZE=1001")).last.startswith(
+            "552 5.3.4"
+        )
         assert (await client.do("MAIL FROM:<a@acme.example> SIZE=1000")).code == 250
 
 

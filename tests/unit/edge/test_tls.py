@@ -162,7 +162,9 @@ async def test_a_renewed_certificate_is_used_for_new_connections(authority, tls_
 
 async def test_tls_without_a_certificate_is_refused_at_the_start():
     with pytest.raises(OSError, match="needs a certificate"):
-        async with open_house(Listener("127.0.0.1", 0), Listener("127.0.0.1", 0, tls=ListenerTls.STARTTLS)):
+        async with open_house(
+            Listener("127.0.0.1", 0), Listener("127.0.0.1", 0, tls=ListenerTls.STARTTLS)
+        ):
             pass
 
 

@@ -1,0 +1,1 @@
+"""`make bench`: what one relay process does, beside the same mail sent without it."""
