@@ -101,8 +101,15 @@ def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> Rel
         roster=roster,
         offers_dsn=partial(upstreams.all_offer, "DSN"),
     )
+    listeners = Listeners(config.listeners, surroundings)
     vitals = Vitals(
-        metrics, settings, measured, store.ping, upstreams, clock, lambda: settings.failed
+        metrics,
+        settings,
+        measured,
+        store.ping,
+        upstreams,
+        clock,
+        lambda: settings.failed or listeners.has_stale_certificate,
     )
     return RelayParts(
         settings,
@@ -110,7 +117,7 @@ def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> Rel
         store,
         background,
         upstreams,
-        Listeners(config.listeners, surroundings),
+        listeners,
         WebServer(config.web, vitals) if config.web else None,
     )
 

@@ -58,6 +58,7 @@ async def _run(parts: RelayParts, group: asyncio.TaskGroup) -> None:
     try:
         await _open(parts)
         group.create_task(parts.settings.watch(stop))
+        group.create_task(parts.listeners.renew_certificates(stop))
         if parts.web:
             group.create_task(parts.web.serve())
         _handle_signals(parts, stop)

@@ -268,7 +268,7 @@ class Connection(SMTP):
         self.loop.call_later(LAST_WORDS_S, self._wire.abort)
 
     async def _wait_for_close(self) -> None:
-        with suppress(RuntimeError):  # as in `_write_out`
+        with suppress(RuntimeError, OSError):  # closed, or reset and not noticed yet
             if self._wire.can_write_eof():
                 self._wire.write_eof()
         with suppress(ClientGone):

@@ -22,6 +22,8 @@ from relay.edge.tls import Certificate
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
+RENEW_EVERY_S = 5.0
+SETTLE_S = 0.5
 LAST_WORDS_S = 2.0
 """After the deadline of `drain`: for telling the store which clients did not hear."""
 
@@ -78,6 +80,22 @@ class Listeners:
         """Read every certificate again, for new connections. False if one was kept as it was."""
         kept = [certificate for certificate in self._certificates if not certificate.reload()]
         return not kept
+
+    async def renew_certificates(self, stop: asyncio.Event) -> None:
+        """Read every certificate whose files have changed, until `stop` is set."""
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RENEW_EVERY_S)
+            changed = [one for one in self._certificates if one.has_changed()]
+            if changed and not stop.is_set():
+                await asyncio.sleep(SETTLE_S)  # certificate and key are two files
+                for certificate in changed:
+                    certificate.reload()
+
+    @property
+    def has_stale_certificate(self) -> bool:
+        """Whether a renewed certificate could not be used, and the old one is served."""
+        return any(certificate.is_stale for certificate in self._certificates)
 
     def stop_listening(self) -> None:
         """Take no more connections, and no more transactions on those that stand."""

@@ -15,22 +15,43 @@ SHUTDOWN_TIMEOUT_S = 5.0
 class Certificate:
     """A certificate chain and its key, in PEM files. Raises OSError (ssl.SSLError) if unusable.
 
-    `context` is what new connections use; those that stand keep theirs.
+    `context` is what new connections use; those that stand keep theirs. `is_stale`: the files
+    hold something else, which could not be used.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate = certificate
         self._key = key
+        self._stamp = self._read_stamp()
         self.context = _context(certificate, key)
+        self.is_stale = False
+
+    def has_changed(self) -> bool:
+        """Whether the files differ from those that were last read."""
+        return self._read_stamp() != self._stamp
 
     def reload(self) -> bool:
         """Read the files again. False, and the old certificate stays, if they are unusable."""
+        self._stamp = self._read_stamp()
         try:
             self.context = _context(self._certificate, self._key)
         except OSError as error:  # ssl.SSLError is one
             log.error("certificate %s kept as it was: %s", self._certificate, error)  # noqa: TRY400
+            self.is_stale = True
             return False
+        self.is_stale = False
         return True
+
+    def _read_stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(_stamp(path) for path in (self._certificate, self._key))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -97,9 +97,9 @@ async def open_house(
         yield house
     finally:
         relay.gate.set()
+        await Client.close_all()
         opened.stop_listening()
         await opened.drain(0.2)
-        await Client.close_all()
         complaints.stop()
     assert complaints.messages == []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -144,3 +145,21 @@ async def test_a_session_that_ends_while_shutting_down_is_no_trouble():
         async with asyncio.timeout(5):
             await house.listeners.drain(5)
         assert len(house.observer.closed) == 5
+
+
+async def test_a_client_that_has_left_and_nobody_noticed_yet_is_no_trouble_either():
+    async with open_house() as house:
+        client = await asyncio.to_thread(_greeted, house.port)
+        client.close()
+        house.listeners.stop_listening()  # its 421 meets a reset before its FIN has been read
+        async with asyncio.timeout(5):
+            await house.listeners.drain(5)
+        assert len(house.observer.closed) == 1
+
+
+def _greeted(port: int) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), 10)
+    client.recv(1000)
+    client.sendall(b"EHLO x\r\n")
+    client.recv(1000)
+    return client

@@ -160,6 +160,25 @@ async def test_a_renewed_certificate_is_used_for_new_connections(authority, tls_
         assert serial(await house.connect(tls=context)) == renewed.serial
 
 
+async def test_renewed_files_are_noticed_and_unusable_ones_told(authority, tls_files, monkeypatch):
+    monkeypatch.setattr("relay.edge.listeners.RENEW_EVERY_S", 0.05)
+    monkeypatch.setattr("relay.edge.listeners.SETTLE_S", 0.01)
+    context, stop = trusting(authority.ca_file), asyncio.Event()
+    async with open_house(listener(ListenerTls.IMPLICIT, tls_files)) as house:
+        renewing = asyncio.ensure_future(house.listeners.renew_certificates(stop))
+        renewed = authority.issue()
+        async with asyncio.timeout(5):
+            while serial(await house.connect(tls=context)) != renewed.serial:
+                await asyncio.sleep(0.05)
+            assert not house.listeners.has_stale_certificate
+            renewed.key.write_text("not a key")
+            while not house.listeners.has_stale_certificate:
+                await asyncio.sleep(0.05)
+        assert serial(await house.connect(tls=context)) == renewed.serial
+        stop.set()
+        await renewing
+
+
 async def test_tls_without_a_certificate_is_refused_at_the_start():
     with pytest.raises(OSError, match="needs a certificate"):
         async with open_house(
