@@ -32,7 +32,6 @@ from relay.core.quota import (
     Verdict,
     Wall,
     Walled,
-    WallKind,
     wall_before,
 )
 from relay.core.reply import Reply
@@ -102,6 +101,8 @@ class Charging:
             return
         self._under_way[charge.reservation.id] = charge.reservation
         try:
+            if self._has_left(charge.reservation.session):
+                await self.unheard(charge.reservation)  # before there was anything to mark
             yield charge
         finally:
             await self._settle(charge)
@@ -203,6 +204,10 @@ class Charging:
             return self._session_is_alive(session)
         return await self._instances.is_alive(instance)
 
+    def _has_left(self, session: str) -> bool:
+        is_ours = session.partition(".")[0] == self._instances.own
+        return is_ours and not self._session_is_alive(session)
+
     async def _settle(self, charge: Charge) -> None:
         now = self._clock.now()
         reservation, verdict = charge.reservation, charge.verdict
@@ -228,7 +233,4 @@ def _earlier(demand: Demand, session: str) -> Reservation:
 
 
 def _refusal(wall: Wall) -> WarmupLimit | NeverFits:
-    largest = wall.route.policy.ramp.largest()
-    if wall.kind is WallKind.MESSAGE and largest is not None and wall.wanted > largest:
-        return NeverFits(wall)
-    return WarmupLimit(wall)
+    return NeverFits(wall) if wall.never_fits else WarmupLimit(wall)

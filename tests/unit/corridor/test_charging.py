@@ -277,3 +277,13 @@ async def test_a_peek_says_what_is_certain_and_nothing_else(desk):
     await desk.charging.heard(accepted.receipt)
     with pytest.raises(WarmupLimit):
         await desk.charging.peek(desk.route, 1)
+
+
+async def test_a_client_that_left_before_the_reservation_stood_is_noted_all_the_same(desk):
+    desk.live.clear()
+    first = await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.9"))
+    assert first.receipt is not None
+    charge = await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.10"))
+    assert charge.is_retry
+    window = desk.route.policy.window.at(desk.clock.now())
+    assert (await desk.store.standing(desk.route, window)).sent == 1
