@@ -7,11 +7,13 @@ Every promise is about four things: atomicity (what others can see half done), i
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Submission
+from relay.core.providers import MxFinding, ProviderAnswer
 from relay.core.quota import Demand, Granted, Reservation, Seen, Standing, Verdict, Walled
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory, Route, RouteId
@@ -100,6 +102,43 @@ class Instances(Protocol):
 
         May take a few seconds for an instance that was killed. Raises StoreTrouble.
         """
+
+
+class Providers(Protocol):
+    """Which mailbox provider stands behind a recipient's domain."""
+
+    async def of(self, domains: Collection[str]) -> dict[str, str]:
+        """The provider of each of `domains`; `other` where it is nobody's or not known yet.
+
+        Never raises but for cancellation, and never waits for the DNS: a domain that nobody
+        knows yet is asked about in the background, and the answer used from then on. Costs at
+        most one round trip to the store, with a deadline of some 50 ms.
+        """
+
+    async def explain(self, domain: str) -> ProviderAnswer:
+        """What `of` says of `domain` and why, for people: asks the DNS now if need be.
+
+        Ends within the deadline of a query and the store's own. Never raises but for
+        cancellation.
+        """
+
+
+class ProviderCache(Protocol):
+    """What the DNS said of domains, shared by every relay on the store.
+
+    Forgetful by design: what is lost is asked for again. Has a deadline of its own. Raises
+    StoreTrouble, nothing else.
+    """
+
+    async def get(self, domains: Sequence[str]) -> dict[str, MxFinding]:
+        """Those of `domains` (normalised) that are remembered. One round trip.
+
+        `ttl_s` is what is left of it; not above 0, it is stale and fit to serve until a newer
+        one comes.
+        """
+
+    async def put(self, domain: str, finding: MxFinding) -> None:
+        """Remember `finding`, a known one, for its `ttl_s` (and a while as stale). Idempotent."""
 
 
 class Signer(Protocol):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from relay.cli.context import DEFAULT_CONFIGS, ConfigOption, JsonOption, fail, load, print_json
-from relay.cli.volumes import BadVolumes, Volumes, read_volumes
+from relay.cli.volumes import BadVolumes, Volumes, parse_date, read_volumes
 from relay.core.chart import chart
 from relay.core.plan import QUEUE_DAYS, Plan, PlanDay, plan, sentences
 from relay.core.ramp import Cap
@@ -52,7 +52,10 @@ def _plan(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show day by day what POLICY lets through of a daily volume."""
+    """Show day by day what POLICY lets through of a daily volume.
+
+    What is above the cap waits in the client's queue, oldest first.
+    """
     wanted = _wanted(volume, volumes, _date(start))
     try:
         chosen = load_policy(policy, _directories(config))
@@ -92,9 +95,9 @@ def _date(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date; say for example 2026-03-01") from None
+        return parse_date(text)
+    except ValueError as wrong:
+        raise typer.BadParameter(str(wrong)) from None
 
 
 def _volume(text: str) -> int:

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from relay.core.plan import MOST_DAYS
+from relay.core.plan import LATEST_START, MOST_DAYS
 
 MOST_BYTES: Final = 1_000_000
 _VOLUME = re.compile(r"[0-9]{1,12}\Z", re.ASCII)
@@ -63,6 +63,17 @@ def read_volumes(path: Path, start: date | None, today: date) -> Volumes:
     return Volumes(first, tuple(counts))
 
 
+def parse_date(text: str) -> date:
+    """The date that a plan may start on, as `2026-03-01`. Raises ValueError, in words."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date, such as 2026-03-01") from None
+    if day > LATEST_START:
+        raise ValueError(f"{day} is too far away")
+    return day
+
+
 def _misplaced(day: date | None, first: date, count: int) -> str:
     if not count:
         return f"{day} is before the start, {first}"
@@ -98,17 +109,21 @@ def _row(cells: list[str], width: int, where: str, line: int) -> _Row:
 
 def _day(text: str, where: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadVolumes(f"{where}: {text!r} is no date, such as 2026-03-01") from None
+        return parse_date(text)
+    except ValueError as wrong:
+        raise BadVolumes(f"{where}: {wrong}") from None
 
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadVolumes(f"{path}: larger than {MOST_BYTES} bytes")
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise BadVolumes(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BadVolumes(f"{path} is not UTF-8 text") from None
+    if len(content) > MOST_BYTES:
+        raise BadVolumes(f"{path} is larger than {MOST_BYTES} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadVolumes(f"{path}:{line}: this is not UTF-8 text") from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from relay.core.providers import ProviderTable
 from relay.core.tenancy import Directory, IPNetwork
 
 
@@ -174,4 +175,5 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     log: LogConfig = field(default_factory=LogConfig)
     policy_directories: tuple[Path, ...] = ()
+    providers: ProviderTable = field(default_factory=ProviderTable)
     files: tuple[Path, ...] = ()

@@ -1,7 +1,8 @@
 """Ramps: how the daily cap of a route rises.
 
 A ramp is a list of tiers; a tier is a threshold and the cap from there on (DESIGN §2).
-What the threshold counts is the ramp's `advance`.
+What the threshold counts is the ramp's `advance`. Ramps that a policy states as a formula are
+tiers too by the time anything reads them: `growth.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ class Advance(StrEnum):
     """What moves a route up its ramp."""
 
     CALENDAR_DAYS = "calendar-days"
+    SENDING_DAYS = "sending-days"
+    QUALIFIED_DAYS = "qualified-days"
     LIFETIME_SENDS = "lifetime-sends"
+
+    @property
+    def counts_days(self) -> bool:
+        """Whether thresholds are days of some kind, and not sends."""
+        return self is not Advance.LIFETIME_SENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +39,14 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """Tiers in rising order of `start`, the first of them at 0."""
+    """Tiers in rising order of `start`, the first of them at 0.
+
+    `qualify_ppm` is how much of its cap, in parts of a million, a day must send to qualify.
+    """
 
     advance: Advance
     tiers: tuple[Tier, ...]
+    qualify_ppm: int = 500_000
 
     def tier_at(self, progress: int) -> Tier:
         """The tier in force at `progress` (days or sends, 0 or more)."""
@@ -53,6 +65,10 @@ class Ramp:
     def first_fitting(self, sends: int) -> Tier | None:
         """The first tier whose cap admits `sends` at once, or None if none ever does."""
         return next((t for t in self.tiers if t.cap is None or t.cap >= sends), None)
+
+    def qualifies_from(self, cap: Cap) -> int:
+        """How many sends make a qualified day under `cap`; the first one does without a cap."""
+        return 1 if cap is None else max(1, -(-cap * self.qualify_ppm // 1_000_000))
 
     def warmed_at(self) -> int | None:
         """The threshold from which the cap is unlimited for good, or None if it never is."""

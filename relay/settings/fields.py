@@ -78,7 +78,7 @@ def _not_text(value: object) -> Wrong:
 
 def one_of(choices: type[E], *later: str) -> PlainValidator:
     """A member of `choices`; `later` are values that are not built yet."""
-    names = [choice.value for choice in choices]
+    names = [choice.value for choice in choices if choice.value not in later]
 
     def check(value: str) -> E:
         if value in later:
@@ -86,15 +86,16 @@ def one_of(choices: type[E], *later: str) -> PlainValidator:
                 f"{shown(value)} is not built yet in this version", f"use {' or '.join(names)}"
             )
         if value not in names:
-            raise Wrong(f"{shown(value)} is not {choice_text(choices)}", nearest(value, names))
+            told = f"{shown(value)} is not {choice_text(choices, *later)}"
+            raise Wrong(told, nearest(value, names))
         return choices(value)
 
     return parsed(check)
 
 
-def choice_text(choices: type[StrEnum]) -> str:
-    """`a`, `a or b`, `a, b or c`."""
-    *most, last = [choice.value for choice in choices]
+def choice_text(choices: type[StrEnum], *later: str) -> str:
+    """`a`, `a or b`, `a, b or c`; without those of `later`."""
+    *most, last = [choice.value for choice in choices if choice.value not in later]
     return f"{', '.join(most)} or {last}" if most else last
 
 

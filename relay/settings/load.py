@@ -9,6 +9,7 @@ from pathlib import Path
 
 from relay.core.config import Config
 from relay.core.policy import EXEMPT, Policy
+from relay.core.providers import ProviderTable
 from relay.settings.build import absolute, build_config
 from relay.settings.checks import check_config
 from relay.settings.document import Document
@@ -17,6 +18,7 @@ from relay.settings.findings import START, Findings
 from relay.settings.matching import EACH, matches
 from relay.settings.policies import Shelf, read_policies, read_policy
 from relay.settings.problems import ConfigProblems, Problem, nearest, shown
+from relay.settings.providers import read_providers
 from relay.settings.schema import DEFAULT_POLICIES, ConfigSection
 from relay.settings.validation import validate
 from relay.settings.yaml import read_yaml
@@ -43,19 +45,26 @@ def load(path: Path, env: Mapping[str, str]) -> Loaded:
     if document is None:
         raise ConfigProblems(findings.in_order(), [here])
     secrets = SecretFiles(here.parent, [])
-    shelf = read_policies(_directories(here, document, findings))
+    directories = _directories(here, document, findings)
+    shelf, providers = read_policies(directories), read_providers(directories)
     section = validate(ConfigSection, document, findings, secrets)
     check_config(document, findings, shelf.names)
-    files = (here, *secrets.asked, *shelf.files)
-    problems = findings.in_order() + shelf.problems
+    files = (here, *secrets.asked, *shelf.files, *providers.files)
+    problems = findings.in_order() + shelf.problems + providers.problems
     if problems or section is None:
         raise ConfigProblems(problems, files)
-    return Loaded(_config(here, section, shelf, files), document)
+    return Loaded(_config(here, section, shelf, providers.table, files), document)
 
 
-def _config(path: Path, section: ConfigSection, shelf: Shelf, files: tuple[Path, ...]) -> Config:
+def _config(
+    path: Path,
+    section: ConfigSection,
+    shelf: Shelf,
+    providers: ProviderTable,
+    files: tuple[Path, ...],
+) -> Config:
     config = build_config(path, section, shelf.policies)
-    return replace(config, files=tuple(dict.fromkeys(files)))
+    return replace(config, providers=providers, files=tuple(dict.fromkeys(files)))
 
 
 def _directories(path: Path, document: Document, findings: Findings) -> list[Path]:

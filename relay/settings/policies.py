@@ -6,21 +6,26 @@ config lies over it, and a file replaces one of the same name below.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import relay
 from relay.core.policy import EXEMPT, Policy
-from relay.core.ramp import Ramp, Tier
+from relay.core.ramp import Ramp
 from relay.core.window import CalendarDay
 from relay.settings.fields import name as policy_name
 from relay.settings.findings import START, Findings
 from relay.settings.policy_checks import check_policy
 from relay.settings.policy_schema import PolicySection
 from relay.settings.problems import Problem, Wrong, shown
+from relay.settings.ramp_reading import read_ramp
 from relay.settings.validation import validate
 from relay.settings.yaml import read_yaml
+
+PROVIDERS_FILE: Final = "providers.yaml"
+"""Lies among the policies and is none: the data file of mailbox providers."""
 
 _SUFFIX = ".yaml"
 _MOST_FILES = 2000
@@ -46,12 +51,18 @@ def shipped_policies_dir() -> Path:
 def read_policies(directories: Sequence[Path]) -> Shelf:
     """The shipped policies with those of `directories` (that exist) laid over them."""
     shelf = Shelf()
+    for directory in layers(directories):
+        _read_directory(directory, shelf)
+    return shelf
+
+
+def layers(directories: Sequence[Path]) -> Iterator[Path]:
+    """The shipped directory, then those of `directories`; each once."""
     done: set[Path] = set()
     for directory in (shipped_policies_dir(), *directories):
         if directory.resolve() not in done:
             done.add(directory.resolve())
-            _read_directory(directory, shelf)
-    return shelf
+            yield directory
 
 
 def policy_files(directory: Path) -> list[Path]:
@@ -60,7 +71,9 @@ def policy_files(directory: Path) -> list[Path]:
         found = sorted(
             path
             for path in directory.iterdir()
-            if path.suffix in {_SUFFIX, ".yml"} and not path.name.startswith(".")
+            if path.suffix in {_SUFFIX, ".yml"}
+            and not path.name.startswith(".")
+            and path.name != PROVIDERS_FILE
         )
     except OSError as error:
         raise Wrong(f"the directory cannot be read: {error.strerror}") from None
@@ -92,8 +105,10 @@ def read_policy(path: Path) -> tuple[Policy | None, list[Problem]]:
     section = validate(PolicySection, document, findings) if document else None
     if document:
         check_policy(document, findings)
-    problems = findings.in_order()
-    return (_policy(path, section) if section and not problems else None), problems
+    ramp = None
+    if document and section and not findings.problems:
+        ramp = read_ramp(section.ramp, document, findings)
+    return (_policy(path, section, ramp) if section and ramp else None), findings.in_order()
 
 
 def _check_name(path: Path, findings: Findings) -> None:
@@ -107,13 +122,12 @@ def _check_name(path: Path, findings: Findings) -> None:
         findings.add(START, f"the file name {wrong.text}")
 
 
-def _policy(path: Path, section: PolicySection) -> Policy:
-    tiers = tuple(Tier(tier.start, tier.cap) for tier in section.ramp.tiers)
+def _policy(path: Path, section: PolicySection, ramp: Ramp) -> Policy:
     return Policy(
         name=path.stem,
         description=section.description,
         source=section.source,
-        ramp=Ramp(section.ramp.advance, tiers),
+        ramp=ramp,
         window=CalendarDay(section.window.timezone, section.window.starts),
         path=str(path),
     )

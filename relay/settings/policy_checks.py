@@ -1,30 +1,91 @@
-"""What spans several keys of a policy: tiers in rising order, unlimited only at the end."""
+"""What spans several keys of a policy: one form of ramp, tiers in rising order, and so on."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from relay.core.ramp import Advance
-from relay.settings.document import Document
+from relay.settings.document import Document, Path
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, matches
-from relay.settings.policy_schema import LONGEST_RAMP_DAYS, UNLIMITED
+from relay.settings.problems import shown
+from relay.settings.ramp_schema import UNLIMITED
+
+LONGEST_RAMP_DAYS: Final = 36_500
+_FORMS: Final = ("tiers", "growth", "linear")
+_BY_DAYS: Final = ("growth", "linear", "then")
 
 
 def check_policy(document: Document, findings: Findings) -> None:
     """Add to `findings` what is wrong between the keys of a policy."""
-    tiers = list(matches(document.data, ("ramp", "tiers", EACH)))
+    for path, ramp in matches(document.data, ("ramp",)):
+        if isinstance(ramp, dict):
+            _one_form(path, ramp, document, findings)
+            _days_only(path, ramp, document, findings)
+            _nothing_after_unlimited(path, ramp, document, findings)
     _rising(document, findings)
-    for path, tier in tiers[:-1]:
+    for path, tier in list(matches(document.data, ("ramp", "tiers", EACH)))[:-1]:
         if isinstance(tier, dict) and tier.get("cap") == UNLIMITED:
             findings.add(document.value_at((*path, "cap")), "only the last tier can be unlimited")
+    for name in ("growth", "linear"):
+        for path, formula in matches(document.data, ("ramp", name)):
+            if isinstance(formula, dict):
+                _formula(path, formula, document, findings)
+
+
+def _one_form(path: Path, ramp: dict[str, Any], document: Document, findings: Findings) -> None:
+    first, *more = [name for name in ramp if name in _FORMS] or [""]
+    if not first:
+        findings.add(document.key_at(path), "ramp has none of tiers, growth and linear")
+    for name in more:
+        findings.add(
+            document.key_at((*path, name)),
+            f"{shown(name)} stands beside {shown(first)}",
+            "a ramp has one of tiers, growth and linear",
+        )
+    if "then" in ramp and first in {"growth", "linear"}:
+        findings.add(
+            document.key_at((*path, "then")),
+            f'"then" stands beside {shown(first)}',
+            f"move it into {first}",
+        )
+
+
+def _days_only(path: Path, ramp: dict[str, Any], document: Document, findings: Findings) -> None:
+    if ramp.get("advance") != Advance.LIFETIME_SENDS:
+        return
+    for name in ramp:
+        if name in _BY_DAYS:
+            findings.add(
+                document.key_at((*path, name)),
+                f"{shown(name)} counts days, and this ramp lifetime-sends",
+                "write tiers out, or choose another advance",
+            )
+
+
+def _nothing_after_unlimited(
+    path: Path, ramp: dict[str, Any], document: Document, findings: Findings
+) -> None:
+    tiers = ramp.get("tiers")
+    last = tiers[-1] if isinstance(tiers, list) and tiers else None
+    if "then" in ramp and isinstance(last, dict) and last.get("cap") == UNLIMITED:
+        findings.add(document.key_at((*path, "then")), "nothing comes after an unlimited tier")
+
+
+def _formula(path: Path, formula: dict[str, Any], document: Document, findings: Findings) -> None:
+    start = formula.get("start")
+    for name in ("end", "most"):
+        value = formula.get(name)
+        if isinstance(start, int) and isinstance(value, int) and value < start:
+            findings.add(
+                document.value_at((*path, name)), f"{name}: {value} is below start: {start}"
+            )
 
 
 def _rising(document: Document, findings: Findings) -> None:
     before: int | None = None
-    is_days = (
-        next(matches(document.data, ("ramp", "advance")), ((), None))[1] == Advance.CALENDAR_DAYS
-    )
+    advance = next(matches(document.data, ("ramp", "advance")), ((), None))[1]
+    is_days = any(advance == each.value for each in Advance if each.counts_days)
     for path, start in matches(document.data, ("ramp", "tiers", EACH, "from")):
         if not _is_whole(start):
             continue

@@ -1,6 +1,7 @@
 """The keys of a policy file. Their descriptions are the manual (`manual.py`).
 
-What spans several keys (tiers in rising order) is `policy_checks.py`.
+Those of `ramp` are `ramp_schema.py`. What spans several keys (tiers in rising order) is
+`policy_checks.py`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,13 @@ from functools import cache
 from typing import Annotated, ClassVar
 from zoneinfo import available_timezones
 
-from pydantic import Field, PlainValidator
+from pydantic import Field
 
-from relay.core.ramp import Advance, Cap
-from relay.settings.fields import Kind, Section, Text, choice_text, one_of, parsed, whole
+from relay.settings.fields import Kind, Section, Text, choice_text, one_of, parsed
 from relay.settings.problems import Wrong, nearest, shown
+from relay.settings.ramp_schema import RampSection
 
 _STARTS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])\Z", re.ASCII)
-_MOST_TIERS = 1000
-_MOST_SENDS = 10**12
-LONGEST_RAMP_DAYS = 36_500
-UNLIMITED = "unlimited"
 
 
 class WindowKind(StrEnum):
@@ -41,22 +38,6 @@ class Recipients(StrEnum):
     """How a message to several recipients is counted."""
 
     WHOLE = "whole"
-
-
-def _cap(value: object) -> Cap:
-    if value == UNLIMITED:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        hint = nearest(value, [UNLIMITED]) if isinstance(value, str) else ""
-        raise Wrong(f"{shown(value)} is neither a whole number nor unlimited", hint)
-    if not 1 <= value <= _MOST_SENDS:
-        raise Wrong(f"{value} is not between 1 and {_MOST_SENDS}")
-    return value
-
-
-def cap_yaml(cap: Cap) -> str:
-    """A cap as a policy file has it."""
-    return UNLIMITED if cap is None else str(cap)
 
 
 @cache
@@ -86,43 +67,6 @@ def _starts(value: str) -> time:
     return time(int(found[1]), int(found[2]))
 
 
-class TierSection(Section):
-    """From a threshold on, a cap."""
-
-    later: ClassVar[frozenset[str]] = frozenset({"providers"})
-
-    start: Annotated[int, whole(0, _MOST_SENDS), Kind("whole number")] = Field(
-        alias="from",
-        description="The tier holds from so many days (or sends) on. The first tier is from 0; "
-        "the others rise.",
-    )
-    cap: Annotated[Cap, PlainValidator(_cap), Kind("whole number or unlimited", cap_yaml)] = Field(
-        description="The most sends in one window; unlimited (in the last tier only) ends the "
-        "warm-up."
-    )
-
-
-class RampSection(Section):
-    """How the daily cap rises."""
-
-    later: ClassVar[frozenset[str]] = frozenset({"growth", "qualify", "adaptive"})
-
-    advance: Annotated[
-        Advance,
-        one_of(Advance, "sending-days", "qualified-days"),
-        Kind(choice_text(Advance)),
-    ] = Field(
-        description="What `from` counts. calendar-days: days since the first send; days without "
-        "mail count too. lifetime-sends: successful sends ever; the tier is fixed when the "
-        "window opens, so that crossing a threshold raises tomorrow's cap."
-    )
-    tiers: list[TierSection] = Field(
-        min_length=1,
-        max_length=_MOST_TIERS,
-        description="Thresholds and caps. A cap may be lower than the one before.",
-    )
-
-
 class WindowSection(Section):
     """The time that a cap is for."""
 
@@ -142,7 +86,7 @@ class PolicySection(Section):
 
     later: ClassVar[frozenset[str]] = frozenset(
         {"hold", "overflow", "split", "providers", "smoothing", "headroom", "idle", "guard"}
-        | {"growth", "adaptive", "qualify"}
+        | {"adaptive", "qualify"}
     )
 
     description: Text = Field(description="What the policy does, in a sentence.")

@@ -1,4 +1,4 @@
-"""docs/settings.md and docs/policies.md from the schema and the shipped policies."""
+"""docs/settings.md and docs/policies.md from the schema; the policies' own pages are elsewhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import Any, Final, get_origin
 
 from pydantic.fields import FieldInfo
 
-from relay.core.policy import Policy
-from relay.core.ramp import Advance
-from relay.core.wording import cap_text
 from relay.settings.example_text import kind_of, section_in, value_text
 from relay.settings.fields import Section
 from relay.settings.policies import Shelf
+from relay.settings.policy_pages import index_text
 from relay.settings.policy_schema import PolicySection
 from relay.settings.schema import ConfigSection
 
@@ -48,7 +46,21 @@ name is the file's without `.yaml`. A file of the same name in a later directory
 policies below, which come with the relay, are the first layer. `exempt` is reserved: a route with
 it is counted and never limited.
 
-An edit changes today's cap at once; what was sent stays counted.
+An edit changes today's cap at once; what was sent stays counted. `warmup-relay plan POLICY
+--volume 2000/day` shows what any policy (or file) would do with your mail: day by day, with what
+would expire in the client's queue. `--volumes FILE.csv` takes a volume, or date,volume, a line.
+
+A ramp is a list of tiers, or a formula that is written out as tiers when the file is read:
+
+```yaml
+ramp:
+  advance: calendar-days
+  growth: {{start: 300, factor: 1.3, days: 21, then: unlimited}}   # 300, 390, 507, 659, ...
+  # or: linear: {{start: 50, end: 2000, days: 30, then: hold}}     # 50, 117, 184, ...
+  # or: tiers: [{{from: 0, cap: 50}}, {{from: 2, cap: 100}}]
+  #     then: {{growth: 1.2, until: 10000}}                        # 120, 144, ..., then unlimited
+  hold_at: 20000                                                 # and never more than that
+```
 """
 
 
@@ -59,12 +71,16 @@ def settings_text() -> str:
 
 def policies_text(shelf: Shelf) -> str:
     """docs/policies.md."""
-    shipped = [_policy(policy) for _, policy in sorted(shelf.policies.items())]
-    head = "\n# The policies that come with the relay\n"
-    return _POLICIES + "".join(_tables(PolicySection, "")) + head + "".join(shipped)
+    policies = [policy for _, policy in sorted(shelf.policies.items())]
+    return _POLICIES + index_text(policies) + "".join(_tables(PolicySection, ""))
 
 
-def _tables(section: type[Section], path: str) -> Iterator[str]:
+def _tables(
+    section: type[Section], path: str, told: dict[type[Section], str] | None = None
+) -> Iterator[str]:
+    """A table for `section` and each below it; `told` is where a section stands already."""
+    told = {} if told is None else told
+    told[section] = path
     doc = (section.__doc__ or "").strip().splitlines()[0]
     title = f"`{path}`" if path else "The file"
     rows = [_row(field.alias or name, field) for name, field in section.model_fields.items()]
@@ -72,9 +88,9 @@ def _tables(section: type[Section], path: str) -> Iterator[str]:
     yield head + "".join(rows)
     for name, field in section.model_fields.items():
         inner = section_in(field.annotation)
-        if inner:
+        if inner and inner not in told:
             key = f"{path}.{field.alias or name}".lstrip(".")
-            yield from _tables(inner, key + _suffix(field.annotation, name))
+            yield from _tables(inner, key + _suffix(field.annotation, name), told)
 
 
 def _suffix(annotation: Any, name: str) -> str:
@@ -109,19 +125,3 @@ def _default(field: FieldInfo) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-def _policy(policy: Policy) -> str:
-    counted = {
-        Advance.CALENDAR_DAYS: "days since the first send",
-        Advance.LIFETIME_SENDS: "lifetime sends",
-    }[policy.ramp.advance]
-    rows = "".join(f"| {tier.start:,} | {_cap(tier.cap)} |\n" for tier in policy.ramp.tiers)
-    return (
-        f"\n## {policy.name}\n\n{policy.description}. Source: {policy.source}.\n\n"
-        f"| from ({counted}) | sends a day |\n|---|---|\n{rows}"
-    )
-
-
-def _cap(cap: int | None) -> str:
-    return cap_text(None) if cap is None else f"{cap:,}"

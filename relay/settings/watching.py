@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from watchfiles import awatch
 
-from relay.settings.policies import policy_files
+from relay.settings.policies import PROVIDERS_FILE, policy_files
 from relay.settings.problems import Wrong
 
 POLL_S: Final = 2.0
@@ -39,7 +39,7 @@ class Watched:
         """Name, inode, size and time of everything there is; two differ after an edit."""
         paths = {*self.files}
         for directory in self.directories:
-            paths.update(_policies(directory))
+            paths.update((*_policies(directory), directory / PROVIDERS_FILE))
         return frozenset(found for path in paths if (found := _stat(path)))
 
     def folders(self) -> set[Path]:

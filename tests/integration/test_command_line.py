@@ -144,7 +144,7 @@ def test_explain_names_policy_window_tier_and_the_next_answer(home, initiated):
 def test_plan_needs_no_config(home):
     told = json.loads(run(home, "plan", "calendar-14-day", "--volume", "500/day", "--json"))
     assert [day["cap"] for day in told["days"][:5]] == [50, 50, 100, 200, 500]
-    assert "backlog clears" in run(home, "plan", "lifetime-tiers", "--volume", "50")
+    assert "The backlog clears on" in run(home, "plan", "lifetime-tiers", "--volume", "500")
     assert "nosuch" in run(home, "plan", "nosuch", expect=1)
 
 

@@ -88,7 +88,7 @@ def test_starttls_hides_auth_until_tls_and_a_token_lets_mail_through(served: Ser
         assert wire.auth_plain("acme", served.login.password).code == 235
         assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
     [message] = arrived(served.relay.home / "outbound")
-    assert b" with ESMTPSA " in message.replace(b"\r\n", b" ").replace(b"\t", b" ")
+    assert b" with ESMTPSA " in b" ".join(message.split())
 
 
 def test_implicit_tls_offers_auth_at_once_and_login_works_too(served: Served) -> None:
@@ -167,15 +167,13 @@ def test_a_renewed_certificate_is_served_without_a_restart(
 
 
 def test_a_certificate_that_cannot_be_read_leaves_the_old_one(served: Served) -> None:
-    good = served.certificate.certificate.read_bytes()
     served.certificate.certificate.write_text("not a certificate\n")
     served.relay.hang_up()
     until(
-        lambda: served.relay.metric("relay_policy_reload_failed") == 1,
+        lambda: "kept as it was" in served.relay.log_tail(),
         "the refusal",
         timeout_s=15,
         detail=served.relay.log_tail,
     )
     with Wire(served.implicit_port, tls=served.context) as wire:
         assert wire.serial() == served.certificate.serial
-    served.certificate.certificate.write_bytes(good)

@@ -1,14 +1,20 @@
 """What a policy would do with a volume."""
 
+from dataclasses import replace
 from datetime import date
+from time import perf_counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.plan import plan
+from relay.core.plan import MOST_DAYS, plan, sentences
+from relay.core.ramp import Advance, Ramp, Tier
 from tests.unit.core.test_quota import CALENDAR, LIFETIME
 
 START = date(2026, 3, 1)
+HOLDS = replace(
+    CALENDAR, ramp=Ramp(Advance.CALENDAR_DAYS, (Tier(0, 50), Tier(1, 100), Tier(2, 1000)))
+)
 
 
 def test_a_small_volume_is_never_held_up():
@@ -40,3 +46,122 @@ def test_every_message_is_sent_expired_or_waiting_and_no_day_is_over_its_cap(vol
     sent = sum(row.sent for row in made.days)
     assert arrived == sent + made.expired + made.days[-1].backlog
     assert all(row.cap is None or row.sent <= row.cap for row in made.days)
+
+
+def test_a_plan_ends_with_the_first_day_that_all_days_after_are_like():
+    made = plan(HOLDS, [1500], START)
+    assert [row.cap for row in made.days[:3]] == [50, 100, 1000]
+    assert made.settled
+    assert (made.warmed_on, made.clears_on) == (None, None)
+    longer = plan(HOLDS, [1500] * 40, START)
+    last = made.days[-1]
+    assert longer.days[: len(made.days)] == made.days
+    for row in longer.days[len(made.days) :]:
+        assert (row.sent, row.backlog, row.expired) == (last.sent, last.backlog, last.expired)
+
+
+def test_a_plan_that_is_not_steady_yet_goes_on():
+    made = plan(HOLDS, [1050], START, queue_days=10)
+    assert len(made.days) > 100  # 50 a day more than the cap: the queue fills slowly
+    assert made.days[100].expired == 0
+    assert made.settled
+    assert made.days[-1].expired == 50
+
+
+def test_no_mail_never_starts_the_clock():
+    made = plan(CALENDAR, [0], START)
+    assert [row.cap for row in made.days] == [50]
+    assert sentences(made) == [
+        "Never warmed: no mail is sent.",
+        "The backlog clears every day: no mail waits for the next.",
+    ]
+
+
+def test_the_clock_starts_with_the_first_mail():
+    made = plan(CALENDAR, [0, 0, 10], START)
+    assert [row.cap for row in made.days[:6]] == [50, 50, 50, 50, 100, 200]
+    assert made.warmed_on == date(2026, 3, 17)
+
+
+def by(advance):
+    return replace(CALENDAR, ramp=replace(CALENDAR.ramp, advance=advance))
+
+
+def test_sending_days_are_those_with_mail():
+    made = plan(by(Advance.SENDING_DAYS), [10, 0, 10, 0, 10], START)
+    assert [row.cap for row in made.days[:6]] == [50, 50, 50, 100, 100, 200]
+
+
+def test_qualified_days_are_those_on_which_half_of_the_cap_was_sent():
+    made = plan(by(Advance.QUALIFIED_DAYS), [24, 25, 50, 49, 50, 50], START)
+    assert [row.cap for row in made.days[:6]] == [50, 50, 50, 100, 100, 200]
+    assert made.days[-1].cap == 200  # 50 a day is less than half of it, for good
+    assert sentences(made)[0] == "Never warmed: the cap stays at 200 a day."
+
+
+def test_nothing_comes_after_volumes_that_end():
+    made = plan(CALENDAR, [100, 0], START, goes_on=False)
+    assert [(row.arrived, row.sent, row.backlog) for row in made.days] == [
+        (100, 50, 50),
+        (0, 50, 0),
+    ]
+    assert made.clears_on == date(2026, 3, 2)
+    assert sentences(made) == [
+        "Not warmed within 2 days.",
+        "The backlog clears on 2026-03-02 (day 1).",
+    ]
+
+
+def test_what_waits_longer_than_the_queue_keeps_it_expires():
+    made = plan(CALENDAR, [1000, 0, 0, 0], START, goes_on=False, queue_days=2)
+    assert [(row.sent, row.backlog, row.expired) for row in made.days] == [
+        (50, 950, 0),
+        (50, 900, 0),
+        (100, 800, 0),
+        (0, 0, 800),
+    ]
+    assert sentences(made)[-1] == (
+        "Warning: 800 of 1,000 messages (80.0 %) would expire in the client's queue, which keeps "
+        "each of them for 2 days."
+    )
+
+
+def test_a_queue_of_no_days_keeps_nothing_overnight():
+    made = plan(CALENDAR, [60, 0], START, goes_on=False, queue_days=0)
+    assert [(row.sent, row.expired) for row in made.days] == [(50, 0), (0, 10)]
+
+
+def test_what_never_ends_is_told_so():
+    # 850 of day 3 on day 9, then 1,000 of day 4 on day 10, and so on.
+    told = sentences(plan(HOLDS, [2000], START))
+    assert told[0] == "Never warmed: the cap stays at 1,000 a day."
+    assert told[1] == "The backlog never clears: every day more arrives than the cap lets through."
+    assert told[2].startswith("Warning: 1,850 of 22,000 messages (8.4 %) would expire")
+    assert told[3:] == ["1,000 more would expire every day after that."]
+
+
+def test_two_years_are_planned_at_once():
+    slow = Ramp(Advance.CALENDAR_DAYS, tuple(Tier(day, day + 1) for day in range(1000)))
+    began = perf_counter()
+    made = plan(replace(CALENDAR, ramp=slow), [5000], START, queue_days=60)
+    assert len(made.days) == MOST_DAYS
+    assert not made.settled
+    assert sentences(made)[:2] == [
+        "Not warmed within 730 days.",
+        "The backlog does not clear within 730 days.",
+    ]
+    assert perf_counter() - began < 2
+
+
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=8), st.integers(0, 10), st.booleans())
+def test_a_settled_plan_stays_as_it_ended(volumes, queue_days, goes_on):
+    made = plan(HOLDS, volumes, START, queue_days=queue_days, goes_on=goes_on)
+    assert made.days[-1].day + 1 >= len(volumes)
+    if not goes_on:
+        assert made.days[-1].backlog == 0
+        return
+    assert made.settled
+    more = plan(HOLDS, [*volumes, *[volumes[-1]] * 30], START, queue_days=queue_days)
+    ended = made.days[-1]
+    for row in more.days[len(made.days) :]:
+        assert (row.sent, row.backlog, row.expired) == (ended.sent, ended.backlog, ended.expired)

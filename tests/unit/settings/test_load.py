@@ -224,6 +224,7 @@ def test_what_is_left_out_has_the_defaults_of_core(tmp_path):
         upstreams={},
         directory=config.directory,
         policy_directories=(tmp_path / "policies",),
+        providers=config.providers,
         files=config.files,
     )
     assert config.directory.routes() == []

@@ -24,7 +24,6 @@ SINGLE = [
             "headroom",
             "idle",
             "guard",
-            "growth",
         )
     ],
     (
@@ -44,8 +43,8 @@ SINGLE = [
     ),
     (
         "advance: calendar-days",
-        "«growth: {}\n  advance: calendar-days",
-        f'"growth" {NOT_YET} (leave it out)',
+        "«qualify: 50%\n  advance: calendar-days",
+        f'"qualify" {NOT_YET} (leave it out)',
     ),
     (
         "kind: calendar-day,",

@@ -11,7 +11,7 @@ from relay.core.domain import normalize_domain
 from relay.core.policy import Policy
 from relay.settings.load import load_config, load_policy
 from relay.settings.problems import ConfigProblems
-from tests.unit.settings.told import CONFIG, POLICY
+from tests.unit.settings.told import CONFIG, FORMULA, POLICY
 
 FEW = settings(
     max_examples=150,
@@ -56,6 +56,18 @@ WORDS = st.sampled_from(
         "from",
         "cap",
         "advance",
+        "growth",
+        "linear",
+        "then",
+        "factor",
+        "start",
+        "end",
+        "days",
+        "until",
+        "most",
+        "hold",
+        "hold_at",
+        "1.3",
         "window",
         "excess",
         "description",
@@ -203,7 +215,7 @@ def test_random_values_under_right_keys(tmp_path, values):
     load(tmp_path, json.dumps(values).encode())
 
 
-@pytest.mark.parametrize("base", [CONFIG, POLICY])
+@pytest.mark.parametrize("base", [CONFIG, POLICY, FORMULA])
 @FEW
 @given(data=st.data())
 def test_a_good_file_with_a_random_change(tmp_path, base, data):

@@ -55,6 +55,18 @@ ramp:
 window: {kind: calendar-day, timezone: UTC, starts: "00:00"}
 excess: defer
 """
+FORMULA = """\
+description: For tests
+ramp:
+  advance: calendar-days
+  growth:
+    start: 300
+    factor: 1.3
+    days: 21
+    then: {growth: 1.35, until: 1000000}
+    most: 50000
+  hold_at: 90000
+"""
 MARK = "«"
 
 
