@@ -32,6 +32,7 @@ from relay.core.quota import (
     Verdict,
     Wall,
     Walled,
+    WallKind,
     wall_before,
 )
 from relay.core.reply import Reply
@@ -233,4 +234,7 @@ def _earlier(demand: Demand, session: str) -> Reservation:
 
 
 def _refusal(wall: Wall) -> WarmupLimit | NeverFits:
-    return NeverFits(wall) if wall.never_fits else WarmupLimit(wall)
+    largest = wall.route.policy.ramp.largest()
+    if wall.kind is WallKind.MESSAGE and largest is not None and wall.wanted > largest:
+        return NeverFits(wall)
+    return WarmupLimit(wall)
