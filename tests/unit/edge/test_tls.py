@@ -168,11 +168,11 @@ async def test_renewed_files_are_noticed_and_unusable_ones_told(authority, tls_f
         renewing = asyncio.ensure_future(house.listeners.renew_certificates(stop))
         renewed = authority.issue()
         async with asyncio.timeout(5):
-            while serial(await house.connect(tls=context)) != renewed.serial:
+            while serial(await house.connect(tls=context)) != renewed.serial:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             assert not house.listeners.has_stale_certificate
             renewed.key.write_text("not a key")
-            while not house.listeners.has_stale_certificate:
+            while not house.listeners.has_stale_certificate:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         assert serial(await house.connect(tls=context)) == renewed.serial
         stop.set()
