@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -29,11 +29,15 @@ ONLINE_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `says` tells what was found, for people."""
+    """One thing that was looked at. `says` tells what was found, for people.
+
+    `is_online`: somebody had to be asked for it, so it may be otherwise in a minute.
+    """
 
     part: str
     is_fine: bool
     says: str
+    is_online: bool = False
 
 
 def problem(part: str, says: str) -> Finding:
@@ -102,7 +106,7 @@ async def check_online(config: Config) -> list[Finding]:
     store, *upstreams = await asyncio.gather(
         _store(config), *(_upstream(config, name) for name in config.upstreams)
     )
-    return [store, *upstreams]
+    return [replace(finding, is_online=True) for finding in (store, *upstreams)]
 
 
 async def _store(config: Config) -> Finding:

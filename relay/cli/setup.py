@@ -148,11 +148,19 @@ def check(
 
 def _tell(path: Path, findings: list[Finding], *, json: bool) -> None:
     if json:
-        rows = [{"part": f.part, "ok": f.is_fine, "says": f.says} for f in findings]
+        rows = [
+            {"part": f.part, "ok": f.is_fine, "says": f.says, "online": f.is_online}
+            for f in findings
+        ]
         print_json({"config": str(path), "ok": all(f.is_fine for f in findings), "checks": rows})
         return
-    for finding in findings:
-        typer.echo(f"{'ok     ' if finding.is_fine else 'PROBLEM'} {finding.part}: {finding.says}")
+    for title, is_online in (("Offline: files and their sense", False), ("Online: asked", True)):
+        rows_of = [finding for finding in findings if finding.is_online is is_online]
+        if rows_of:
+            typer.echo(title)
+        for finding in rows_of:
+            mark = "ok     " if finding.is_fine else "PROBLEM"
+            typer.echo(f"  {mark} {finding.part}: {finding.says}")
 
 
 COMMANDS = (init, dns, token, check)

@@ -95,6 +95,8 @@ RESTART = [
     ("data_dir", "store: embedded", "store: embedded\ndata_dir: elsewhere"),
     ("listeners", "127.0.0.1:2525", "127.0.0.1:2526"),
     ("web", "127.0.0.1:8025", "127.0.0.1:8026"),
+    ("limits", "store: embedded", "store: embedded\nlimits: {errors: 3}"),
+    ("log", "log: {level: info}", "log: {level: debug}"),
 ]
 
 
