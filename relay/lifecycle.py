@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 from contextlib import ExitStack, suppress
 from typing import Final
@@ -24,6 +25,9 @@ from relay.store import StoreUnusable
 
 log = structlog.get_logger("relay")
 
+SPARE_DESCRIPTORS: Final = 1000
+"""Open files besides clients' connections: upstreams, store, web, keys, mail."""
+
 FIRST_PROBE_S: Final = 3.0
 """How long the first look at the upstreams may hold up the start."""
 
@@ -35,6 +39,7 @@ class CannotServe(Exception):
 async def serve(settings: LiveSettings, clock: AnyClock) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order. Raises CannotServe."""
     config = settings.config
+    _allow_descriptors(config.limits.connections)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     make_missing_keys(config)
     try:
@@ -49,6 +54,17 @@ async def serve(settings: LiveSettings, clock: AnyClock) -> None:
     finally:
         await parts.store.close()
         log.info("stopped")
+
+
+def _allow_descriptors(connections: int) -> None:
+    """Raise the soft limit on open files as far as it may be; say so if that is not enough."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft < wanted:
+            log.warning("fewer open files allowed than limits.connections needs", allowed=soft)
 
 
 async def _run(parts: RelayParts, group: asyncio.TaskGroup) -> None:

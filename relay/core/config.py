@@ -61,8 +61,8 @@ class Limits:
 
     message_bytes: int = 26_214_400
     recipients: int = 1000
-    connections: int = 1000
-    connections_per_address: int = 100
+    connections: int = 5000
+    connections_per_address: int = 1000
     errors: int = 20
     received: int = 100
     command_timeout_s: float = 300.0
@@ -129,10 +129,14 @@ UpstreamConfig = SmtpUpstream | MaildirUpstream
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
-    """`url` is None for the embedded store."""
+    """`url` is None for the embedded store.
+
+    `wait_replicas`: how many replicas have to acknowledge a charge before it counts as made.
+    """
 
     url: str | None = field(default=None, repr=False)
     timeout_s: float = 2.0
+    wait_replicas: int = 0
 
 
 @dataclass(frozen=True, slots=True)
