@@ -138,7 +138,7 @@ def _domain(
 
 def _store(section: ConfigSection) -> StoreConfig:
     url = None if section.store.url == EMBEDDED else section.store.url
-    return StoreConfig(url, section.store.timeout)
+    return StoreConfig(url, section.store.timeout, section.store.wait_replicas)
 
 
 def _web(section: ConfigSection) -> WebConfig | None:

@@ -45,7 +45,8 @@ class ConfigSection(Section):
         default_factory=StoreSection,
         description="Where the counters are kept. embedded: a private server started by the "
         "relay, with its data in data_dir. Several relays share one Redis or Valkey server by "
-        "its URL: redis://, rediss:// (TLS) or unix://. {url: …, timeout: 2s} sets both.",
+        "its URL: redis://, rediss:// (TLS) or unix://, or a cluster or what Sentinel watches "
+        "(docs/store.md). {url: …, timeout: 2s, wait_replicas: 0} sets all.",
     )
     data_dir: FilePath = Field(
         "var",

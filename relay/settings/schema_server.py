@@ -102,11 +102,18 @@ class StoreSection(Section):
     url: Annotated[Secret, AfterValidator(parse_store_url)] = Field(
         "embedded",
         description="embedded, or the URL of a Redis or Valkey server: redis://, rediss:// "
-        "(TLS) or unix://. file:PATH reads it from a file.",
+        "(TLS) or unix://; of a cluster: redis+cluster://host:port,host:port; of a master that "
+        "Sentinel watches: redis+sentinel://host:port,host:port/name. file:PATH reads it from "
+        "a file. See docs/store.md.",
     )
     timeout: Duration = Field(
         _STORE.timeout_s,
         description="How long one answer may take. After it, mail is deferred (451).",
+    )
+    wait_replicas: Annotated[int, whole(0, 10), Kind("whole number")] = Field(
+        _STORE.wait_replicas,
+        description="How many replicas have to acknowledge a charge before mail is forwarded. "
+        "With 0, a failover may forget charges, and the cap may be passed by as many.",
     )
 
     @model_validator(mode="before")

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relay.core.errors import StoreTrouble
 from relay.store import keys
 from relay.store.commands import Command, Word
 from relay.store.line import Line
+from relay.store.places import Address
 
 FORMAT: Final = f"warmup-relay state {keys.LAYOUT_VERSION}"
 """The first line of an export; another one is refused."""
@@ -30,6 +32,10 @@ class NotEmpty(ValueError):
     """The store holds state of its own; importing would mix two histories."""
 
 
+class SlotsMoved(Exception):
+    """What was read of a cluster may have holes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One key: `kind` is hash or zset, `value` field → text or member → score.
@@ -44,15 +50,28 @@ class Record:
 
 
 async def exported(line: Line) -> AsyncIterator[Record]:
-    """Every record of the state, in no order. Raises StoreTrouble."""
-    cursor = "0"
+    """Every record of the state, in no order. Raises StoreTrouble.
+
+    On a cluster, every master is gone through; if slots have moved meanwhile, some key may have
+    been missed, and StoreTrouble is raised at the end.
+    """
+    holdings = await line.holdings()
     seen: set[str] = set()
+    for holding in holdings:
+        async for found in _keys_at(line, holding.at):
+            fresh = [key for key in found if key not in seen]
+            seen.update(fresh)
+            for record in await _read(line, fresh):
+                yield record
+    if await line.holdings() != holdings:
+        raise StoreTrouble from SlotsMoved("slots of the cluster moved meanwhile; export again")
+
+
+async def _keys_at(line: Line, at: Address | None) -> AsyncIterator[list[str]]:
+    cursor = "0"
     while True:
-        cursor, found = await line.ask(_scan(cursor))
-        fresh = [key for key in found if key not in seen]
-        seen.update(fresh)
-        for record in await _read(line, fresh):
-            yield record
+        cursor, found = await line.ask(_scan(cursor), at)
+        yield found
         if cursor == "0":
             return
 

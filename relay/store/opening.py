@@ -7,12 +7,16 @@ from pathlib import Path
 
 from relay.core.config import StoreConfig
 from relay.ports import Clock
+from relay.store.cluster import ClusterServers
+from relay.store.durability import Acks
 from relay.store.embedded import EmbeddedStore
 from relay.store.line import Line
 from relay.store.outages import told
 from relay.store.ownership import attach
-from relay.store.pool import Pool
+from relay.store.places import CLUSTER, places_of
 from relay.store.redis_store import RedisStore
+from relay.store.sentinel import SentinelServers
+from relay.store.topology import OneServer, Topology
 from relay.store.troubles import StoreUnusable
 
 log = logging.getLogger(__name__)
@@ -28,16 +32,32 @@ async def open_store(
     relay then starts and defers (rule 5). Raises StoreUnusable for what time does not cure.
     Call it in the main thread; the store is bound to the running loop.
     """
-    url = config.url or (attach(data_dir) if share else None)
-    if url is not None:
-        return await _reached(Line(Pool(url, config.timeout_s), config.timeout_s), clock)
+    if config.url is not None:
+        return await _reached(line_to(config.url, config.timeout_s, config.wait_replicas), clock)
+    shared = attach(data_dir) if share else None
+    if shared is not None:
+        return await _reached(line_to(shared, config.timeout_s), clock)
     embedded = await EmbeddedStore.start(data_dir)
     try:
-        line = Line(Pool(embedded.url, config.timeout_s), config.timeout_s)
-        return await _reached(line, clock, embedded)
+        return await _reached(line_to(embedded.url, config.timeout_s), clock, embedded)
     except BaseException:
         await embedded.stop()
         raise
+
+
+def line_to(url: str, timeout_s: float, wait_replicas: int = 0) -> Line:
+    """The line to the server or servers at `url`. Raises StoreUnusable for a bad one."""
+    acks = Acks.within(wait_replicas, timeout_s)
+    return Line(_servers(url, timeout_s, acks), timeout_s, waits=wait_replicas > 0)
+
+
+def _servers(url: str, timeout_s: float, acks: Acks) -> Topology:
+    places = places_of(url)
+    if places is None:
+        return OneServer(url, timeout_s, acks)
+    if places.kind == CLUSTER:
+        return ClusterServers(places, timeout_s, acks)
+    return SentinelServers(places, timeout_s, acks)
 
 
 async def _reached(line: Line, clock: Clock, embedded: EmbeddedStore | None = None) -> RedisStore:

@@ -25,15 +25,33 @@ _OURS: Final = frozenset({"timeout", "max_connections", "health_check_interval"}
 """Options of a URL that would be redis-py's pool's business; this one has its own."""
 
 
+LIFE: Final[tuple[Word, ...]] = ("INFO", "server")
+"""What a server is asked to know whether it is still the process that it was."""
+
+
+class Restarted(Exception):
+    """The server is not the process that it was. Nothing was said to it."""
+
+
+def life_in(answer: Any) -> str:
+    """The id of the process that gave `answer` to LIFE; empty if it did not say."""
+    lines = str(answer).splitlines()
+    return next((line[7:] for line in lines if line.startswith("run_id:")), "")
+
+
 class Pool:
     """As many connections to the server at `url` as talk at once; `timeout_s` bounds connecting.
 
     `url` is redis://, rediss:// (`?ssl_ca_certs=FILE` names the authorities) or unix://, with
     user and password percent-encoded. Raises StoreUnusable for one that makes no sense.
+    While `life` is set, a new connection is used only if the server is still in that life:
+    a server that was started again may have become somebody else.
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
+        self.life: str | None = None
         self._idle: list[AbstractConnection] = []
+        self._is_closed = False
         try:
             self._options: dict[str, Any] = {**parse_url(url)}
             self._kind = self._options.pop("connection_class", Connection)
@@ -51,12 +69,31 @@ class Pool:
         """
         connection = self._idle.pop() if self._idle else self._kind(**self._options)
         try:
+            await self._ready(connection)
             return await _converse(connection, commands)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         finally:
+            if self._is_closed:
+                await connection.disconnect(nowait=True)
             self._idle.append(connection)
+
+    async def _ready(self, connection: AbstractConnection) -> None:
+        # Readable before anything was asked: closed by the server, or out of step.
+        if connection.is_connected and not await connection.can_read():
+            return
+        await connection.disconnect(nowait=True)
+        await connection.connect()  # type: ignore[no-untyped-call]
+        if self.life is not None:
+            (answer,) = await _converse(connection, [LIFE])
+            if life_in(answer) != self.life:
+                raise Restarted("the server was started again")
+
+    async def close(self) -> None:
+        """Hang up for good: conversations under way end, and then their connections do."""
+        self._is_closed = True
+        await self.hang_up()
 
     async def hang_up(self) -> None:
         """Close the connections that nobody uses; they are opened again when needed."""
@@ -86,10 +123,6 @@ def _fixed_options(timeout_s: float) -> dict[str, Any]:
 async def _converse(
     connection: AbstractConnection, commands: Sequence[tuple[Word, ...]]
 ) -> list[Any]:
-    # Readable before anything was asked: closed by the server, or out of step.
-    if not connection.is_connected or await connection.can_read():
-        await connection.disconnect(nowait=True)
-        await connection.connect()  # type: ignore[no-untyped-call]
     await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
     return [await _answer(connection) for _ in commands]
 

@@ -12,9 +12,11 @@ from relay.store import open_store
 from relay.store.memory import MemoryStore
 from tests.contract.server import BareServer, bare_server
 from tests.contract.world import HandClock, World, fresh_route, policy
+from tests.harness.cluster import Cluster
+from tests.harness.members import running
 from tests.harness.store import StoreServer
 
-KINDS = ("memory", "valkey", "redis")
+KINDS = ("memory", "valkey", "redis", "cluster")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +35,13 @@ def redis_server() -> Iterator[StoreServer]:
         server.close()
 
 
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Three masters with a replica each."""
+    with running(Cluster()) as servers:
+        yield servers
+
+
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
@@ -44,7 +53,7 @@ async def world(request, clock, tmp_path) -> AsyncIterator[World]:
     if request.param == "memory":
         yield World(MemoryStore(clock), clock, route)
         return
-    name = {"valkey": "valkey", "redis": "redis_server"}[request.param]
+    name = {"redis": "redis_server"}.get(request.param, request.param)
     server = request.getfixturevalue(name)
     store = await open_store(StoreConfig(server.url), tmp_path, clock)
     yield World(store, clock, route)

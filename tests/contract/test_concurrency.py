@@ -17,7 +17,7 @@ CAP = 1000
 CLIENTS = 64
 
 
-@pytest_asyncio.fixture(params=["valkey", "redis_server"])
+@pytest_asyncio.fixture(params=["valkey", "redis_server", "cluster"])
 async def relays(request, tmp_path):
     """Two relays, each with a store client of its own, on one route."""
     server, clock, route = (

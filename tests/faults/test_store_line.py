@@ -12,7 +12,7 @@ from redis.exceptions import BusyLoadingError
 from relay.core.errors import StoreTrouble
 from relay.core.quota import Granted, Mark, Seen, Verdict
 from relay.store import keys
-from relay.store.line import CONNECTIONS
+from relay.store.node import CONNECTIONS
 from relay.store.troubles import WrongLayout
 from tests.contract.server import bare_server
 from tests.contract.world import fresh_route, policy

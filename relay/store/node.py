@@ -1,0 +1,122 @@
+"""One server of a store: whether it is there, how many talk to it, what it has to be taught.
+
+Owns a pool of connections and the gate before it. Knows nothing of who is master and which
+keys live where; whoever made it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError, ReadOnlyError
+
+from relay.store.commands import Command, Word
+from relay.store.durability import Acks, tells_of_desertion
+from relay.store.gate import Gate, Shut
+from relay.store.pool import Pool, Restarted
+
+CONNECTIONS: Final = 32
+"""Most conversations at once; others wait. More would not make one server any faster."""
+
+_ASKING: Final[tuple[Word, ...]] = ("ASKING",)
+
+
+class Node:
+    """A server, reached over `pool`; `prove` raises unless it is there and ours."""
+
+    def __init__(
+        self, pool: Pool, prove: Callable[[Node], Awaitable[None]], acks: Acks | None = None
+    ) -> None:
+        self.gate = Gate(partial(prove, self))
+        self._pool = pool
+        self._acks = acks or Acks(0, 0)
+        self._slots = asyncio.Semaphore(CONNECTIONS)
+
+    async def say(
+        self, commands: Sequence[Command[Any]], until: float, *, asking: bool = False
+    ) -> list[Any]:
+        """Say all of `commands`, each at most once, when the server is proven there.
+
+        One answer each; an error that it answered stands in the list. After anything else,
+        which is raised, and after READONLY, or where its replicas are gone, it has to be proven
+        again. With `asking`, each is
+        said as one who was redirected by ASK.
+        """
+        try:
+            async with asyncio.timeout_at(until):
+                answers = await self._say_in_turn(commands, asking=asking)
+        except Shut:
+            raise
+        except Exception:
+            await self.lost()
+            raise
+        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+            await self.lost()
+        if any(tells_of_desertion(answer) for answer in answers):
+            self.gate.shut()
+        return answers
+
+    async def say_unproven(
+        self, commands: Sequence[Command[Any]], *, asking: bool = False
+    ) -> list[Any]:
+        """As `say`, without asking whether the server is there. Needs a deadline."""
+        answers = await self._converse(commands, asking=asking)
+        unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:  # a script that the server does not know has not been run
+            again = await self._teach_and_say([commands[n] for n in unknown], asking=asking)
+            for n, answer in zip(unknown, again, strict=True):
+                answers[n] = answer
+        return answers
+
+    async def lost(self) -> None:
+        """Trust no connection to it, and prove it before the next call."""
+        self.gate.shut()
+        await self._pool.hang_up()
+
+    async def move_to(self, pool: Pool) -> None:
+        """Talk over `pool` from now on. Conversations under way end where they began."""
+        old, self._pool = self._pool, pool
+        await old.close()
+
+    async def close(self) -> None:
+        """Close every connection; those in use when their conversation ends."""
+        await self._pool.close()
+
+    async def _say_in_turn(self, commands: Sequence[Command[Any]], *, asking: bool) -> list[Any]:
+        """Say `commands` when the server is there and a conversation is free.
+
+        It may be found away while one waits; then it has to be proven again.
+        """
+        while True:
+            await self.gate.passed()
+            async with self._slots:
+                if not self.gate.is_open:
+                    continue
+                try:
+                    return await self.say_unproven(commands, asking=asking)
+                except Restarted:
+                    await self.lost()
+
+    async def _teach_and_say(self, commands: Sequence[Command[Any]], *, asking: bool) -> list[Any]:
+        texts = {command.script.text for command in commands if command.script}
+        loads = [("SCRIPT", "LOAD", text) for text in sorted(texts)]
+        return await self._converse(commands, loads, asking=asking)
+
+    async def _converse(
+        self,
+        commands: Sequence[Command[Any]],
+        loads: Sequence[tuple[Word, ...]] = (),
+        *,
+        asking: bool,
+    ) -> list[Any]:
+        waiting = self._acks.wanted_by(commands)
+        said = [command.words for command in commands]
+        if asking:
+            said = [words for one in said for words in (_ASKING, one)]
+        answers = await self._pool.converse([*loads, *said, *waiting])
+        found = answers[len(loads) : len(loads) + len(said)]
+        found = found[1::2] if asking else found
+        return self._acks.judged(commands, found, answers[-1]) if waiting else found
