@@ -8,6 +8,7 @@ fingerprint by which a retry is known (rule 3). No I/O. The header section is pa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -15,8 +16,9 @@ from relay.core.domain import domain_of
 from relay.core.errors import BadMessage, MailLoop, NotPermitted
 from relay.core.header import Field, parse_fields, split_message, unfolded
 from relay.core.mail import Classified, Client, Envelope, Submission
+from relay.core.policy import MailClass
 from relay.core.sender import parse_from
-from relay.core.tenancy import Directory, MailClass, RouteId, SendingDomain, Tenant
+from relay.core.tenancy import Directory, RouteId, SendingDomain, Tenant
 
 RECEIVED_LIMIT: Final = 100
 """RFC 5321 §6.3: at least 100."""
@@ -79,6 +81,21 @@ def fingerprint_of(route: RouteId, envelope: Envelope, content: bytes) -> str:
         digest.update(part)
     digest.update(content)
     return digest.hexdigest()
+
+
+def recipient_fingerprints(message: Classified) -> tuple[str, ...]:
+    """One fingerprint for each recipient of `message`, in order; none without a Message-ID.
+
+    A client that was answered recipient by recipient tries again with those that are left, so
+    a retry has one recipient in common with its first attempt, not the envelope. The content is
+    hashed once.
+    """
+    if not message.message_id:
+        return ()
+    envelope = message.submission.envelope
+    content = sha256(message.submission.content).digest()
+    each = (replace(envelope, recipients=(recipient,)) for recipient in envelope.recipients)
+    return tuple(fingerprint_of(message.route.id, alone, content) for alone in each)
 
 
 def _check_loop(fields: Iterable[Field], limit: int) -> None:

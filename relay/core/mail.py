@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from relay.core.tenancy import MailClass, Route, SendingDomain, Tenant
+from relay.core.policy import MailClass
+from relay.core.tenancy import Route, SendingDomain, Tenant
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,78 @@ is `quota.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Final
 
+from relay.core.limits import ProviderCap
+from relay.core.pacing import Smoothing
 from relay.core.ramp import Advance, Ramp, Tier
-from relay.core.window import CalendarDay
+from relay.core.window import CalendarDay, WindowForm
+
+ANY_OTHER: Final = "default"
+"""In `Policy.providers`: each provider that is not named, on its own."""
+
+
+class MailClass(StrEnum):
+    """The class of a message (DESIGN §2)."""
+
+    MARKETING = "marketing"
+    TRANSACTIONAL = "transactional"
+
+
+class Recipients(StrEnum):
+    """How the recipients of a message are taken (DESIGN §4)."""
+
+    WHOLE = "whole"
+    SPLIT = "split"
+
+
+class IdleAction(StrEnum):
+    """What becomes of a route that has not sent for long."""
+
+    RESTART = "restart"
+    STEP_BACK = "step-back"
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """`action` is taken when more than `after_days` have passed since the day of the last send."""
+
+    after_days: int
+    action: IdleAction
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy. `name` is its file's name without `.yaml`; `path` is that file."""
+    """One policy. `name` is its file's name without `.yaml`; `path` is that file.
+
+    `headroom_ppm` is the share of every cap that is kept for a class. `days_off` are weekdays,
+    Monday is 0.
+    """
 
     name: str
     description: str
     source: str
     ramp: Ramp
-    window: CalendarDay = field(default_factory=CalendarDay)
+    window: WindowForm = field(default_factory=CalendarDay)
     path: str = ""
+    providers: Mapping[str, ProviderCap] = field(default_factory=dict)
+    headroom_ppm: Mapping[MailClass, int] = field(default_factory=dict)
+    smoothing: Smoothing = None
+    days_off: frozenset[int] = frozenset()
+    idle: Idle | None = None
+    recipients: Recipients = Recipients.WHOLE
+
+    def provider_cap(self, provider: str) -> ProviderCap | None:
+        """What the policy says of `provider`; None where it has no wall of its own."""
+        return self.providers.get(provider) or self.providers.get(ANY_OTHER)
+
+    def is_off(self, day: date) -> bool:
+        """Whether nothing is sent on `day`."""
+        return day.weekday() in self.days_off
 
 
 EXEMPT = Policy(

@@ -10,9 +10,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 Cap = int | None
 """The most sends in one window; None is unlimited."""
+
+QUALIFY_PPM: Final = 500_000
+"""How much of its cap a day must send to qualify, where a policy does not say."""
 
 
 class Advance(StrEnum):
@@ -46,7 +50,7 @@ class Ramp:
 
     advance: Advance
     tiers: tuple[Tier, ...]
-    qualify_ppm: int = 500_000
+    qualify_ppm: int = QUALIFY_PPM
 
     def tier_at(self, progress: int) -> Tier:
         """The tier in force at `progress` (days or sends, 0 or more)."""

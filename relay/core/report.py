@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from relay.core.bounds import Bound, WallKind, bounds_on
+from relay.core.policy import ANY_OTHER, MailClass
 from relay.core.quota import (
     Standing,
     State,
+    Wall,
     cap_of,
     next_tier,
     progress,
+    provider_cap_of,
     remaining,
     state_of,
     warmed_on,
@@ -49,28 +53,79 @@ class Status:
         """Sends counted today, those of unknown outcome included."""
         return self.standing.sent + self.standing.unknown
 
+    @property
+    def reason(self) -> str:
+        """Why the route is paused, or why its ramp went back."""
+        is_told = self.state in {State.PENDING, State.WARMING}
+        return self.standing.reason or (self.standing.idled if is_told else "")
+
+    @property
+    def resets_at(self) -> datetime:
+        """When the window ends; of a rolling one, when the first sends leave it."""
+        return self.standing.leaving[0].at if self.standing.leaving else self.window.closes_at
+
+    @property
+    def progress(self) -> int:
+        """How far up its ramp the route is, in what the ramp counts."""
+        return progress(self.route.policy, self.window, self.standing)
+
+    def providers(self) -> list[str]:
+        """Those that the policy names, and those that were sent to."""
+        named = self.route.policy.providers.keys() - {ANY_OTHER}
+        return sorted(named | self.standing.providers.keys())
+
+    def provider_limit(self, provider: str) -> Cap:
+        """The cap of a provider: its own, or where that is higher or none, the route's."""
+        own = provider_cap_of(self.route.policy, self.window, self.standing, provider)
+        limits = [limit for limit in (own, self.cap) if limit is not None]
+        return min(limits, default=None)
+
+    def provider_remaining(self, provider: str) -> Cap:
+        """What may still go to a provider: no more than may still go at all."""
+        own = remaining(self.provider_limit(provider), self.standing.tally(provider))
+        left = [each for each in (own, remaining(self.cap, self.standing)) if each is not None]
+        return min(left, default=None)
+
+    def bounds(self) -> list[Bound]:
+        """Every limit as it stands for one more recipient, of any provider and class."""
+        words = (self.route, self.window, self.standing, 1)
+        split = tuple((name, 1) for name in self.providers())
+        found = list(bounds_on(*words, split))
+        for mail_class in MailClass:
+            for bound in bounds_on(*words, split, mail_class):
+                found += [bound] if bound.kind is WallKind.HEADROOM else []
+        return found
+
+    def wall_of(self, bound: Bound) -> Wall | None:
+        """The wall that `bound` is now, if one more recipient would pass it."""
+        if not bound.is_passed:
+            return None
+        return Wall(bound.kind, self.route, self.window, self.standing, bound.wanted, bound)
+
     def fields(self) -> dict[str, Any]:
         """The JSON object; null stands for unlimited, unknown and not yet."""
-        standing = self.standing
+        standing, policy = self.standing, self.route.policy
         return {
             "id": self.route.id.domain,
             "tenant": self.tenant,
             "domain": self.route.id.domain,
             "upstream": self.route.id.upstream,
-            "policy": self.route.policy.name,
+            "policy": policy.name,
             "state": self.state.value,
-            "reason": standing.reason,
+            "reason": self.reason,
             "warmup_day": warmup_day(self.window, standing),
+            "progress": {"counts": policy.ramp.advance.value, "at": self.progress},
             "daily_limit": self.cap,
             "emails_sent_today": self.sent,
             "remaining_today": remaining(self.cap, standing),
             "reserved_now": standing.reserved,
-            "resets_at": timestamp(self.window.closes_at),
+            "resets_at": timestamp(self.resets_at),
             "first_send_at": _moment(standing.first_at),
             "warmup_ends_at": _moment(self.ends_at()),
             "lifetime_sends": standing.lifetime,
             "next_tier": self._next_tier(),
-            "providers": {},
+            "providers": {name: self._provider(name) for name in self.providers()},
+            "walls": [self._wall(bound) for bound in self.bounds()],
             "rates": {"bounces": None, "complaints": None, "deferrals": None},
             "forecast": self._forecast(),
         }
@@ -80,26 +135,50 @@ class Status:
         day = warmed_on(self.route.policy, self.window, self.standing)
         return None if day is None else self.route.policy.window.boundary(day)
 
+    def _provider(self, name: str) -> dict[str, Any]:
+        tally = self.standing.tally(name)
+        return {
+            "limit": self.provider_limit(name),
+            "sent": tally.sent + tally.unknown,
+            "remaining": self.provider_remaining(name),
+        }
+
+    def _wall(self, bound: Bound) -> dict[str, Any]:
+        wall = self.wall_of(bound)
+        return {
+            "wall": bound.kind.value,
+            "provider": bound.provider,
+            "kept_for": bound.kept_for,
+            "used": bound.used,
+            "limit": bound.limit,
+            "opens_at": _moment(wall.opens_at) if wall else None,
+        }
+
     def _next_tier(self) -> dict[str, Any] | None:
         tier = next_tier(self.route.policy, self.window, self.standing)
         return None if tier is None else {"at": tier.start, "cap": tier.cap}
 
     def _forecast(self) -> list[dict[str, Any]]:
-        """The caps of the coming days, if each day's cap is used up."""
+        """The caps of the coming days, if each day's cap is used up; 0 on days off."""
         if self.state in {State.EXEMPT, State.WARMED}:
             return []
         caps: list[dict[str, Any]] = []
-        policy, lifetime = self.route.policy, self.standing.lifetime_open
-        at = progress(policy, self.window, self.standing)
+        policy, at = self.route.policy, self.progress
         for ahead in range(FORECAST_DAYS):
-            cap = policy.ramp.tier_at(at).cap
             date = self.window.date + timedelta(days=ahead)
+            cap = 0 if policy.is_off(date) else policy.ramp.tier_at(at).cap
             caps.append({"date": date.isoformat(), "cap": cap})
             if cap is None:
                 break
-            lifetime += cap
-            at = lifetime if policy.ramp.advance is Advance.LIFETIME_SENDS else at + 1
+            at += _step(policy.ramp.advance, cap)
         return caps
+
+
+def _step(advance: Advance, sends: int) -> int:
+    """How far a day with so many sends moves a ramp."""
+    if advance is Advance.LIFETIME_SENDS:
+        return sends
+    return 1 if sends or advance is Advance.CALENDAR_DAYS else 0
 
 
 def _moment(moment: datetime | None) -> str | None:

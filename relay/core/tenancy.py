@@ -7,21 +7,13 @@ only look things up in it. A reload makes a new one: nothing in it ever changes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
-from relay.core.policy import Policy
+from relay.core.policy import MailClass, Policy
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
-
-
-class MailClass(StrEnum):
-    """The class of a message (DESIGN §2)."""
-
-    MARKETING = "marketing"
-    TRANSACTIONAL = "transactional"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from relay.core.quota import (
-    Wall,
-    WallKind,
-    fits_on,
-    next_tier,
-    progress,
-    warmed_on,
-    warmup_day,
-)
+from relay.core.bounds import WallKind
+from relay.core.policy import Policy
 from relay.core.ramp import Advance, Cap
+from relay.core.standing import Standing, next_tier, progress, warmed_on
+from relay.core.walls import Wall
+from relay.core.window import Window
 
 
 def timestamp(moment: datetime) -> str:
@@ -31,50 +27,85 @@ def cap_text(cap: Cap) -> str:
 
 def deferral_text(wall: Wall) -> str:
     """`… temporarily rate limited by warm-up: 200 of 200 sent today (day 3, …); next sends …`."""
-    head = f"{wall.route.id.domain} temporarily rate limited by warm-up:"
+    whose = f" for {wall.provider}" if wall.provider else ""
+    head = f"{wall.route.id.domain} temporarily rate limited by warm-up{whose}:"
     if wall.kind is WallKind.PAUSED:
         return f"{head} paused: {wall.standing.reason or 'no reason given'}"
-    if wall.kind is WallKind.MESSAGE:
+    if wall.kind is WallKind.DAY_OFF:
+        return f"{head} no sends on {wall.window.date:%A}s ({_place(wall)}); {_opening(wall)}"
+    if wall.is_too_wide:
         return f"{head} {_too_wide(wall)}"
-    used = f"{wall.standing.charged} of {cap_text(wall.limit)} sent today"
     more = f", {wall.wanted} more wanted" if wall.wanted > 1 else ""
-    return f"{head} {used}{more} ({_place(wall)}); {_opening(wall)}"
+    return f"{head} {_used(wall)}{more} ({_place(wall)}); {_opening(wall)}"
+
+
+def _used(wall: Wall) -> str:
+    of = f"{wall.used} of {cap_text(wall.limit)}"
+    if wall.kind is WallKind.HOUR:
+        is_even = wall.pace is not None and wall.pace.line is not None
+        return f"{of} open at this hour sent" if is_even else f"{of} sent this hour"
+    sent = f"{of} sent {_span(wall)}"
+    if wall.bound is not None and wall.bound.kept_for is not None:
+        return f"{sent}, the rest is kept for {wall.bound.kept_for} mail"
+    return sent
+
+
+def _span(wall: Wall) -> str:
+    return "in 24 hours" if wall.window.slides else "today"
+
+
+def place_text(policy: Policy, window: Window, standing: Standing) -> str:
+    """Where on its ramp a route is: `day 3`, `sending day 4`, `700 lifetime sends`."""
+    return counted_text(policy.ramp.advance, progress(policy, window, standing))
 
 
 def _place(wall: Wall) -> str:
     policy = wall.route.policy
-    if policy.ramp.advance is Advance.LIFETIME_SENDS:
-        where = f"{progress(policy, wall.window, wall.standing)} lifetime sends"
-    else:
-        where = f"day {warmup_day(wall.window, wall.standing)}"
-    return f"{where}, {policy.name}"
+    return f"{place_text(policy, wall.window, wall.standing)}, {policy.name}"
+
+
+def counted_text(advance: Advance, threshold: int) -> str:
+    """A threshold for people: `day 7`, `sending day 7`, `700 lifetime sends`."""
+    if advance is Advance.LIFETIME_SENDS:
+        return f"{threshold} lifetime sends"
+    kind = {Advance.SENDING_DAYS: "sending ", Advance.QUALIFIED_DAYS: "qualified "}
+    return f"{kind.get(advance, '')}day {threshold}"
 
 
 def _opening(wall: Wall) -> str:
-    opens = f"next sends {timestamp(wall.window.closes_at)}"
-    warmed = warmed_on(wall.route.policy, wall.window, wall.standing)
+    policy, opens_at = wall.route.policy, wall.opens_at
+    opens = f"next sends {timestamp(opens_at)}" if opens_at else "next sends unknown"
+    warmed = warmed_on(policy, wall.window, wall.standing)
     if warmed:
         return f"{opens}; warmed {warmed.isoformat()}"
-    tier = next_tier(wall.route.policy, wall.window, wall.standing)
-    if tier and wall.route.policy.ramp.advance is Advance.LIFETIME_SENDS:
-        return f"{opens}; cap {cap_text(tier.cap)} from {tier.start} lifetime sends"
+    tier = next_tier(policy, wall.window, wall.standing)
+    if tier and policy.ramp.advance is not Advance.CALENDAR_DAYS:
+        threshold = counted_text(policy.ramp.advance, tier.start)
+        return f"{opens}; cap {cap_text(tier.cap)} from {threshold}"
     return opens
 
 
 def _too_wide(wall: Wall) -> str:
-    told = f"{wall.wanted} recipients exceed today's cap of {cap_text(wall.limit)}"
-    day = fits_on(wall.route.policy, wall.window, wall.standing, wall.wanted)
-    if day:
-        return f"{told} ({_place(wall)}); fits on {day.isoformat()}"
-    tier = wall.route.policy.ramp.first_fitting(wall.wanted)
-    fits = f"fits from {tier.start} lifetime sends" if tier else "split it"
-    return f"{told} ({_place(wall)}); {fits}"
+    told = f"{wall.wanted} recipients exceed {_limit(wall)} ({_place(wall)})"
+    if wall.fits_on:
+        return f"{told}; fits on {wall.fits_on.isoformat()}"
+    if wall.fits_from is not None:
+        advance = wall.route.policy.ramp.advance
+        return f"{told}; fits from {counted_text(advance, wall.fits_from)}"
+    return f"{told}; split it"
+
+
+def _limit(wall: Wall) -> str:
+    if wall.kind is WallKind.HOUR:
+        return f"the {cap_text(wall.limit)} of an hour"
+    return f"today's cap of {cap_text(wall.limit)}"
 
 
 def never_fits_text(wall: Wall) -> str:
     """For a message with more recipients than any day of its policy allows."""
-    most = cap_text(wall.route.policy.ramp.largest())
+    whose = f" for {wall.provider}" if wall.provider else ""
+    span = "an hour" if wall.kind is WallKind.HOUR else "a day"
     return (
-        f"{wall.wanted} recipients in one message; {wall.route.policy.name} never allows more "
-        f"than {most} a day: split it"
+        f"{wall.wanted} recipients{whose} in one message; {wall.route.policy.name} never allows "
+        f"more than {wall.most_ever} {span}{whose}: split it"
     )

@@ -12,6 +12,7 @@ from relay.settings.document import Document, Path
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
 from relay.settings.problems import Wrong, nearest, shown
+from relay.settings.store_url import EMBEDDED
 from relay.settings.upstream_checks import check_upstreams
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ def check_config(document: Document, findings: Findings, policies: Collection[st
     """Add to `findings` what is wrong between keys; `policies` are the names that exist."""
     checked = _Checked(document, findings)
     _listeners(checked)
+    _store(checked)
     check_upstreams(document, findings)
     _routes(checked, {*policies, EXEMPT.name})
     _domains(checked)
@@ -45,6 +47,16 @@ def check_config(document: Document, findings: Findings, policies: Collection[st
     _usernames(checked)
     _networks(checked)
     _selectors(checked)
+
+
+def _store(checked: _Checked) -> None:
+    for path, store in checked.each("store"):
+        if not isinstance(store, dict) or store.get("url", EMBEDDED) != EMBEDDED:
+            continue
+        if str(store.get("wait_replicas", 0)) != "0":
+            text = "wait_replicas means nothing for the embedded store: it has no replicas"
+            hint = "leave it out, or name a store by its URL"
+            checked.wrong((*path, "wait_replicas"), text, hint)
 
 
 def _parsed(parse: Callable[[str], T], value: Any) -> T | None:

@@ -6,7 +6,7 @@ config lies over it, and a file replaces one of the same name below.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -14,14 +14,16 @@ from typing import Final
 import relay
 from relay.core.policy import EXEMPT, Policy
 from relay.core.ramp import Ramp
-from relay.core.window import CalendarDay
+from relay.core.window import CalendarDay, Rolling24h
 from relay.settings.fields import name as policy_name
 from relay.settings.findings import START, Findings
 from relay.settings.policy_checks import check_policy
-from relay.settings.policy_schema import PolicySection
+from relay.settings.policy_schema import PolicySection, WindowKind
 from relay.settings.problems import Problem, Wrong, shown
 from relay.settings.ramp_reading import read_ramp
 from relay.settings.validation import validate
+from relay.settings.wall_checks import check_walls
+from relay.settings.wall_reading import headroom_ppm, idle, provider_cap, smoothing, weekdays
 from relay.settings.yaml import read_yaml
 
 PROVIDERS_FILE: Final = "providers.yaml"
@@ -29,6 +31,10 @@ PROVIDERS_FILE: Final = "providers.yaml"
 
 _SUFFIX = ".yaml"
 _MOST_FILES = 2000
+_FORMS: Final[dict[WindowKind, type[CalendarDay | Rolling24h]]] = {
+    WindowKind.CALENDAR_DAY: CalendarDay,
+    WindowKind.ROLLING_24H: Rolling24h,
+}
 
 
 @dataclass(slots=True)
@@ -48,11 +54,14 @@ def shipped_policies_dir() -> Path:
     return installed if installed.is_dir() else package.parent / "policies"
 
 
-def read_policies(directories: Sequence[Path]) -> Shelf:
-    """The shipped policies with those of `directories` (that exist) laid over them."""
+def read_policies(directories: Sequence[Path], providers: Collection[str] | None = None) -> Shelf:
+    """The shipped policies with those of `directories` (that exist) laid over them.
+
+    `providers` are the names that policies may use; None where any will do.
+    """
     shelf = Shelf()
     for directory in layers(directories):
-        _read_directory(directory, shelf)
+        _read_directory(directory, shelf, providers)
     return shelf
 
 
@@ -82,14 +91,14 @@ def policy_files(directory: Path) -> list[Path]:
     return found
 
 
-def _read_directory(directory: Path, shelf: Shelf) -> None:
+def _read_directory(directory: Path, shelf: Shelf, providers: Collection[str] | None) -> None:
     try:
         files = policy_files(directory)
     except Wrong as wrong:
         shelf.problems.append(Problem(str(directory), *START, wrong.text))
         return
     for path in files:
-        policy, problems = read_policy(path)
+        policy, problems = read_policy(path, providers)
         shelf.files.append(path)
         shelf.problems.extend(problems)
         shelf.names.add(path.stem)
@@ -97,14 +106,20 @@ def _read_directory(directory: Path, shelf: Shelf) -> None:
             shelf.policies[policy.name] = policy
 
 
-def read_policy(path: Path) -> tuple[Policy | None, list[Problem]]:
-    """The policy in the file `path`; None where there are problems. Never raises."""
+def read_policy(
+    path: Path, providers: Collection[str] | None = None
+) -> tuple[Policy | None, list[Problem]]:
+    """The policy in the file `path`; None where there are problems. Never raises.
+
+    `providers`: see `read_policies`.
+    """
     findings = Findings(str(path))
     _check_name(path, findings)
     document = read_yaml(path, findings)
     section = validate(PolicySection, document, findings) if document else None
     if document:
         check_policy(document, findings)
+        check_walls(document, findings, providers)
     ramp = None
     if document and section and not findings.problems:
         ramp = read_ramp(section.ramp, document, findings)
@@ -128,6 +143,12 @@ def _policy(path: Path, section: PolicySection, ramp: Ramp) -> Policy:
         description=section.description,
         source=section.source,
         ramp=ramp,
-        window=CalendarDay(section.window.timezone, section.window.starts),
+        window=_FORMS[section.window.kind](section.window.timezone, section.window.starts),
         path=str(path),
+        recipients=section.recipients,
+        providers={name: provider_cap(cap) for name, cap in section.providers.items()},
+        headroom_ppm=headroom_ppm(section.headroom),
+        smoothing=smoothing(section.smoothing),
+        days_off=weekdays(section.days_off),
+        idle=idle(section.idle),
     )

@@ -23,10 +23,9 @@ def check_policy(document: Document, findings: Findings) -> None:
             _one_form(path, ramp, document, findings)
             _days_only(path, ramp, document, findings)
             _nothing_after_unlimited(path, ramp, document, findings)
-    _rising(document, findings)
-    for path, tier in list(matches(document.data, ("ramp", "tiers", EACH)))[:-1]:
-        if isinstance(tier, dict) and tier.get("cap") == UNLIMITED:
-            findings.add(document.value_at((*path, "cap")), "only the last tier can be unlimited")
+    for pattern in (("ramp", "tiers"), ("providers", EACH, "tiers")):
+        for path, tiers in matches(document.data, pattern):
+            _tiers(path, tiers, document, findings)
     for name in ("growth", "linear"):
         for path, formula in matches(document.data, ("ramp", name)):
             if isinstance(formula, dict):
@@ -82,16 +81,20 @@ def _formula(path: Path, formula: dict[str, Any], document: Document, findings: 
             )
 
 
-def _rising(document: Document, findings: Findings) -> None:
+def _tiers(path: Path, tiers: Any, document: Document, findings: Findings) -> None:
     before: int | None = None
     advance = next(matches(document.data, ("ramp", "advance")), ((), None))[1]
     is_days = any(advance == each.value for each in Advance if each.counts_days)
-    for path, start in matches(document.data, ("ramp", "tiers", EACH, "from")):
+    for inner, start in matches(tiers, (EACH, "from"), path):
         if not _is_whole(start):
             continue
-        if wrong := _wrong_start(start, before, is_first=path[2] == 0, is_days=is_days):
-            findings.add(document.value_at(path), wrong)
+        is_first = inner[-2] == 0
+        if wrong := _wrong_start(start, before, is_first=is_first, is_days=is_days):
+            findings.add(document.value_at(inner), wrong)
         before = start if before is None else max(before, start)
+    for inner, tier in list(matches(tiers, (EACH,), path))[:-1]:
+        if isinstance(tier, dict) and tier.get("cap") == UNLIMITED:
+            findings.add(document.value_at((*inner, "cap")), "only the last tier can be unlimited")
 
 
 def _wrong_start(start: int, before: int | None, *, is_first: bool, is_days: bool) -> str:

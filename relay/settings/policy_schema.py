@@ -1,12 +1,11 @@
 """The keys of a policy file. Their descriptions are the manual (`manual.py`).
 
-Those of `ramp` are `ramp_schema.py`. What spans several keys (tiers in rising order) is
-`policy_checks.py`.
+Those of `ramp` are `ramp_schema.py`, those of limits inside the cap `wall_schema.py`. What
+spans several keys (tiers in rising order) is `policy_checks.py` and `wall_checks.py`.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import time
 from enum import StrEnum
 from functools import cache
@@ -15,29 +14,33 @@ from zoneinfo import available_timezones
 
 from pydantic import Field
 
+from relay.core.policy import ANY_OTHER, Recipients
+from relay.core.providers import OTHER
 from relay.settings.fields import Kind, Section, Text, choice_text, one_of, parsed
 from relay.settings.problems import Wrong, nearest, shown
 from relay.settings.ramp_schema import RampSection
-
-_STARTS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])\Z", re.ASCII)
+from relay.settings.wall_schema import (
+    Day,
+    HeadroomSection,
+    IdleSection,
+    ProviderCapSection,
+    ProviderKey,
+    Smoothing,
+    TimeOfDay,
+)
 
 
 class WindowKind(StrEnum):
     """The time that a cap is for."""
 
     CALENDAR_DAY = "calendar-day"
+    ROLLING_24H = "rolling-24h"
 
 
 class Excess(StrEnum):
     """What becomes of mail above the cap."""
 
     DEFER = "defer"
-
-
-class Recipients(StrEnum):
-    """How a message to several recipients is counted."""
-
-    WHOLE = "whole"
 
 
 @cache
@@ -60,34 +63,25 @@ def _like(zone: str) -> str:
     return f'did you mean "{exact}"?' if exact else nearest(zone.capitalize(), _zones())
 
 
-def _starts(value: str) -> time:
-    found = _STARTS.match(value)
-    if not found:
-        raise Wrong(f'{shown(value)} is not a time of day, such as "07:00"')
-    return time(int(found[1]), int(found[2]))
-
-
 class WindowSection(Section):
     """The time that a cap is for."""
 
-    kind: Annotated[
-        WindowKind, one_of(WindowKind, "rolling-24h"), Kind(choice_text(WindowKind))
-    ] = Field(WindowKind.CALENDAR_DAY, description="calendar-day: from `starts` to `starts`.")
+    kind: Annotated[WindowKind, one_of(WindowKind), Kind(choice_text(WindowKind))] = Field(
+        WindowKind.CALENDAR_DAY,
+        description="calendar-day: from `starts` to `starts`. rolling-24h: the last 24 hours, "
+        "counted in slices of 15 minutes of which one more is counted than needed, so that no 24 "
+        "hours ever hold more than the cap; the ramp's days are still calendar days.",
+    )
     timezone: Annotated[str, parsed(_zone), Kind("IANA time zone", str)] = Field(
         "UTC", description="Whose days they are. Summer time makes days of 23 and 25 hours."
     )
-    starts: Annotated[
-        time, parsed(_starts), Kind('"HH:MM"', lambda moment: f'"{moment:%H:%M}"')
-    ] = Field(time(0), description="The time of day at which the window opens.")
+    starts: TimeOfDay = Field(time(0), description="The time of day at which the day begins.")
 
 
 class PolicySection(Section):
     """A policy: how one route is warmed."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"hold", "overflow", "split", "providers", "smoothing", "headroom", "idle", "guard"}
-        | {"adaptive", "qualify"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"hold", "overflow", "guard", "adaptive"})
 
     description: Text = Field(description="What the policy does, in a sentence.")
     source: Annotated[str, parsed(str), Kind("text")] = Field(
@@ -104,9 +98,32 @@ class PolicySection(Section):
             "time of the next sends, and the client tries again.",
         )
     )
-    recipients: Annotated[
-        Recipients, one_of(Recipients, "split"), Kind(choice_text(Recipients))
-    ] = Field(
+    recipients: Annotated[Recipients, one_of(Recipients), Kind(choice_text(Recipients))] = Field(
         Recipients.WHOLE,
-        description="whole: a message fits with all of its recipients, or none of it is sent.",
+        description="whole: a message fits with all of its recipients, or none of it is sent. "
+        "split: each recipient is reserved, offered to the upstream and answered at its own RCPT; "
+        "only for clients that are mail servers, because applications lose recipients by it "
+        "without a word.",
+    )
+    providers: dict[ProviderKey, ProviderCapSection] = Field(
+        default_factory=dict,
+        description="The most to each mailbox provider, inside the cap. Names are those of "
+        f"`providers.yaml`, and `{OTHER}` for what is nobody's. `{ANY_OTHER}` is for each provider "
+        "that is not named, on its own; without it those have no limit but the cap.",
+    )
+    smoothing: Smoothing = Field(
+        None,
+        description="How the sends of a window are spread over it. none: they may all go at once.",
+    )
+    headroom: HeadroomSection = Field(
+        default_factory=HeadroomSection,
+        description="What is kept of every cap for a class of mail.",
+    )
+    days_off: list[Day] = Field(
+        default_factory=list,
+        max_length=6,
+        description="Days of the policy's zone on which nothing is sent. Days go on counting.",
+    )
+    idle: IdleSection | None = Field(
+        None, description="What becomes of a route that has not sent for long."
     )

@@ -38,7 +38,7 @@ def read_ramp(section: RampSection, document: Document, findings: Findings) -> R
         return None
     if section.hold_at is not None:
         tiers = clamped(tiers, section.hold_at)
-    return Ramp(section.advance, tiers)
+    return Ramp(section.advance, tiers, section.qualify)
 
 
 def _tiers(section: RampSection, document: Document, findings: Findings) -> tuple[Tier, ...] | None:

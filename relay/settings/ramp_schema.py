@@ -14,14 +14,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field, PlainValidator
 
 from relay.core.growth import MOST_SENDS, MOST_TIERS, Ending
-from relay.core.ramp import Advance, Cap
+from relay.core.ramp import QUALIFY_PPM, Advance, Cap
 from relay.settings.fields import Kind, Section, choice_text, one_of, whole
+from relay.settings.percent import Percent
 from relay.settings.problems import Wrong, nearest, shown
 
 UNLIMITED = Ending.UNLIMITED.value
 _FACTOR = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?\Z", re.ASCII)
 _MOST_FACTOR = 100
-_NOT_YET = ("sending-days", "qualified-days")
 _MOST_DAYS = MOST_TIERS - 1
 
 
@@ -144,16 +144,19 @@ class LinearSection(Section):
 class RampSection(Section):
     """How the daily cap rises: one of `tiers`, `growth` and `linear`."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"qualify", "adaptive"})
+    later: ClassVar[frozenset[str]] = frozenset({"adaptive"})
 
-    advance: Annotated[
-        Advance,
-        one_of(Advance, *_NOT_YET),
-        Kind(choice_text(Advance, *_NOT_YET)),
-    ] = Field(
+    advance: Annotated[Advance, one_of(Advance), Kind(choice_text(Advance))] = Field(
         description="What `from` counts. calendar-days: days since the first send; days without "
-        "mail count too. lifetime-sends: successful sends ever; the tier is fixed when the "
-        "window opens, so that crossing a threshold raises tomorrow's cap."
+        "mail count too. sending-days: earlier days on which something was sent. qualified-days: "
+        "earlier days on which at least `qualify` of the cap was sent. lifetime-sends: successful "
+        "sends ever; the tier is fixed when the window opens, so that crossing a threshold raises "
+        "tomorrow's cap."
+    )
+    qualify: Percent = Field(
+        QUALIFY_PPM,
+        description="How much of its cap a day must send to be a qualified one, rounded up; "
+        "without a cap its first send will do.",
     )
     tiers: list[TierSection] = Field(
         default_factory=list,

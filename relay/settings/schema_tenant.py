@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from relay.core.tenancy import MailClass
+from relay.core.policy import MailClass
 from relay.settings.fields import (
     Domain,
     FilePath,

@@ -37,6 +37,16 @@ def days(route_id: RouteId) -> str:
     return f"{_domain(route_id.domain)}:days:{route_id.upstream}"
 
 
+def sending_days(route_id: RouteId) -> str:
+    """Sorted set: the days (ordinals, which are the scores too) on which the route has sent."""
+    return f"{_domain(route_id.domain)}:sending:{route_id.upstream}"
+
+
+def qualified_days(route_id: RouteId) -> str:
+    """Sorted set: as `sending_days`, the days on which it has sent enough of its cap."""
+    return f"{_domain(route_id.domain)}:qualified:{route_id.upstream}"
+
+
 def message(domain: str, fingerprint: str) -> str:
     """Hash: session → mark of an earlier attempt at one message (rule 3)."""
     return f"{_domain(domain)}:message:{fingerprint}"
@@ -60,6 +70,12 @@ def instance(instance_id: str) -> str:
 def mx(domain: str) -> str:
     """String: where the mail of a recipient's domain goes; expires by itself, has no hash tag."""
     return f"wr1:mx:{domain}"
+
+
+def touch(key: str) -> str:
+    """String: written where `key` lives, so that there is a write to wait for; expires soon."""
+    tag, brace, _ = key.partition("}")
+    return f"{tag}{brace}:touch" if brace else f"wr1:touch:{{{key}}}"
 
 
 def _domain(domain: str) -> str:

@@ -1,13 +1,15 @@
-"""The reference model of `ports.QuotaStore`: a list of charges, and sums over it.
+"""The reference model of `ports.QuotaStore`: what is remembered of routes and of messages.
 
 For tests, which hold the scripts against it: nothing here is cached, shared, expired or
-fast, so that it is plain to see that it is right. All arithmetic is `core.quota`.
+fast, so that it is plain to see that it is right. All arithmetic is `core.quota`; one route's
+charges are `remembered.py`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from relay.core.quota import (
@@ -24,47 +26,10 @@ from relay.core.quota import (
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
-from relay.store.calls import LEFT_MS, TAKEN_MS, reservation_for
-from relay.store.slices import Slice, epoch_ms, from_epoch_ms, slice_at
-
-
-@dataclass(slots=True)
-class _Charge:
-    slice: Slice
-    label: str
-    count: int
-    verdict: Verdict | None = None
-
-
-@dataclass(slots=True)
-class _Opened:
-    lifetime: int
-    restarts: int
-
-
-@dataclass(slots=True)
-class _Route:
-    charges: dict[str, _Charge] = field(default_factory=dict)
-    opened: dict[str, _Opened] = field(default_factory=dict)
-    restarts: int = 0
-    first_day: int | None = None
-    first_at: datetime | None = None
-    lifetime: int = 0
-    graduated_at: datetime | None = None
-    paused_at: datetime | None = None
-    reason: str = ""
-
-    def sum_in(self, window: Window, *verdicts: Verdict | None) -> int:
-        """Recipients charged in `window` that ended in one of `verdicts` (None: in flight)."""
-        charges = [c for c in self.charges.values() if c.verdict in verdicts]
-        return sum(c.count for c in charges if c.slice.overlaps(window))
-
-    def lifetime_open(self, window: Window) -> int:
-        """The lifetime at the window's opening, as of its first charge; 0 after a restart."""
-        opened = self.opened.get(window.label)
-        if opened is None:
-            return max(0, self.lifetime - self.sum_in(window, Verdict.SENT))
-        return opened.lifetime if opened.restarts == self.restarts else 0
+from relay.store.answers import reservation_for
+from relay.store.calls import LEFT_MS, TAKEN_MS
+from relay.store.remembered import RememberedRoute
+from relay.store.slices import epoch_ms, from_epoch_ms
 
 
 @dataclass(slots=True)
@@ -78,32 +43,34 @@ class MemoryStore:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._routes: defaultdict[RouteId, _Route] = defaultdict(_Route)
+        self._routes: defaultdict[RouteId, RememberedRoute] = defaultdict(RememberedRoute)
         self._memory: defaultdict[tuple[str, str], dict[str, _Memory]] = defaultdict(dict)
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
         """See `ports.QuotaStore`."""
-        if not anew and (marks := self._marks(demand)):
+        message = (demand.route.id.domain, demand.fingerprint or "")
+        if not anew and (marks := self._marks(message, demand.now)):
             return Seen(marks)
-        standing = self._standing(demand.route.id, demand.window, demand.now)
-        if wall := wall_before(demand.route, demand.window, standing, demand.count):
+        standing = self._of_demand(demand)
+        wall = wall_before(
+            demand.route, demand.window, standing, demand.count, demand.split, demand.mail_class
+        )
+        if wall:
             return Walled(wall)
-        self._charge(demand)
-        after = self._standing(demand.route.id, demand.window, demand.now)
+        self._routes[demand.route.id].charge(demand)
+        after = replace(self._of_demand(demand), leaving=())
         return Granted(reservation_for(demand), after)
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
         route = self._routes[reservation.route]
         charge = route.charges.get(reservation.id)
-        if charge is None or charge.verdict or charge.label != reservation.window.label:
+        if charge is None or charge.verdict or charge.window != reservation.window:
             return
         charge.verdict = verdict
         left = self._forget(reservation, Mark.LEFT)
         if verdict is Verdict.SENT:
-            route.lifetime += charge.count
-            if route.first_day is None:
-                route.first_day, route.first_at = reservation.window.day, _whole_ms(now)
+            route.count_as_sent(charge, _whole_ms(now))
             mark = Mark.GONE if left else Mark.TAKEN
             self._remember(reservation, mark, epoch_ms(now) + TAKEN_MS)
 
@@ -120,9 +87,15 @@ class MemoryStore:
         """See `ports.QuotaStore`."""
         self._memory[_message(reservation)].pop(reservation.session, None)
 
+    async def attempts(
+        self, route: RouteId, fingerprints: Sequence[str], now: datetime
+    ) -> list[dict[str, Mark]]:
+        """See `ports.QuotaStore`."""
+        return [self._marks((route.domain, name), now) for name in fingerprints]
+
     async def standing(self, route: Route, window: Window) -> Standing:
         """See `ports.QuotaStore`."""
-        return self._standing(route.id, window, self._clock.now())
+        return self._standing(route, window, self._clock.now())
 
     async def standings(self, wanted: list[tuple[Route, Window]]) -> list[Standing]:
         """See `ports.QuotaStore`."""
@@ -153,42 +126,25 @@ class MemoryStore:
 
     async def restart(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""
-        held = self._routes[route]
-        if held.first_day is None and held.graduated_at is None and not held.lifetime:
-            return False
-        held.first_day = held.first_at = held.graduated_at = None
-        held.lifetime = 0
-        held.restarts += 1
-        return True
+        return self._routes[route].restart()
 
-    def _charge(self, demand: Demand) -> None:
-        route, window = self._routes[demand.route.id], demand.window
-        lifetime_open = route.lifetime_open(window)
-        route.opened[window.label] = _Opened(lifetime_open, route.restarts)
-        slice_ = slice_at(demand.now, window)
-        route.charges[demand.reservation] = _Charge(slice_, window.label, demand.count)
-
-    def _standing(self, route_id: RouteId, window: Window, now: datetime) -> Standing:
-        route = self._routes[route_id]
-        sent = route.sum_in(window, Verdict.SENT)
-        unknown = route.sum_in(window, Verdict.UNKNOWN)
-        return Standing(
-            charged=sent + unknown + route.sum_in(window, None),
-            sent=sent,
-            unknown=unknown,
-            first_day=route.first_day,
-            first_at=route.first_at,
-            lifetime=route.lifetime,
-            lifetime_open=route.lifetime_open(window),
-            graduated_at=route.graduated_at,
-            paused_at=route.paused_at,
-            reason=route.reason,
-            unheard=self._unheard(route_id.domain, now),
+    def _of_demand(self, demand: Demand) -> Standing:
+        """The standing with no more providers than the demand's own, as the scripts answer."""
+        found = self._standing(demand.route, demand.window, demand.now)
+        names = {name for name, _ in demand.split}
+        return replace(
+            found,
+            providers={name: t for name, t in found.providers.items() if name in names},
+            leaving=tuple(each for each in found.leaving if each.provider in {None, *names}),
         )
 
-    def _marks(self, demand: Demand) -> dict[str, Mark]:
-        held = self._memory[demand.route.id.domain, demand.fingerprint or ""]
-        live = {s: m for s, m in held.items() if m.expires_ms > epoch_ms(demand.now)}
+    def _standing(self, route: Route, window: Window, now: datetime) -> Standing:
+        unheard = self._unheard(route.id.domain, now)
+        return self._routes[route.id].standing(route.policy, window, now, unheard)
+
+    def _marks(self, message: tuple[str, str], now: datetime) -> dict[str, Mark]:
+        held = self._memory[message]
+        live = {s: m for s, m in held.items() if m.expires_ms > epoch_ms(now)}
         return {session: memory.mark for session, memory in live.items()}
 
     def _unheard(self, domain: str, now: datetime) -> int:

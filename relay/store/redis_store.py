@@ -8,11 +8,12 @@ inside their deadline.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Demand, Granted, Reservation, Seen, Standing, Verdict, Walled
+from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
@@ -53,6 +54,12 @@ class RedisStore:
         """See `ports.QuotaStore`."""
         if reservation.fingerprint is not None:
             await self.line.insist(calls.heard(reservation, reservation.fingerprint))
+
+    async def attempts(
+        self, route: RouteId, fingerprints: Sequence[str], now: datetime
+    ) -> list[dict[str, Mark]]:
+        """See `ports.QuotaStore`. One round trip."""
+        return await self.line.ask_all([calls.attempts(route, f, now) for f in fingerprints])
 
     async def standing(self, route: Route, window: Window) -> Standing:
         """See `ports.QuotaStore`."""

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from relay.core.window import Window
+from relay.core.window import SLICE_S, Window
 
-SLICE_S: Final = 900
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,8 +31,8 @@ class Slice:
         return f"{self.from_s}-{self.to_s}"
 
     def overlaps(self, window: Window) -> bool:
-        """Whether any instant lies in both."""
-        opens, closes = epoch_ms(window.opens_at), epoch_ms(window.closes_at)
+        """Whether the window counts it: any instant lies in both."""
+        opens, closes = epoch_ms(window.opens_at), epoch_ms(window.counted_to)
         return self.to_s * 1000 > opens and self.from_s * 1000 < closes
 
 

@@ -7,18 +7,29 @@ exceptions.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
 
 import structlog
 
-from relay.core.mail import Classified, Client, Envelope, Outgoing, Submission
+from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.quota import Demand, Granted, Reservation, Seen, Verdict, Walled
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory
-from relay.ports import Accepted, Outcome, QuotaStore, Relay, Signer, Upstream
+from relay.ports import (
+    Accepted,
+    Handover,
+    Outcome,
+    QuotaStore,
+    Refusal,
+    Relay,
+    Signer,
+    SplitTransaction,
+    Upstream,
+)
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.story import Story, current
 
@@ -65,25 +76,38 @@ class MeasuredRelay:
 
     async def relay(self, submission: Submission) -> Accepted:
         """See `ports.Relay`."""
+        return await self.telling_of(submission, self._relay.relay(submission))
+
+    async def telling_of(self, submission: Submission, relaying: Awaitable[Accepted]) -> Accepted:
+        """Await `relaying`, and tell what became of `submission`."""
         tenant = submission.client.tenant.name
         story = Story(submission.ref, tenant, submission.envelope)
         story.size_bytes = len(submission.content)
         with self._telling(story):
-            accepted = await self._relay.relay(submission)
+            accepted = await relaying
             story.reply = accepted.reply
-            receipt = accepted.receipt
-            if receipt is not None and receipt.id != submission.ref:
+            if accepted.is_retry:
                 story.outcome = "duplicate"
             return accepted
+
+    def begin(
+        self, client: Client, envelope: Envelope, ref: str, session: str
+    ) -> SplitTransaction | None:
+        """See `ports.Relay`."""
+        split = self._relay.begin(client, envelope, ref, session)
+        return split and MeasuredSplit(split, self, Story(ref, client.tenant.name, envelope))
+
+    def refused(self, story: Story, error: Exception) -> None:
+        """A message, or one of its recipients, was not taken because of `error`."""
+        story.failed(error)
+        self._end(story)
 
     def check_sender(self, client: Client, mail_from: str) -> None:
         """See `ports.Relay`."""
         try:
             self._relay.check_sender(client, mail_from)
         except Exception as error:
-            story = Story("", client.tenant.name, Envelope(mail_from, ()))
-            story.failed(error)
-            self._end(story)
+            self.refused(Story("", client.tenant.name, Envelope(mail_from, ())), error)
             raise
 
     async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:
@@ -91,9 +115,7 @@ class MeasuredRelay:
         try:
             await self._relay.check_quota(client, envelope, ref)
         except Exception as error:
-            story = Story(ref, client.tenant.name, envelope)
-            story.failed(error)
-            self._end(story)
+            self.refused(Story(ref, client.tenant.name, envelope), error)
             raise
 
     @contextmanager
@@ -115,6 +137,30 @@ class MeasuredRelay:
         log.info("message", **story.fields(addresses=self._addresses))
 
 
+class MeasuredSplit:
+    """Wraps `ports.SplitTransaction`: a recipient that is refused is a story of its own."""
+
+    def __init__(self, split: SplitTransaction, relay: MeasuredRelay, story: Story) -> None:
+        self._split = split
+        self._relay = relay
+        self._story = story
+        self.abort = split.abort
+
+    async def recipient(self, recipient: Recipient) -> Reply:
+        """See `ports.SplitTransaction`."""
+        began = perf_counter()
+        try:
+            return await self._split.recipient(recipient)
+        except Exception as error:
+            envelope = replace(self._story.envelope, recipients=(recipient,))
+            self._relay.refused(replace(self._story, envelope=envelope, began=began), error)
+            raise
+
+    async def finish(self, submission: Submission) -> Accepted:
+        """See `ports.SplitTransaction`."""
+        return await self._relay.telling_of(submission, self._split.finish(submission))
+
+
 class MeasuredStore:
     """Wraps `ports.QuotaStore`: times reserve and settle."""
 
@@ -123,6 +169,7 @@ class MeasuredStore:
         self._metrics = metrics
         self.left = store.left
         self.heard = store.heard
+        self.attempts = store.attempts
         self.standing = store.standing
         self.standings = store.standings
         self.pause = store.pause
@@ -177,6 +224,26 @@ class MeasuredUpstream:
         """See `ports.Upstream`."""
         with _stage(self._metrics, "forward"):
             return await self._upstream.deliver(message)
+
+    async def begin(self, envelope: Envelope) -> Handover | Refusal:
+        """See `ports.Upstream`."""
+        begun = await self._upstream.begin(envelope)
+        return begun if isinstance(begun, Refusal) else MeasuredHandover(begun, self._metrics)
+
+
+class MeasuredHandover:
+    """Wraps `ports.Handover`: times the forwarding, not the waiting between recipients."""
+
+    def __init__(self, handover: Handover, metrics: Metrics) -> None:
+        self._handover = handover
+        self._metrics = metrics
+        self.recipient = handover.recipient
+        self.abort = handover.abort
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """See `ports.Handover`."""
+        with _stage(self._metrics, "forward"):
+            return await self._handover.send(message)
 
 
 class Observer:

@@ -22,8 +22,9 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from relay.core.quota import Standing, State, cap_of, remaining, state_of, warmup_day
+from relay.core.quota import Standing, State, Tally, remaining, state_of, warmup_day
 from relay.core.ramp import Cap
+from relay.core.report import Status
 from relay.core.tenancy import Route
 from relay.core.window import Window
 
@@ -67,18 +68,18 @@ class QuotaGauges(Collector):
         yield self._states()
 
     def _quota(self) -> Iterator[Metric]:
-        table: dict[str, tuple[str, Callable[[Cap, Standing], float]]] = {
-            "cap": ("Most sends in the current window", lambda cap, _: _number(cap)),
-            "sent": ("Sends in the current window", lambda _, s: s.sent + s.unknown),
-            "reserved": ("Sends in flight", lambda _, s: s.reserved),
-            "remaining": ("Sends left in the window", lambda cap, s: _number(remaining(cap, s))),
+        table: dict[str, tuple[str, Callable[[_Quota], float]]] = {
+            "cap": ("Most sends in the current window", lambda quota: _number(quota.cap)),
+            "sent": ("Sends in the current window", lambda q: q.counts.sent + q.counts.unknown),
+            "reserved": ("Sends in flight", lambda quota: quota.counts.reserved),
+            "remaining": ("Sends left in the window", lambda quota: _number(quota.remaining)),
         }
+        quotas = [(read, quota) for read in self.readings for quota in _quotas(read)]
         for name, (text, value) in table.items():
             labels = ["domain", "upstream", "provider"]
             family = GaugeMetricFamily(f"relay_quota_{name}", text, labels=labels)
-            for read in self.readings:
-                cap = cap_of(read.route.policy, read.window, read.standing)
-                family.add_metric([*_route(read), WHOLE_ROUTE], value(cap, read.standing))
+            for read, quota in quotas:
+                family.add_metric([*_route(read), quota.provider], value(quota))
             yield family
 
     def _progress(self) -> Iterator[Metric]:
@@ -101,6 +102,27 @@ class QuotaGauges(Collector):
             for state in State:
                 family.add_metric([*_route(read), state.value], float(state is now))
         return family
+
+
+@dataclass(frozen=True, slots=True)
+class _Quota:
+    """What the quota gauges tell of a route, or of a provider of it."""
+
+    provider: str
+    cap: Cap
+    counts: Standing | Tally
+    remaining: Cap
+
+
+def _quotas(read: RouteReading) -> Iterator[_Quota]:
+    status = Status(read.route, "", read.window, read.standing)
+    left = remaining(status.cap, read.standing)
+    yield _Quota(WHOLE_ROUTE, status.cap, read.standing, left)
+    for name in status.providers():
+        if read.route.policy.provider_cap(name) is None:
+            continue  # no wall of its own: the route's numbers would only stand here twice
+        counts, left = read.standing.tally(name), status.provider_remaining(name)
+        yield _Quota(name, status.provider_limit(name), counts, left)
 
 
 def _route(read: RouteReading) -> list[str]:

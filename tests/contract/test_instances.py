@@ -92,7 +92,7 @@ async def test_one_that_ended_in_order_is_dead_at_once(two, raw):
 
 async def test_one_that_comes_back_after_an_outage_is_not_taken_for_dead(two):
     here, there = two
-    here._line._gate.shut()
+    here._line._servers._node.gate.shut()
 
     async def come_back():
         await asyncio.sleep(1.0)

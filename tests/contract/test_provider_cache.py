@@ -13,8 +13,7 @@ import pytest_asyncio
 
 from relay.core.errors import StoreTrouble
 from relay.core.providers import LEAST_TTL_S, STALE_S, MxFinding, MxKind
-from relay.store.line import Line
-from relay.store.pool import Pool
+from relay.store.opening import line_to
 from relay.store.provider_cache import MemoryProviderCache, RedisProviderCache
 from tests.contract.server import bare_server
 
@@ -40,14 +39,14 @@ async def cache(request) -> AsyncIterator[object]:
         yield MemoryProviderCache()
         return
     name = {"valkey": "valkey", "redis": "redis_server"}[request.param]
-    line = Line(Pool(request.getfixturevalue(name).url, 2.0), 2.0)
+    line = line_to(request.getfixturevalue(name).url, 2.0)
     yield RedisProviderCache(line)
     await line.close()
 
 
 @pytest_asyncio.fixture
 async def real(valkey) -> AsyncIterator[RedisProviderCache]:
-    line = Line(Pool(valkey.url, 2.0), 2.0)
+    line = line_to(valkey.url, 2.0)
     yield RedisProviderCache(line)
     await line.close()
 
@@ -146,7 +145,7 @@ async def test_more_hosts_than_are_looked_at_are_cut(real, raw):
 
 async def test_a_store_that_is_dumb_is_trouble_within_its_deadline():
     with bare_server() as server:
-        line = Line(Pool(server.url, 0.3), 0.3)
+        line = line_to(server.url, 0.3)
         cache = RedisProviderCache(line)
         assert await cache.get([fresh_domain()]) == {}
         server.freeze()

@@ -194,6 +194,15 @@ async def test_an_edited_zone_or_start_forgets_nothing_that_its_window_holds(wor
     await world.walled(1)
 
 
+async def test_a_slice_that_straddles_an_edited_boundary_is_counted_whole(world):
+    world.clock.set(datetime(2026, 3, 10, 7, 5, tzinfo=UTC))
+    await world.granted(50)
+    world.follow(policy(starts=time(7, 10)))
+    world.clock.move(minutes=7)
+    assert (await world.standing()).charged == 50
+    await world.walled(1)
+
+
 async def test_an_edit_there_and_back_counts_what_was_sent_in_between(world):
     await world.send(30)
     world.follow(policy(zone="Europe/Berlin"))

@@ -10,24 +10,29 @@ import pytest
 import redis
 
 from relay.core.quota import Reservation, Verdict
-from relay.store import calls, commands, keys
+from relay.store import answers, calls, commands, keys
 from relay.store.commands import script
 from relay.store.slices import epoch_ms
 from tests.contract.world import HandClock, World, fresh_route, policy
 
 HEADS = {
     "layout": ("layout",),
-    "reserve": ("reading", "reserve"),
+    "reserve": calls.RESERVE,
     "settle": ("settle",),
     "left": ("left",),
     "heard": ("heard",),
-    "standing": ("reading", "standing"),
+    "standing": calls.STANDING,
     "pause": ("pause",),
     "resume": ("resume",),
     "graduate": ("graduate",),
     "restart": ("restart",),
 }
 DAY_S = 86_400
+
+
+def numbers(charged=0):
+    """What telling.lua says of a route without a send."""
+    return [charged, 0, 0, None, None, 0, 0, *[None] * 3, *[0] * 5, *[None] * 6]
 
 
 class Scripts:
@@ -43,7 +48,7 @@ class Scripts:
     def reserve(self, sends=1, fingerprint=None, session="i.1", **options):
         demand = self.world.demand(sends, fingerprint, session)
         answer = self.run(calls.reserve(demand, anew=options.get("anew", False)))
-        return answer, calls.reservation_for(demand)
+        return answer, answers.reservation_for(demand)
 
     def settle(self, reservation: Reservation, verdict: Verdict):
         return self.run(calls.settle(reservation, verdict, self.world.clock.now()))
@@ -76,7 +81,7 @@ def test_every_script_has_its_place_in_these_tests():
 
 
 @pytest.mark.parametrize("verb", HEADS)
-@pytest.mark.parametrize("shape", [(0, 0), (0, 2), (3, 0), (1, 5), (9, 9)])
+@pytest.mark.parametrize("shape", [(0, 0), (0, 2), (2, 0), (1, 5), (9, 9)])
 def test_a_script_refuses_a_wrong_number_of_keys_or_arguments(raw, verb, shape):
     many_keys, many_arguments = shape
     words = [f"{{x}}{n}" for n in range(many_keys)] + ["1"] * many_arguments
@@ -92,12 +97,12 @@ def test_reserve_refuses_to_charge_nothing(scripts):
 
 def test_reserve_answers_granted_with_the_numbers_after_it(scripts):
     answer, _ = scripts.reserve(3)
-    assert answer == ["granted", 3, 0, 0, None, None, 0, 0, None, None, None, 0]
+    assert answer == ["granted", [numbers(charged=3), [], []], []]
 
 
 def test_reserve_answers_walled_with_the_numbers_and_writes_nothing(scripts):
     answer, _ = scripts.reserve(51)
-    assert answer == ["walled", 0, 0, 0, None, None, 0, 0, None, None, None, 0]
+    assert answer == ["walled", [numbers(), [], []], []]
     assert scripts.raw.exists(scripts.route_key, scripts.window_key, scripts.slices_key) == 0
 
 
@@ -105,7 +110,7 @@ def test_reserve_answers_seen_with_sessions_and_marks(scripts):
     _, reservation = scripts.reserve(2, "print", "i.1")
     scripts.settle(reservation, Verdict.SENT)
     answer, _ = scripts.reserve(2, "print", "i.2")
-    assert (answer[0], answer[1], answer[12:]) == ("seen", 2, ["i.1", "taken"])
+    assert (answer[0], answer[1][0][0], answer[2]) == ("seen", 2, ["i.1", "taken"])
 
 
 def test_the_window_hash_is_laid_out_as_documented(scripts):
@@ -116,10 +121,15 @@ def test_the_window_hash_is_laid_out_as_documented(scripts):
         "charged": "3",
         "sent": "0",
         "unknown": "0",
+        "transactional": "0",
         "lifetime_open": "0",
         "restarts": "0",
         "cap": "50",
-        f"r:{reservation.id}": f"3:{noon}",
+        "qualifies_from": "25",
+        "progress": "days:0",
+        "pace": "0-0",
+        "paced": "0",
+        f"r:{reservation.id}": f"3:{noon}:0:",
     }
     assert scripts.hash_of(scripts.slices_key) == {f"c:{noon}": "3"}
     assert scripts.hash_of(scripts.route_key) == {"open": scripts.world.window.label}
@@ -208,9 +218,9 @@ def test_a_window_whose_slices_were_pruned_keeps_what_it_counted(scripts):
     scripts.reserve(1)
     scripts.world.clock.move(days=-5)
     answer, _ = scripts.reserve(11)
-    assert answer[:2] == ["walled", 40]
+    assert (answer[0], answer[1][0][0]) == ("walled", 40)
     answer, _ = scripts.reserve(10)
-    assert answer[:2] == ["granted", 50]
+    assert (answer[0], answer[1][0][0]) == ("granted", 50)
 
 
 def test_a_refund_for_a_pruned_slice_leaves_the_others_alone(scripts):
@@ -285,13 +295,13 @@ def test_standing_can_be_run_as_a_read_only_script(scripts):
     now = scripts.world.clock.now()
     command = calls.standing(scripts.world.route, scripts.world.window, now)
     answer = scripts.raw.eval_ro(command.script.text, *command.words[2:])
-    assert answer == [2, 0, 0, None, None, 0, 0, None, None, None, 0]
+    assert answer == [numbers(charged=2), [], []]
 
 
 def test_all_keys_of_a_command_share_the_hash_tag_of_the_domain():
     world = World(None, HandClock(), fresh_route(policy()))
     demand = world.demand(1, "print")
-    held = calls.reservation_for(demand)
+    held = answers.reservation_for(demand)
     now = world.clock.now()
     all_of_them = [
         calls.reserve(demand, anew=False),

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import count
 
-from relay.core.policy import Policy
-from relay.core.quota import Demand, Granted, Reservation, Verdict, Walled
+from relay.core.limits import LimitTier, ProviderCap, Share
+from relay.core.policy import MailClass, Policy
+from relay.core.quota import Demand, Granted, Reservation, Split, Verdict, Walled
 from relay.core.ramp import Advance, Cap, Ramp, Tier
 from relay.core.tenancy import Route, RouteId
-from relay.core.window import CalendarDay
+from relay.core.window import CalendarDay, Rolling24h
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 _numbers = count()
@@ -37,9 +38,23 @@ def policy(
     advance: Advance = Advance.CALENDAR_DAYS,
     zone: str = "UTC",
     starts: time = time(0),
+    rolling: bool = False,
+    qualify_ppm: int = 500_000,
+    **more: object,
 ) -> Policy:
-    ramp = Ramp(advance, tuple(Tier(start, cap) for start, cap in tiers or ((0, 50),)))
-    return Policy("test", "", "", ramp, CalendarDay(zone, starts))
+    """A policy; `more` are its walls, as `Policy` has them."""
+    ramp = Ramp(advance, tuple(Tier(*tier) for tier in tiers or ((0, 50),)), qualify_ppm)
+    window = Rolling24h(zone, starts) if rolling else CalendarDay(zone, starts)
+    return Policy("test", "", "", ramp, window, **more)
+
+
+def share(percent: float) -> ProviderCap:
+    """A provider's share of the cap."""
+    return provider_tiers((0, Share(round(percent * 10_000))))
+
+
+def provider_tiers(*tiers: tuple[int, int | Share | None]) -> ProviderCap:
+    return ProviderCap(tuple(LimitTier(*tier) for tier in tiers))
 
 
 def fresh_route(the_policy: Policy) -> Route:
@@ -64,31 +79,45 @@ class World:
         """The policy is edited."""
         self.route = replace(self.route, policy=the_policy)
 
-    def demand(self, sends: int, fingerprint: str | None = None, session: str = "i.1") -> Demand:
+    def demand(
+        self,
+        sends: int,
+        fingerprint: str | None = None,
+        session: str = "i.1",
+        split: Split = (),
+        mail_class: MailClass = MailClass.MARKETING,
+    ) -> Demand:
         reservation = f"res{next(_numbers)}"
-        now = self.clock.now()
-        return Demand(self.route, self.window, sends, now, reservation, session, fingerprint)
+        now, window = self.clock.now(), self.window
+        names = (reservation, session, fingerprint, split, mail_class)
+        return Demand(self.route, window, sends, now, *names)
 
-    async def reserve(self, sends: int, fingerprint=None, session="i.1", *, anew=False):
-        return await self.store.reserve(self.demand(sends, fingerprint, session), anew=anew)
+    async def reserve(self, sends: int, *words, anew: bool = False, **more):
+        return await self.store.reserve(self.demand(sends, *words, **more), anew=anew)
 
-    async def granted(self, sends: int, fingerprint=None, session="i.1", *, anew=False):
-        found = await self.reserve(sends, fingerprint, session, anew=anew)
+    async def granted(self, sends: int, *words, **more):
+        found = await self.reserve(sends, *words, **more)
         assert isinstance(found, Granted), found
         return found.reservation
 
-    async def walled(self, sends: int):
-        found = await self.reserve(sends)
+    async def walled(self, sends: int, **more):
+        found = await self.reserve(sends, **more)
         assert isinstance(found, Walled), found
         return found.wall
 
     async def settle(self, reservation: Reservation, verdict: Verdict) -> None:
         await self.store.settle(reservation, verdict, self.clock.now())
 
-    async def send(self, sends: int, fingerprint=None, session="i.1") -> Reservation:
-        reservation = await self.granted(sends, fingerprint, session)
+    async def send(self, sends: int, *words, **more) -> Reservation:
+        reservation = await self.granted(sends, *words, **more)
         await self.settle(reservation, Verdict.SENT)
         return reservation
 
     async def standing(self):
         return await self.store.standing(self.route, self.window)
+
+    async def to(self, verb: str, mail_class: MailClass = MailClass.MARKETING, **split: int):
+        """`verb` with a message to so many recipients at each provider."""
+        sends = sum(split.values())
+        words = {"split": tuple(split.items()), "mail_class": mail_class}
+        return await getattr(self, verb)(sends, **words)

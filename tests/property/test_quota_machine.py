@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import count
 from pathlib import Path
@@ -24,17 +24,21 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from relay.core.config import StoreConfig
+from relay.core.pacing import Even, HourlyShare
+from relay.core.policy import ANY_OTHER, Idle, IdleAction, MailClass
 from relay.core.quota import Demand, Granted, Reservation, Seen, Verdict, Walled
 from relay.core.ramp import Advance
 from relay.store import open_store
 from relay.store.memory import MemoryStore
 from tests.contract.server import bare_server
-from tests.contract.world import HandClock, fresh_route, policy
+from tests.contract.world import HandClock, fresh_route, policy, provider_tiers, share
+from tests.property.quota_ledger import Ledger
 
 FURTHEST_BACK = timedelta(hours=24)
 _reservations = count()
@@ -60,66 +64,69 @@ tiers = st.sampled_from(
         [(0, 6), (3, None)],
     ]
 )
-policies = st.builds(
-    lambda tiers_, zone, starts_, advance: policy(
-        *tiers_, zone=zone, starts=starts_, advance=advance
+shares = st.sampled_from([share(10), share(34), share(50), share(100)])
+provider_rules = st.dictionaries(
+    st.sampled_from(["google", "yahoo", ANY_OTHER]),
+    st.one_of(
+        shares,
+        st.sampled_from([provider_tiers((0, 2)), provider_tiers((0, 1), (2, 4), (8, None))]),
     ),
-    tiers,
-    zones,
-    starts,
-    st.sampled_from(Advance),
+    max_size=3,
 )
+headrooms = st.dictionaries(
+    st.sampled_from(MailClass), st.sampled_from([200_000, 340_000, 500_000]), min_size=1
+)
+OVERNIGHT = Even(time(22), time(4), burst=1)
+smoothings = st.sampled_from(
+    [
+        None,
+        HourlyShare(200_000),
+        HourlyShare(333_333),
+        Even(),
+        Even(burst=2),
+        Even(time(8), time(20)),
+        OVERNIGHT,
+    ]
+)
+idles = st.sampled_from([None, Idle(2, IdleAction.RESTART), Idle(3, IdleAction.STEP_BACK)])
+days_off = st.sampled_from([frozenset(), frozenset(), frozenset({5, 6})])
+
+
+def sane(edited):
+    """Sending hours may not go over the end of the window: the settings refuse that."""
+    if edited.smoothing == OVERNIGHT and edited.window.starts not in {time(7), time(7, 10)}:
+        return replace(edited, smoothing=Even())
+    return edited
+
+
+def policy_of(tiers_, zone, starts_, advance, walls):
+    return policy(*tiers_, zone=zone, starts=starts_, advance=advance, **walls)
+
+
+walls = st.fixed_dictionaries(
+    {},
+    optional={
+        "rolling": st.booleans(),
+        "qualify_ppm": st.sampled_from([1, 500_000, 1_000_000]),
+        "providers": provider_rules,
+        "headroom_ppm": headrooms,
+        "smoothing": smoothings,
+        "idle": idles,
+        "days_off": days_off,
+    },
+)
+policies = st.builds(policy_of, tiers, zones, starts, st.sampled_from(Advance), walls)
+splits = st.lists(
+    st.tuples(st.sampled_from(["google", "yahoo", "other"]), st.integers(1, 3)),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda pair: pair[0],
+).map(tuple)
+classes = st.sampled_from(MailClass)
 sends = st.integers(1, 6)
 sessions = st.sampled_from(["a.1", "a.2", "b.1"])
 fingerprints = st.sampled_from([None, "f1", "f2"])
 verdicts = st.sampled_from(Verdict)
-
-
-@dataclass
-class Entry:
-    at: datetime
-    sends: int
-    verdict: Verdict | None = None
-
-
-class Ledger:
-    """Instants and counts: what was really charged, told by nobody but the grants."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
-        self.first_day: int | None = None
-        self.lifetime = 0
-        self.graduated = False
-
-    def settle(self, reservation: Reservation, verdict: Verdict) -> None:
-        entry = self.entries[reservation.id]
-        if entry.verdict is None:
-            entry.verdict = verdict
-            if verdict is Verdict.SENT:
-                self.lifetime += entry.sends
-                self.first_day = self.first_day or reservation.window.day
-
-    def restart(self) -> None:
-        self.first_day, self.lifetime, self.graduated = None, 0, False
-
-    def check(self, demand: Demand) -> None:
-        """Rule 1 at the instant of a grant."""
-        cap = self.most(demand)
-        window = demand.window
-        inside = [e for e in self.entries.values() if window.opens_at <= e.at < window.closes_at]
-        used = sum(e.sends for e in inside if e.verdict is not Verdict.REFUND)
-        assert cap is None or used <= cap, f"{used} of {cap} in {window.label}"
-
-    def most(self, demand: Demand) -> int | None:
-        """The cap; for a lifetime ramp the largest that any part of the lifetime allows."""
-        ramp = demand.route.policy.ramp
-        if self.graduated:
-            return None
-        if ramp.advance is Advance.CALENDAR_DAYS:
-            days = max(0, demand.window.day - (self.first_day or demand.window.day))
-            return [tier.cap for tier in ramp.tiers if tier.start <= days][-1]
-        caps = [tier.cap for tier in ramp.tiers if tier.start <= self.lifetime]
-        return None if None in caps else max(caps)
 
 
 class QuotaMachine(RuleBasedStateMachine):
@@ -136,7 +143,7 @@ class QuotaMachine(RuleBasedStateMachine):
         self.clock.set(start)
         self.latest = start
         self.model = MemoryStore(self.clock)
-        self.route = self.before_edit = fresh_route(first)
+        self.route = self.before_edit = fresh_route(sane(first))
         self.ledger = Ledger()
 
     def both(self, verb, *arguments, **options):
@@ -146,11 +153,29 @@ class QuotaMachine(RuleBasedStateMachine):
         assert answer == expected
         return answer
 
-    def demand(self, sends_, fingerprint, session) -> Demand:
+    def demand(self, split, mail_class, fingerprint, session) -> Demand:
         now = self.clock.now()
         window = self.route.policy.window.at(now)
-        name = f"m{next(_reservations)}"
-        return Demand(self.route, window, sends_, now, name, session, fingerprint)
+        name, count_ = f"m{next(_reservations)}", sum(sends_ for _, sends_ in split)
+        words = (name, session, fingerprint, split, mail_class)
+        return Demand(self.route, window, count_, now, *words)
+
+    @rule(
+        target=reservations,
+        split=splits,
+        mail_class=classes,
+        fingerprint=fingerprints,
+        session=sessions,
+        anew=st.booleans(),
+    )
+    def reserve_for_providers(self, split, mail_class, fingerprint, session, anew):
+        demand = self.demand(split, mail_class, fingerprint, session)
+        found = self.both("reserve", demand, anew=anew)
+        assert isinstance(found, Granted | Walled | Seen)
+        if not isinstance(found, Granted):
+            return multiple()
+        self.ledger.grant(demand)
+        return found.reservation
 
     @rule(
         target=reservations,
@@ -160,14 +185,13 @@ class QuotaMachine(RuleBasedStateMachine):
         anew=st.booleans(),
     )
     def reserve(self, sends_, fingerprint, session, anew):
-        demand = self.demand(sends_, fingerprint, session)
-        found = self.both("reserve", demand, anew=anew)
-        assert isinstance(found, Granted | Walled | Seen)
-        if not isinstance(found, Granted):
-            return multiple()
-        self.ledger.entries[demand.reservation] = Entry(demand.now, sends_)
-        self.ledger.check(demand)
-        return found.reservation
+        split = (("other", sends_),)
+        return self.reserve_for_providers(split, MailClass.MARKETING, fingerprint, session, anew)
+
+    @rule(split=splits, mail_class=classes, times=st.integers(2, 6))
+    def fill_up(self, split, mail_class, times):
+        for _ in range(times):
+            self.reserve_for_providers(split, mail_class, None, "a.1", anew=True)
 
     @rule(sends_=sends)
     def reserve_and_lose_the_answer(self, sends_):
@@ -231,12 +255,16 @@ class QuotaMachine(RuleBasedStateMachine):
 
     @rule(edited=policies)
     def the_policy_is_edited(self, edited):
-        self.before_edit, self.route = self.route, replace(self.route, policy=edited)
+        self.before_edit, self.route = self.route, replace(self.route, policy=sane(edited))
 
     @rule(edited=policies)
     def only_the_window_is_edited(self, edited):
         kept = replace(self.route.policy, window=edited.window)
         self.the_policy_is_edited(kept)
+
+    @rule(edited=policies)
+    def all_but_the_ramp_is_edited(self, edited):
+        self.the_policy_is_edited(replace(edited, ramp=self.route.policy.ramp))
 
     @rule()
     def the_edit_is_undone(self):
@@ -253,12 +281,29 @@ class QuotaMachine(RuleBasedStateMachine):
         if isinstance(reservation, Reservation):
             self.settle_perhaps_again(reservation, Verdict.SENT)
 
-    @rule(on=st.booleans())
-    def pause_or_resume(self, on):
-        if on:
-            self.both("pause", self.route.id, "because", self.clock.now())
-        else:
-            self.both("resume", self.route.id)
+    @rule(split=splits)
+    def a_pause(self, split):
+        self.both("pause", self.route.id, "because", self.clock.now())
+        self.reserve_for_providers(split, MailClass.MARKETING, None, "a.1", anew=True)
+        self.both("resume", self.route.id)
+
+    @rule(split=splits, mail_class=classes, days=st.integers(1, 4))
+    def days_of_sending(self, split, mail_class, days):
+        for _ in range(days):
+            reserved = [
+                self.reserve_for_providers(split, mail_class, None, "a.1", anew=True)
+                for _ in range(2)
+            ]
+            self.count_as_sent(reserved[0])
+            self.count_as_sent(reserved[1])
+            self.time_passes(24 * 3600)
+
+    @precondition(lambda self: self.route.policy.idle is not None)
+    @rule(more=st.integers(0, 1))
+    def the_route_is_idle_for_long(self, more):
+        self.days_of_sending((("google", 1), ("other", 1)), MailClass.TRANSACTIONAL, 1)
+        self.time_passes((self.route.policy.idle.after_days + more) * 24 * 3600)
+        self.reserve(1, None, "a.1", anew=True)
 
     @rule()
     def graduate(self):
@@ -276,6 +321,11 @@ class QuotaMachine(RuleBasedStateMachine):
         standing = self.both("standing", self.route, window)
         assert standing.reserved >= 0
         assert min(standing.charged, standing.sent, standing.unknown, standing.lifetime_open) >= 0
+        by_provider = standing.providers.values()
+        assert sum(tally.charged for tally in by_provider) == standing.charged
+        assert sum(tally.sent for tally in by_provider) == standing.sent
+        assert sum(tally.unknown for tally in by_provider) == standing.unknown
+        assert sum(tally.transactional for tally in by_provider) == standing.transactional
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +345,7 @@ def test_the_store_and_the_model_agree_and_never_pass_the_cap(machine):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=120,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

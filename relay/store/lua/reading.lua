@@ -1,63 +1,107 @@
 -- reading: what is so of a route in a window. No verb of its own: this text is put in front
 -- of reserve.lua and standing.lua, so that both see the same numbers.
 --
--- KEYS    1 route  2 window  3 slices  4 unheard
--- ARGV    1 now (epoch ms)  2 window label  3 opens (epoch ms)  4 closes (epoch ms)
+-- KEYS    1 route  2 window  3 slices  4 unheard  5 sending days  6 qualified days
+-- ARGV    1 now (epoch ms)  2 window label  3 opens (epoch ms)  4 counted to (epoch ms)
+--         5 day (ordinal of the window)  6 paced since  7 paced until (epoch ms; 0: not paced)
+--         8 slides (1: a rolling window)
 -- Returns (from standing_of) a table, and whether the window's counters are in step.
 --
--- A window hash caches the sums of the slices inside it. The cache is good while the route's
--- field `open` names the window; otherwise (first touch, or after an edit of the zone) the
--- slices decide. Slices already deleted (`pruned`, epoch ms) cannot: then the higher wins.
+-- Counts are kept by pool: '' is the route, any other name a provider of it. A window hash
+-- caches the sums of the slices inside it. The cache is good while the route's field `open`
+-- names the window; otherwise (first touch, or after an edit of the zone) the slices decide.
+-- Slices already deleted (`pruned`, epoch ms) cannot: then the higher wins. In the same way
+-- `paced` caches the slices of the span that its field `pace` names.
 --
 -- Example: 40 charged in slice 900-1800, and no window hash: charged 40 for opens=0.
 
-local now, label = tonumber(ARGV[1]), ARGV[2]
+local now, label, day = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[5])
 local opens, closes = tonumber(ARGV[3]), tonumber(ARGV[4])
+local pace, since, till = ARGV[6] .. '-' .. ARGV[7], tonumber(ARGV[6]), tonumber(ARGV[7])
+local KINDS = { c = 'charged', s = 'sent', u = 'unknown', t = 'transactional' }
+local ROUTE = { 'open', 'pruned', 'restarts', 'lifetime', 'first_day', 'first_at',
+  'graduated_at', 'paused_at', 'reason', 'last_day', 'last_days', 'last_sends', 'base_days',
+  'base_sends', 'idled' }
 
+local function window_field(kind, pool)
+  return pool == '' and KINDS[kind] or KINDS[kind] .. ':' .. pool
+end
+
+local function hash_of(key, names)
+  local found, values = {}, redis.call('HMGET', key, unpack(names))
+  for i, name in ipairs(names) do found[name] = values[i] end
+  return found
+end
+
+local tallied
 local function tally()
-  local sums, flat = { c = 0, s = 0, u = 0 }, redis.call('HGETALL', KEYS[3])
+  if tallied then return tallied end
+  tallied = { pools = { [''] = { c = 0, s = 0, u = 0, t = 0 } }, paced = 0, leaving = {} }
+  local pools, leaving, flat = tallied.pools, tallied.leaving, redis.call('HGETALL', KEYS[3])
   for i = 1, #flat, 2 do
-    local kind, from, to = string.match(flat[i], '^(%l):(%d+)-(%d+)$')
-    if tonumber(to) * 1000 > opens and tonumber(from) * 1000 < closes then
-      sums[kind] = sums[kind] + tonumber(flat[i + 1])
+    local kind, from, to, pool = string.match(flat[i], '^(%l):(%d+)-(%d+):?(.*)$')
+    local count, from_ms, to_ms = tonumber(flat[i + 1]), from * 1000, to * 1000
+    if to_ms > opens and from_ms < closes then
+      pools[pool] = pools[pool] or { c = 0, s = 0, u = 0, t = 0 }
+      pools[pool][kind] = pools[pool][kind] + count
+      if kind == 'c' and count > 0 then leaving[#leaving + 1] = { tonumber(to), pool, count } end
+    end
+    if kind == 'c' and pool == '' and to_ms > since and from_ms < till then
+      tallied.paced = tallied.paced + count
     end
   end
-  return sums
+  return tallied
 end
 
--- The lifetime when the window opened: fixed at its first touch, 0 after a restart inside it.
-local function lifetime_open(route, window, standing)
-  if not window[4] then return math.max(0, standing.lifetime - standing.sent) end
-  if window[5] ~= standing.restarts then return 0 end
-  return tonumber(window[4])
+-- The window's hash, and its counts by pool: those of `names`, or of all of them.
+local function window_of(names)
+  local hash, pools = {}, { [''] = {} }
+  if names then
+    local fields = { 'lifetime_open', 'restarts', 'pace', 'paced' }
+    for i = 0, #names do
+      pools[names[i] or ''] = {}
+      for kind in pairs(KINDS) do fields[#fields + 1] = window_field(kind, names[i] or '') end
+    end
+    hash = hash_of(KEYS[2], fields)
+  else
+    local flat = redis.call('HGETALL', KEYS[2])
+    for i = 1, #flat, 2 do
+      hash[flat[i]] = flat[i + 1]
+      local pool = string.match(flat[i], '^charged:(.+)$')
+      if pool then pools[pool] = {} end
+    end
+  end
+  for pool, counts in pairs(pools) do
+    for kind in pairs(KINDS) do counts[kind] = tonumber(hash[window_field(kind, pool)] or 0) end
+  end
+  return hash, pools
 end
 
-local function standing_of()
-  local route = redis.call('HMGET', KEYS[1], 'open', 'pruned', 'restarts', 'lifetime',
-    'first_day', 'first_at', 'graduated_at', 'paused_at', 'reason')
-  local window = redis.call('HMGET', KEYS[2], 'charged', 'sent', 'unknown', 'lifetime_open',
-    'restarts')
-  local standing = {
-    charged = tonumber(window[1] or 0), sent = tonumber(window[2] or 0),
-    unknown = tonumber(window[3] or 0), lifetime = tonumber(route[4] or 0),
-    restarts = route[3] or '0', first_day = route[5], first_at = route[6],
-    graduated_at = route[7], paused_at = route[8], reason = route[9],
-  }
-  local in_step = window[1] and route[1] == label
+local function standing_of(names)
+  local standing, window = hash_of(KEYS[1], ROUTE)
+  window, standing.pools = window_of(names)
+  local in_step = window.charged and standing.open == label
   if not in_step then
-    local sums = tally()
-    local incomplete = tonumber(route[2] or 0) > opens
-    if not (incomplete and standing.charged > sums.c) then
-      standing.charged, standing.sent, standing.unknown = sums.c, sums.s, sums.u
+    local sums, held = tally().pools, standing.pools
+    local incomplete = tonumber(standing.pruned or 0) > opens
+    if not (incomplete and held[''].c > sums[''].c) then
+      for pool in pairs(held) do sums[pool] = sums[pool] or { c = 0, s = 0, u = 0, t = 0 } end
+      standing.pools = sums
     end
   end
-  standing.lifetime_open = lifetime_open(route, window, standing)
+  standing.lifetime, standing.restarts = tonumber(standing.lifetime or 0), standing.restarts or '0'
+  -- The lifetime when the window opened: fixed at its first touch, 0 after a restart inside it.
+  if not window.lifetime_open then
+    standing.lifetime_open = math.max(0, standing.lifetime - standing.pools[''].s)
+  else
+    standing.lifetime_open = window.restarts == standing.restarts and tonumber(window.lifetime_open) or 0
+  end
+  if since == opens and till == closes then standing.paced = standing.pools[''].c
+  elseif till == 0 then standing.paced = 0
+  elseif in_step and window.pace == pace then standing.paced = tonumber(window.paced)
+  else standing.paced = tally().paced end
   standing.unheard = redis.call('ZCOUNT', KEYS[4], '(' .. ARGV[1], '+inf')
+  standing.sending = redis.call('ZCOUNT', KEYS[5], '-inf', '(' .. ARGV[5])
+  standing.qualified = redis.call('ZCOUNT', KEYS[6], '-inf', '(' .. ARGV[5])
   return standing, in_step
-end
-
-local function numbers(standing)
-  return { standing.charged, standing.sent, standing.unknown, standing.first_day,
-    standing.first_at, standing.lifetime, standing.lifetime_open, standing.graduated_at,
-    standing.paused_at, standing.reason, standing.unheard }
 end

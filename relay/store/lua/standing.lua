@@ -1,14 +1,12 @@
 -- standing: a route as it stands in a window. Reads only.
--- (`reading.lua` is put in front of this text.)
+-- (`reading.lua` and `telling.lua` are put in front of this text.)
 --
--- KEYS    1 route  2 window  3 slices  4 unheard
--- ARGV    1 now (epoch ms)  2 window label  3 opens (epoch ms)  4 closes (epoch ms)
--- Returns {charged, sent, unknown, first_day, first_at, lifetime, lifetime_open,
---          graduated_at, paused_at, reason, unheard}; days are ordinals, times epoch ms as
---          strings, nil where unset
+-- KEYS    those of reading.lua
+-- ARGV    those of reading.lua
+-- Returns what telling.lua says, of all providers
 -- Repeat  freely
 --
--- Example: a route never seen: {0, 0, 0, nil, nil, 0, 0, nil, nil, nil, 0}
+-- Example: a route never seen: {{0, 0, 0, nil, nil, 0, 0, nil, ...}, {}, {}}
 
-assert(#KEYS == 4 and #ARGV == 4, 'standing: 4 keys and 4 arguments')
-return numbers((standing_of()))
+assert(#KEYS == 6 and #ARGV == 8, 'standing: 6 keys and 8 arguments')
+return told(standing_of(), nil, true)

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from relay.core.classify import check_reverse_path, classify, fingerprint_of
+from relay.core.classify import (
+    check_reverse_path,
+    classify,
+    fingerprint_of,
+    recipient_fingerprints,
+)
 from relay.core.errors import BadMessage, BadSender, MailLoop, NotPermitted
 from relay.core.mail import Envelope, Recipient
 from relay.core.tenancy import MailClass
@@ -168,6 +173,18 @@ def test_content_that_looks_like_one_more_recipient_changes_the_fingerprint():
     contents = [b"x", b"b" + b"x", b"b" + eight[2] + b"x", eight[1] + b"bx"]
     prints = [fingerprint_of(route, one, content) for content in contents]
     assert len({*prints, fingerprint_of(route, two, b"x")}) == len(contents) + 1
+
+
+def test_each_recipient_has_a_fingerprint_that_does_not_depend_on_the_others():
+    both = recipient_fingerprints(classified(recipients=("a@x.example", "b@x.example")))
+    (alone,) = recipient_fingerprints(classified(recipients=("b@x.example",)))
+    assert (len(set(both)), both[1]) == (2, alone)
+    other = classified(ORDINARY + b"more", recipients=("b@x.example",))
+    assert recipient_fingerprints(other) != (alone,)
+
+
+def test_without_a_message_id_no_recipient_has_a_fingerprint():
+    assert recipient_fingerprints(classified(f"From: jo@{DOMAIN}\r\n\r\nhi\r\n".encode())) == ()
 
 
 def test_8_bit_content_needs_8bitmime_wherever_it_is():

@@ -14,7 +14,6 @@ from relay.core.quota import (
     Wall,
     WallKind,
     cap_of,
-    fits_on,
     remaining,
     state_of,
     wall_before,
@@ -116,8 +115,8 @@ def test_a_wall_stands_exactly_where_the_cap_would_be_passed(day, charged, wante
 
 def test_the_day_of_the_end_and_of_a_fit():
     assert warmed_on(CALENDAR, window(3), warming()) == date(2026, 3, 14)
-    assert fits_on(CALENDAR, window(1), warming(), 150) == date(2026, 3, 3)
-    assert fits_on(LIFETIME, window(1), warming(), 150) is None
+    assert wall_before(route(), window(1), warming(), 150).fits_on == date(2026, 3, 3)
+    assert wall_before(route(LIFETIME), window(1), warming(), 150).fits_on is None
 
 
 def test_the_reply_of_the_design_to_the_letter():

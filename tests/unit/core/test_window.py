@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.window import CalendarDay
+from relay.core.window import SLICE_S, CalendarDay, Rolling24h, leaves_at
 
 ZONES = [
     "UTC",
@@ -84,3 +84,29 @@ def test_windows_tile_time(zone, starts, now):
     assert following.opens_at == window.closes_at
     assert following.day > window.day
     assert kind.at(window.opens_at) == window
+
+
+SLICE = timedelta(seconds=SLICE_S)
+
+
+def test_a_rolling_window_reaches_a_day_and_a_slice_back_from_its_slice():
+    window = Rolling24h().at(datetime(2026, 3, 4, 12, 14, 59, tzinfo=UTC))
+    assert window.opens_at == datetime(2026, 3, 3, 11, 45, tzinfo=UTC)
+    assert window.closes_at == datetime(2026, 3, 4, 12, 15, tzinfo=UTC)
+    assert window.label == "2026-03-04T12:00Z/rolling-24h"
+    assert window.slides
+
+
+def test_the_day_of_a_rolling_window_is_one_of_its_zone():
+    now = datetime(2026, 3, 4, 18, 30, tzinfo=UTC)
+    assert Rolling24h("Asia/Kathmandu").at(now).date == date(2026, 3, 5)
+    assert Rolling24h("UTC", time(19)).at(now).date == date(2026, 3, 3)
+
+
+@given(st.datetimes(datetime(2015, 1, 1), datetime(2035, 1, 1)), st.integers(1, 900))
+def test_a_slice_leaves_with_the_first_window_that_opens_at_its_end(naive, seconds):
+    slice_ends = naive.replace(microsecond=0, tzinfo=UTC)
+    leaves = leaves_at(slice_ends)
+    assert Rolling24h().at(leaves).opens_at >= slice_ends
+    assert Rolling24h().at(leaves - timedelta(seconds=seconds)).opens_at < slice_ends
+    assert timedelta(hours=24) + SLICE <= leaves - slice_ends < timedelta(hours=24) + 2 * SLICE

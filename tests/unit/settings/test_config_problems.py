@@ -66,8 +66,33 @@ SINGLE = [
     ),
     (
         "store: embedded",
-        "store: «redis+cluster://x:1",
-        "url: redis+cluster:// is not built yet in this version (use redis:// or rediss://)",
+        "store: «redis+cluster://x:1/3",
+        "url: names a database, and a cluster has none (such as redis+cluster://user:password@10.0.0.1:6379,10.0.0.2:6379)",
+    ),
+    (
+        "store: embedded",
+        "store: «rediss+sentinel://:p@x:1,y",
+        "url: needs the name of the master at its end (such as redis+sentinel://user:password@10.0.0.1:26379,10.0.0.2:26379/mymaster)",
+    ),
+    (
+        "store: embedded",
+        "store: «redis+cluster://x:1,,y",
+        "url: is not a URL, such as redis+cluster://user:password@10.0.0.1:6379,10.0.0.2:6379 (in the password, write / as %2F, @ as %40, # as %23 and ? as %3F)",
+    ),
+    (
+        "store: embedded",
+        "store: «redis+clutser://x:1",
+        'url: is neither embedded nor a URL, such as redis://127.0.0.1:6379/0 (did you mean "redis+cluster"?)',
+    ),
+    (
+        "store: embedded",
+        "store: {wait_replicas: «1}",
+        "wait_replicas means nothing for the embedded store: it has no replicas (leave it out, or name a store by its URL)",
+    ),
+    (
+        "store: embedded",
+        "store: {url: 'redis://x', wait_replicas: «11}",
+        "wait_replicas: 11 is not between 0 and 10",
     ),
     (
         "store: embedded",

@@ -12,44 +12,34 @@ SINGLE = [
     ("excess: defer", "«exces: defer", 'unknown key "exces" (did you mean "excess"?)'),
     ("excess: defer", "excess: «hold", f'excess: "hold" {NOT_YET} (use defer)'),
     ("excess: defer", "excess: «overflow", f'excess: "overflow" {NOT_YET} (use defer)'),
-    ("excess: defer", "recipients: «split", f'recipients: "split" {NOT_YET} (use whole)'),
+    (
+        "excess: defer",
+        "recipients: «splits",
+        'recipients: "splits" is not whole or split (did you mean "split"?)',
+    ),
     *[
         ("excess: defer", f"«{key}: {{}}", f'"{key}" {NOT_YET} (leave it out)')
         for key in (
             "hold",
             "overflow",
-            "split",
-            "providers",
-            "smoothing",
-            "headroom",
-            "idle",
             "guard",
+            "adaptive",
         )
     ],
     (
         "advance: calendar-days",
-        "advance: «sending-days",
-        f'advance: "sending-days" {NOT_YET} (use calendar-days or lifetime-sends)',
-    ),
-    (
-        "advance: calendar-days",
-        "advance: «qualified-days",
-        f'advance: "qualified-days" {NOT_YET} (use calendar-days or lifetime-sends)',
-    ),
-    (
-        "advance: calendar-days",
         "advance: «calender-days",
-        'advance: "calender-days" is not calendar-days or lifetime-sends (did you mean "calendar-days"?)',
+        'advance: "calender-days" is not calendar-days, sending-days, qualified-days or lifetime-sends (did you mean "calendar-days"?)',
     ),
     (
         "advance: calendar-days",
-        "«qualify: 50%\n  advance: calendar-days",
-        f'"qualify" {NOT_YET} (leave it out)',
+        "qualify: «0%\n  advance: calendar-days",
+        'qualify: "0%" is not a percentage above 0 and up to 100%, such as 12.5%',
     ),
     (
         "kind: calendar-day,",
-        "kind: «rolling-24h,",
-        f'kind: "rolling-24h" {NOT_YET} (use calendar-day)',
+        "kind: «rolling-24,",
+        'kind: "rolling-24" is not calendar-day or rolling-24h (did you mean "rolling-24h"?)',
     ),
     (
         "timezone: UTC",

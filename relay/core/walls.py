@@ -1,0 +1,209 @@
+"""Walls: which limit stopped a message, and when it opens.
+
+The limits are `bounds.py`; what a client is told of a wall is `wording.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+
+from relay.core.bounds import Bound, Split, WallKind, bounds_on
+from relay.core.limits import part_of
+from relay.core.pacing import HourlyShare, Pace, first_open, pace_at
+from relay.core.policy import MailClass, Policy
+from relay.core.ramp import Cap
+from relay.core.standing import Standing, cap_of, progress, reached_on
+from relay.core.tenancy import Route
+from relay.core.window import Window
+
+MOST_SPREAD: Final = timedelta(minutes=10)
+"""How far apart the retries are of what one wall stopped."""
+
+_EVEN_SPREAD: Final = 10
+"""Where the cap opens bit by bit it is this part of the day instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """The wall that a message hit: all that a reply, a page or a metric says of it.
+
+    `wanted` is what the message asked of it. `bound` is None where the wall is no number: a
+    pause, a day off.
+    """
+
+    kind: WallKind
+    route: Route
+    window: Window
+    standing: Standing
+    wanted: int
+    bound: Bound | None = None
+
+    @property
+    def provider(self) -> str | None:
+        """The provider whose wall it is."""
+        return None if self.bound is None else self.bound.provider
+
+    @property
+    def used(self) -> int:
+        """How many sends it has let through."""
+        return self.standing.charged if self.bound is None else self.bound.used
+
+    @property
+    def limit(self) -> Cap:
+        """The most that it lets through by now."""
+        if self.bound is None:
+            return cap_of(self.route.policy, self.window, self.standing)
+        return self.bound.limit
+
+    @property
+    def pace(self) -> Pace | None:
+        """The policy's smoothing at the instant of the standing."""
+        policy = self.route.policy
+        return pace_at(policy.smoothing, policy.window, self.window, self.standing.at)
+
+    @property
+    def opens_at(self) -> datetime | None:
+        """When the wall opens; None while a route is paused."""
+        after = next_opening(self.route.policy, self.window)
+        if self.kind is WallKind.PAUSED:
+            return None
+        if self.bound is None or self.is_too_wide:
+            return after
+        if self.kind is WallKind.HOUR:
+            return self._pace_reaches(after)
+        return self._enough_leaves() if self.window.slides else after
+
+    def _pace_reaches(self, after: datetime) -> datetime:
+        cap, pace = cap_of(self.route.policy, self.window, self.standing), self.pace
+        if cap is None or pace is None:
+            return after
+        opens = pace.reaches(self.used + self.wanted, cap)
+        ends_first = opens >= self.window.closes_at and not self.window.slides
+        return max(opens, after) if ends_first else opens
+
+    def _enough_leaves(self) -> datetime:
+        """When so much has left a rolling window that the message fits."""
+        missing = self.used + self.wanted - (self.limit or 0)
+        for leaving in self.standing.leaving:
+            missing -= leaving.count if leaving.provider == self.provider else 0
+            if missing <= 0:
+                return leaving.at
+        return self.window.closes_at
+
+    def retry_at(self, seed: str) -> datetime | None:
+        """`opens_at` and a while more, drawn from `seed`, so that not all return at once."""
+        opens, spread = self.opens_at, MOST_SPREAD
+        if opens is None:
+            return None
+        if self.kind is WallKind.HOUR and self.pace is not None and self.pace.line is not None:
+            spread = (self.pace.until - self.pace.since) / _EVEN_SPREAD
+        drawn = int.from_bytes(blake2b(seed.encode(), digest_size=4).digest(), "big")
+        return opens + timedelta(seconds=drawn * int(spread.total_seconds()) >> 32)
+
+    @property
+    def is_too_wide(self) -> bool:
+        """Whether the message alone is more than the wall lets through all of today."""
+        cap = cap_of(self.route.policy, self.window, self.standing)
+        at = progress(self.route.policy, self.window, self.standing)
+        return self.bound is not None and not self._admits(at, cap)
+
+    @property
+    def never_fits(self) -> bool:
+        """Whether the message alone is more than the policy will ever let through."""
+        ramp = self.route.policy.ramp
+        stages = [(start, ramp.tier_at(start).cap) for start in self._thresholds()]
+        return self.is_too_wide and not any(self._admits(*stage) for stage in stages)
+
+    @property
+    def most_ever(self) -> int:
+        """The most at once that it will ever let through; meant for what never fits."""
+        ramp = self.route.policy.ramp
+        limits = [self._most(start, ramp.tier_at(start).cap) for start in self._thresholds()]
+        return max((limit for limit in limits if limit is not None), default=0)
+
+    @property
+    def fits_from(self) -> int | None:
+        """The threshold ahead from which a message that is too wide fits; None if none."""
+        policy = self.route.policy
+        at = progress(policy, self.window, self.standing)
+        ahead = [start for start in self._thresholds() if start > at]
+        admitting = (s for s in ahead if self._admits(s, policy.ramp.tier_at(s).cap))
+        return next(admitting, None)
+
+    @property
+    def fits_on(self) -> date | None:
+        """The day of `fits_from`, or the first working one after it; None if not days decide."""
+        if self.fits_from is None:
+            return None
+        policy = self.route.policy
+        day = reached_on(policy, self.window, self.standing, self.fits_from)
+        return None if day is None else _working(policy, day)
+
+    def _thresholds(self) -> list[int]:
+        policy = self.route.policy
+        starts = {tier.start for tier in policy.ramp.tiers}
+        rule = policy.provider_cap(self.provider) if self.provider else None
+        return sorted(starts | ({tier.start for tier in rule.tiers} if rule else set()))
+
+    def _admits(self, at: int, cap: Cap) -> bool:
+        most = self._most(at, cap)
+        return most is None or self.wanted <= most
+
+    def _most(self, at: int, cap: Cap) -> Cap:
+        """What the wall lets through in a whole window, where the ramp is `at` and has `cap`."""
+        policy = self.route.policy
+        rule = policy.provider_cap(self.provider) if self.provider else None
+        most = cap if rule is None else _lower(rule.at(at, cap), cap)
+        if most is None or self.bound is None:
+            return most
+        if self.bound.kept_for is not None:
+            return most - part_of(most, policy.headroom_ppm[self.bound.kept_for])
+        if self.kind is WallKind.HOUR and isinstance(policy.smoothing, HourlyShare) and self.pace:
+            return self.pace.open_of(most)
+        return most
+
+
+def _lower(one: Cap, other: Cap) -> Cap:
+    return min((cap for cap in (one, other) if cap is not None), default=None)
+
+
+def _working(policy: Policy, day: date) -> date:
+    """`day`, or the first one after it that is no day off."""
+    for _ in range(7):
+        if policy.is_off(day):
+            day += timedelta(days=1)
+    return day
+
+
+def next_opening(policy: Policy, window: Window) -> datetime:
+    """When the sends of the next day begin that is no day off."""
+    day = _working(policy, date.fromordinal(window.day + 1))
+    return max(first_open(policy.smoothing, policy.window, day), window.closes_at)
+
+
+def wall_before(
+    route: Route,
+    window: Window,
+    standing: Standing,
+    wanted: int,
+    split: Split = (),
+    mail_class: MailClass | None = None,
+) -> Wall | None:
+    """The wall in the way of `wanted` (≥ 1) more sends, or None where they may go.
+
+    See `bounds_on` for `split` and `mail_class`.
+    """
+    if standing.paused_at is not None:
+        return Wall(WallKind.PAUSED, route, window, standing, wanted)
+    if standing.graduated_at is None and route.policy.is_off(window.date):
+        return Wall(WallKind.DAY_OFF, route, window, standing, wanted)
+    bounds = bounds_on(route, window, standing, wanted, split, mail_class)
+    found = next((bound for bound in bounds if bound.is_passed), None)
+    if found is None:
+        return None
+    is_message = found.kind is WallKind.DOMAIN and found.wanted > found.limit
+    kind = WallKind.MESSAGE if is_message else found.kind
+    return Wall(kind, route, window, standing, found.wanted, found)

@@ -1,0 +1,34 @@
+"""Shares as percent, exactly as they are written: parts of a million."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Final
+
+from relay.core.limits import WHOLE_PPM
+from relay.settings.fields import Kind, parsed
+from relay.settings.problems import Wrong, shown
+
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)\s?%\Z", re.ASCII)
+_PPM_OF_PERCENT: Final = WHOLE_PPM // 100
+
+
+def parse_percent(value: str) -> int:
+    """Parts of a million of "50%", "12.5 %". Raises Wrong."""
+    found = _PERCENT.match(value.strip())
+    ppm = int(Decimal(found[1]) * _PPM_OF_PERCENT) if found else 0
+    if not 0 < ppm <= WHOLE_PPM:
+        raise Wrong(f"{shown(value)} is not a percentage above 0 and up to 100%, such as 12.5%")
+    return ppm
+
+
+def percent_text(ppm: int) -> str:
+    """Parts of a million as percent."""
+    return f"{(Decimal(ppm) / _PPM_OF_PERCENT).normalize():f}%"
+
+
+_PARSED: Final = parsed(parse_percent, numbers=True)
+_KIND: Final = Kind("percent", percent_text)
+Percent = Annotated[int, _PARSED, _KIND]
+OptionalPercent = Annotated[int | None, _PARSED, _KIND]

@@ -1,0 +1,119 @@
+"""The answers of the scripts as values of `core.quota`: the other half of `lua/telling.lua`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from relay.core.quota import (
+    Demand,
+    Granted,
+    Leaving,
+    Mark,
+    Reservation,
+    Seen,
+    Standing,
+    Tally,
+    Walled,
+    after_idling,
+    wall_before,
+)
+from relay.core.tenancy import Route
+from relay.core.window import Window, leaves_at
+from relay.store.slices import epoch_ms, from_epoch_ms
+
+
+def found(demand: Demand, answer: list[Any]) -> Granted | Walled | Seen:
+    """What `reserve.lua` answered to `demand`."""
+    outcome, told, marks = answer
+    if outcome == "seen":
+        return Seen({session: Mark(mark) for session, mark in _in_groups(marks, 2)})
+    standing = _standing(told, demand.now)
+    if outcome == "granted":
+        return Granted(reservation_for(demand), standing)
+    wall = wall_before(
+        demand.route, demand.window, standing, demand.count, demand.split, demand.mail_class
+    )
+    assert wall is not None, "reserve.lua found a wall where core.quota finds none"
+    return Walled(wall)
+
+
+def standing_of(route: Route, window: Window, now: datetime, told: list[Any]) -> Standing:
+    """What `standing.lua` answered: as it is, or as idleness has made it."""
+    return after_idling(route.policy, window, _standing(told, now))
+
+
+def attempts(answer: list[str], now: datetime) -> dict[str, Mark]:
+    """The hash of a message's earlier attempts, without those that have expired."""
+    marks = [(session, text.partition(":")) for session, text in _in_groups(answer, 2)]
+    return {s: Mark(mark) for s, (mark, _, until) in marks if int(until) > epoch_ms(now)}
+
+
+def reservation_for(demand: Demand) -> Reservation:
+    """The reservation that a granted `demand` becomes."""
+    return Reservation(
+        id=demand.reservation,
+        route=demand.route.id,
+        window=demand.window,
+        count=demand.count,
+        session=demand.session,
+        fingerprint=demand.fingerprint,
+    )
+
+
+def _standing(told: list[Any], now: datetime) -> Standing:
+    numbers, pools, leaving = told
+    charged, sent, unknown, first_day, first_at, lifetime, lifetime_open = numbers[:7]
+    graduated_at, paused_at, reason, unheard, transactional, sending, qualified = numbers[7:14]
+    paced, last_day, last_days, last_sends, base_days, base_sends, idled = numbers[14:]
+    return Standing(
+        charged=charged,
+        sent=sent,
+        unknown=unknown,
+        first_day=_number(first_day),
+        first_at=_instant(first_at),
+        lifetime=lifetime,
+        lifetime_open=lifetime_open,
+        graduated_at=_instant(graduated_at),
+        paused_at=_instant(paused_at),
+        reason=reason or "",
+        unheard=unheard,
+        transactional=transactional,
+        sending_days=sending,
+        qualified_days=qualified,
+        paced=paced,
+        last_day=_number(last_day),
+        last_days=_number(last_days),
+        last_sends=_number(last_sends),
+        base_days=int(base_days or 0),
+        base_sends=int(base_sends or 0),
+        idled=idled or "",
+        providers={name: Tally(*counts) for name, *counts in _in_groups(pools, 5)},
+        leaving=in_order(
+            (int(to), name or None, count) for to, name, count in _in_groups(leaving, 3)
+        ),
+        at=now,
+    )
+
+
+def in_order(slices: Iterator[tuple[int, str | None, int]]) -> tuple[Leaving, ...]:
+    """Charges by end of slice (epoch s) and provider, in the order in which they leave."""
+    sums: Counter[tuple[datetime, str]] = Counter()
+    for to_s, provider, count in slices:
+        sums[leaves_at(from_epoch_ms(to_s * 1000)), provider or ""] += count
+    ordered = sorted(sums.items())
+    return tuple(Leaving(at, provider or None, count) for (at, provider), count in ordered if count)
+
+
+def _in_groups(flat: list[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    return zip(*[iter(flat)] * size, strict=True)
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _instant(milliseconds: str | None) -> datetime | None:
+    return None if milliseconds is None else from_epoch_ms(int(milliseconds))

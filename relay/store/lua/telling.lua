@@ -1,0 +1,44 @@
+-- telling: a standing as an answer. No verb of its own: this text is put behind reading.lua.
+--
+-- KEYS    those of reading.lua
+-- ARGV    those of reading.lua
+-- Returns (from told) {numbers, pools, leaving}:
+--         numbers  charged, sent, unknown, first_day, first_at, lifetime, lifetime_open,
+--                  graduated_at, paused_at, reason, unheard, transactional, sending days,
+--                  qualified days, paced, last_day, last_days, last_sends, base_days,
+--                  base_sends, idled; days are ordinals, times epoch ms as strings, nil where
+--                  unset
+--         pools    provider, charged, sent, unknown, transactional, ...: those of `names`, or
+--                  all, but none that nothing is charged to
+--         leaving  end of slice (epoch s), provider or '', charged, ...: of a rolling window,
+--                  in no order
+--
+-- Example: a route never seen: {{0, 0, 0, nil, nil, 0, 0, nil, ...}, {}, {}}
+
+local function told(standing, names, with_leaving)
+  local all, pools, leaving, wanted = standing.pools[''], {}, {}, nil
+  if names then
+    wanted = {}
+    for _, name in ipairs(names) do wanted[name] = true end
+  end
+  for name, counts in pairs(standing.pools) do
+    if name ~= '' and counts.c > 0 and (not wanted or wanted[name]) then
+      for _, item in ipairs({ name, counts.c, counts.s, counts.u, counts.t }) do
+        pools[#pools + 1] = item
+      end
+    end
+  end
+  if with_leaving and ARGV[8] == '1' then
+    for _, slice in ipairs(tally().leaving) do
+      if slice[2] == '' or not wanted or wanted[slice[2]] then
+        for _, item in ipairs(slice) do leaving[#leaving + 1] = item end
+      end
+    end
+  end
+  local numbers = { all.c, all.s, all.u, standing.first_day, standing.first_at,
+    standing.lifetime, standing.lifetime_open, standing.graduated_at, standing.paused_at,
+    standing.reason, standing.unheard, all.t, standing.sending, standing.qualified,
+    standing.paced, standing.last_day, standing.last_days, standing.last_sends,
+    standing.base_days, standing.base_sends, standing.idled }
+  return { numbers, pools, leaving }
+end
