@@ -23,13 +23,18 @@ from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
 from relay.insisting import Insisting
 from relay.pipeline import Pipeline
-from relay.ports import QuotaStore, Settings
+from relay.ports import Providers, QuotaStore, Settings
+from relay.preparing import Preparing
 from relay.presence import presence_in
+from relay.providers import Lookup
+from relay.providers.mx import MxResolver
 from relay.settings.live import LiveSettings
 from relay.settings.tokens import DUMMY_SECRET, verify_token
 from relay.signing.signer import DkimSigner
+from relay.splitting import Splitting
 from relay.store import open_store
 from relay.store.line import Line
+from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.telemetry.measured import (
     MeasuredRelay,
@@ -54,6 +59,7 @@ class RelayParts:
     clock: AnyClock
     store: RedisStore
     background: Background
+    providers: Lookup
     upstreams: Upstreams
     listeners: Listeners
     web: WebServer | None
@@ -80,16 +86,27 @@ def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> Rel
     upstreams = _upstreams(settings, metrics, observer, background)
     measured = MeasuredStore(store, metrics)
     roster = Roster(store.instances.own)
-    pipeline = Pipeline(
-        config.hostname,
-        settings,
+    providers = Lookup(
+        lambda: settings.config.providers, RedisProviderCache(store.line), background, MxResolver()
+    )
+    charging = Charging(
+        measured,
+        store.instances,
         clock,
+        Insisting(background),
+        roster.session_is_alive,
+        providers,
+    )
+    # Verifiers have the real time, whatever `--clock` says.
+    signer = MeasuredSigner(DkimSigner(SystemClock()), metrics)
+    room = (
+        settings,
         told(partial(classify, received_limit=config.limits.received)),
-        Charging(measured, store.instances, clock, Insisting(background), roster.session_is_alive),
-        # Verifiers have the real time, whatever `--clock` says.
-        MeasuredSigner(DkimSigner(SystemClock()), metrics),
+        charging,
+        Preparing(config.hostname, clock, signer),
         upstreams,
     )
+    pipeline = Pipeline(*room, Splitting(*room))
     surroundings = Surroundings(
         hostname=config.hostname,
         limits=config.limits,
@@ -116,6 +133,7 @@ def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> Rel
         clock,
         store,
         background,
+        providers,
         upstreams,
         listeners,
         WebServer(config.web, vitals) if config.web else None,
@@ -153,6 +171,7 @@ class Tools:
     store: QuotaStore
     clock: AnyClock
     line: Line
+    providers: Providers
 
 
 @asynccontextmanager
@@ -165,7 +184,12 @@ async def open_tools(config: Config) -> AsyncIterator[Tools]:
     serving = presence_in(config.data_dir)
     clock = clock_for(Path(serving.clock) if serving and serving.clock else None)
     store = await open_store(config.store, config.data_dir, clock, share=True)
+    background = Background()
+    cache = RedisProviderCache(store.line)
+    providers = Lookup(lambda: config.providers, cache, background, MxResolver())
     try:
-        yield Tools(config, store, clock, store.line)
+        yield Tools(config, store, clock, store.line, providers)
     finally:
+        providers.close()
+        await background.drain(0)
         await store.close()

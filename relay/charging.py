@@ -7,49 +7,43 @@ DKIM or Redis. Read `core/quota.py` for the words, `insisting.py` for a store th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
-from relay.core.errors import (
-    NeverFits,
-    StillUnderWay,
-    StoreTrouble,
-    UnknownOutcome,
-    UpstreamAnswered,
-    UpstreamLacks,
-    UpstreamTrouble,
-    WarmupLimit,
-)
-from relay.core.mail import Classified, Outgoing
+from relay.core.domain import domain_of
+from relay.core.errors import StoreTrouble, WarmupLimit
+from relay.core.mail import Classified, Outgoing, Recipient
+from relay.core.policy import MailClass
+from relay.core.providers import OTHER
 from relay.core.quota import (
     Demand,
     Granted,
-    Mark,
     Reservation,
     Seen,
+    Split,
     Verdict,
-    Wall,
     Walled,
-    WallKind,
     wall_before,
 )
 from relay.core.reply import Reply
-from relay.core.tenancy import Route
+from relay.core.tenancy import Route, RouteId
+from relay.core.window import SLICE_S, Window
 from relay.insisting import Insisting
 from relay.ports import (
     Accepted,
     Clock,
     Instances,
-    Lacks,
+    Providers,
     QuotaStore,
-    SaidNo,
-    Taken,
-    Unknown,
-    Unreachable,
     Upstream,
 )
+from relay.retries import Retries
+from relay.verdicts import heard_as, refusal_by, verdict_on
 
 RETRIED: Final = Reply(250, "0.0", "Ok: taken at an earlier attempt, not sent again")
 
@@ -67,6 +61,14 @@ class Charge:
     verdict: Verdict = Verdict.REFUND
 
 
+@dataclass(slots=True)
+class Shares:
+    """What was reserved for a message recipient by recipient; all of it ends alike."""
+
+    reservations: tuple[Reservation, ...] = field(default=())
+    verdict: Verdict = Verdict.REFUND
+
+
 class Charging:
     """Reserves and settles for the pipeline.
 
@@ -81,13 +83,14 @@ class Charging:
         clock: Clock,
         insisting: Insisting,
         session_is_alive: Callable[[str], bool],
+        providers: Providers,
     ) -> None:
         self._store = store
-        self._instances = instances
         self._clock = clock
         self._insisting = insisting
-        self._session_is_alive = session_is_alive
-        self._under_way: dict[str, Reservation] = {}
+        self._retries = Retries(instances, session_is_alive)
+        self._providers = providers
+        self._under_way: dict[str, tuple[Reservation, ...]] = {}
 
     @asynccontextmanager
     async def reserved(self, message: Classified) -> AsyncIterator[Charge]:
@@ -100,14 +103,74 @@ class Charging:
         if charge.is_retry:
             yield charge
             return
-        self._under_way[charge.reservation.id] = charge.reservation
+        shares = Shares((charge.reservation,))
+        async with self.settling(charge.reservation.id, shares):
+            try:
+                yield charge
+            finally:
+                shares.verdict = charge.verdict
+
+    @asynccontextmanager
+    async def settling(self, ref: str, shares: Shares) -> AsyncIterator[None]:
+        """Settle `shares` with their verdict when the block is left.
+
+        Until then `left(ref)` marks them. A block left before the verdict changed refunds.
+        """
+        self._under_way[ref] = shares.reservations
         try:
-            if self._has_left(charge.reservation.session):
-                await self.unheard(charge.reservation)  # before there was anything to mark
-            yield charge
+            if self._retries.has_left(shares.reservations[0].session):
+                await self.left(ref)  # before there was anything to mark
+            yield
         finally:
-            await self._settle(charge)
-            del self._under_way[charge.reservation.id]
+            await self.settle(shares.reservations, shares.verdict)
+            del self._under_way[ref]
+
+    async def reserve_one(
+        self, route: Route, mail_class: MailClass, recipient: Recipient, name: str, session: str
+    ) -> Reservation:
+        """Charge the send to `recipient` under the id `name`, for a message that is not known yet.
+
+        Raises WarmupLimit, NeverFits or StoreTrouble (may be charged). To be settled.
+        """
+        demand = await self._demand(route, mail_class, [recipient], name, session)
+        found = await self._store.reserve(demand)
+        if isinstance(found, Walled):
+            raise refusal_by(found.wall)
+        assert isinstance(found, Granted)
+        return found.reservation
+
+    async def check_room(
+        self, route: Route, mail_class: MailClass, recipients: Sequence[Recipient]
+    ) -> None:
+        """Raise WarmupLimit or NeverFits unless `recipients` would fit now, or StoreTrouble."""
+        asked = await self._demand(route, mail_class, recipients, "", "")
+        standing = await self._store.standing(route, asked.window)
+        wall = wall_before(
+            route, asked.window, standing, asked.count, asked.split, asked.mail_class
+        )
+        if wall is not None:
+            raise refusal_by(wall)
+
+    def are_current(self, route: Route, reservations: Sequence[Reservation]) -> bool:
+        """Whether all `reservations` of `route` still count for the window of now."""
+        now = route.policy.window.at(self._clock.now())
+        return all(
+            held.window.label == now.label or _just_slid(held.window, now) for held in reservations
+        )
+
+    async def settle(self, reservations: Sequence[Reservation], verdict: Verdict) -> None:
+        """Record what became of `reservations`, all of them at once. Never raises."""
+        await asyncio.gather(*(self._settle(held, verdict) for held in reservations))
+
+    async def earlier_attempts(
+        self, route: RouteId, fingerprints: Sequence[str]
+    ) -> list[str | None]:
+        """For each message the session of an attempt that was taken and never heard of, if any.
+
+        Raises StillUnderWay or StoreTrouble.
+        """
+        found = await self._store.attempts(route, fingerprints, self._clock.now())
+        return await self._retries.unheard_sessions(found)
 
     async def hand_over(self, charge: Charge, upstream: Upstream, message: Outgoing) -> Accepted:
         """Ask the upstream, and turn its outcome into a verdict and into what the client hears.
@@ -116,22 +179,8 @@ class Charging:
         UpstreamLacks, UpstreamTrouble or UnknownOutcome for all that is no acceptance.
         """
         charge.verdict = Verdict.UNKNOWN
-        outcome = await upstream.deliver(message)
-        match outcome:
-            case Taken(answer):
-                charge.verdict = Verdict.SENT
-                return Accepted(answer, _receipt(charge.reservation))
-            case Unknown():
-                raise UnknownOutcome
-            case SaidNo(answer, recipient):
-                charge.verdict = Verdict.REFUND
-                raise UpstreamAnswered(answer, recipient)
-            case Lacks(extension):
-                charge.verdict = Verdict.REFUND
-                raise UpstreamLacks(extension)
-            case Unreachable():
-                charge.verdict = Verdict.REFUND
-                raise UpstreamTrouble
+        charge.verdict, answer = verdict_on(await upstream.deliver(message))
+        return Accepted(heard_as(answer), _receipt(charge.reservation))
 
     async def peek(self, route: Route, wanted: int) -> None:
         """Raise WarmupLimit if the route is paused or full, for certain, before any body.
@@ -150,8 +199,8 @@ class Charging:
 
     async def left(self, reservation_id: str) -> None:
         """The client went away while its message was under way. Never raises."""
-        if reservation := self._under_way.get(reservation_id):
-            await self.unheard(reservation)
+        reservations = self._under_way.get(reservation_id, ())
+        await asyncio.gather(*map(self.unheard, reservations))
 
     async def unheard(self, receipt: Reservation) -> None:
         """The client went away before it was seen to hear. Never raises."""
@@ -162,59 +211,65 @@ class Charging:
         await self._insisting.insist(receipt.id, lambda: self._store.heard(receipt))
 
     async def _reserve(self, message: Classified) -> Charge:
-        demand = self._demand(message)
+        submission = message.submission
+        demand = await self._demand(
+            message.route,
+            message.mail_class,
+            submission.envelope.recipients,
+            submission.ref,
+            submission.session,
+            message.fingerprint,
+        )
         found = await self._store.reserve(demand)
         if isinstance(found, Seen):
-            if session := await self._unheard_session(found):
+            if session := await self._retries.unheard_session(found.marks):
                 return Charge(_earlier(demand, session), is_retry=True)
             found = await self._store.reserve(demand, anew=True)
         if isinstance(found, Walled):
-            raise _refusal(found.wall)
+            raise refusal_by(found.wall)
         assert isinstance(found, Granted)
         return Charge(found.reservation)
 
-    def _demand(self, message: Classified) -> Demand:
+    async def _demand(
+        self,
+        route: Route,
+        mail_class: MailClass,
+        recipients: Sequence[Recipient],
+        reservation: str,
+        session: str,
+        fingerprint: str | None = None,
+    ) -> Demand:
+        split = await self._split(recipients)
         now = self._clock.now()
-        submission = message.submission
         return Demand(
-            route=message.route,
-            window=message.route.policy.window.at(now),
-            count=len(submission.envelope.recipients),
+            route=route,
+            window=route.policy.window.at(now),
+            count=len(recipients),
             now=now,
-            reservation=submission.ref,
-            session=submission.session,
-            fingerprint=message.fingerprint,
+            reservation=reservation,
+            session=session,
+            fingerprint=fingerprint,
+            split=split,
+            mail_class=mail_class,
         )
 
-    async def _unheard_session(self, seen: Seen) -> str | None:
-        """The session of an attempt that was taken and never heard of (rule 3), if any.
+    async def _split(self, recipients: Sequence[Recipient]) -> Split:
+        """How many of `recipients` each provider has; one without a valid domain is `other`."""
+        domains = [domain_of(recipient.address) for recipient in recipients]
+        known = await self._providers.of({domain for domain in domains if domain})
+        counts = Counter(known.get(domain or "", OTHER) for domain in domains)
+        return tuple(sorted(counts.items()))
 
-        An attempt whose client is still connected is another mail, however alike. Raises
-        StillUnderWay where an attempt's client is gone and its outcome is still open.
-        """
-        for session, mark in seen.marks.items():
-            if mark is Mark.GONE or (mark is Mark.TAKEN and not await self._is_alive(session)):
-                return session
-        if Mark.LEFT in seen.marks.values():
-            raise StillUnderWay
-        return None
-
-    async def _is_alive(self, session: str) -> bool:
-        instance = session.partition(".")[0]
-        if instance == self._instances.own:
-            return self._session_is_alive(session)
-        return await self._instances.is_alive(instance)
-
-    def _has_left(self, session: str) -> bool:
-        is_ours = session.partition(".")[0] == self._instances.own
-        return is_ours and not self._session_is_alive(session)
-
-    async def _settle(self, charge: Charge) -> None:
+    async def _settle(self, reservation: Reservation, verdict: Verdict) -> None:
         now = self._clock.now()
-        reservation, verdict = charge.reservation, charge.verdict
         await self._insisting.insist(
             reservation.id, lambda: self._store.settle(reservation, verdict, now)
         )
+
+
+def _just_slid(held: Window, now: Window) -> bool:
+    """Whether a rolling window has moved on by one slice: it counts one more than needed."""
+    return held.slides and now.opens_at - held.opens_at == timedelta(seconds=SLICE_S)
 
 
 def _receipt(reservation: Reservation) -> Reservation | None:
@@ -231,10 +286,3 @@ def _earlier(demand: Demand, session: str) -> Reservation:
         session=session,
         fingerprint=demand.fingerprint,
     )
-
-
-def _refusal(wall: Wall) -> WarmupLimit | NeverFits:
-    largest = wall.route.policy.ramp.largest()
-    if wall.kind is WallKind.MESSAGE and largest is not None and wall.wanted > largest:
-        return NeverFits(wall)
-    return WarmupLimit(wall)

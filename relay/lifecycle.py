@@ -162,6 +162,7 @@ async def _stop(parts: RelayParts) -> None:
     log.info("stopping")
     parts.listeners.stop_listening()
     await parts.listeners.drain(limits.shutdown_s)
+    parts.providers.close()
     await parts.background.drain(limits.shutdown_s)
     await parts.upstreams.close()
     if parts.web:

@@ -12,57 +12,44 @@ from collections.abc import Callable, Mapping
 from relay.charging import RETRIED, Charging
 from relay.core.classify import check_reverse_path
 from relay.core.domain import domain_of
-from relay.core.mail import Classified, Client, Envelope, Outgoing, Submission
+from relay.core.mail import Classified, Client, Envelope, Submission
 from relay.core.quota import Reservation
 from relay.core.tenancy import Directory
-from relay.core.trace import prepared
-from relay.ports import Accepted, Clock, Settings, Signer, Upstream
+from relay.ports import Accepted, Settings, Upstream
+from relay.preparing import Preparing
+from relay.splitting import Splitting
 
 Classify = Callable[[Submission, Directory], Classified]
 
 
 class Pipeline:
-    """Implements `ports.Relay`. `hostname` stands in the Received field."""
+    """Implements `ports.Relay`; `splitting` takes the messages whose recipients come one by one."""
 
     def __init__(
         self,
-        hostname: str,
         settings: Settings,
-        clock: Clock,
         classify: Classify,
         charging: Charging,
-        signer: Signer,
+        preparing: Preparing,
         upstreams: Mapping[str, Upstream],
+        splitting: Splitting,
     ) -> None:
-        self._hostname = hostname
         self._settings = settings
-        self._clock = clock
         self._classify = classify
         self._charging = charging
-        self._signer = signer
+        self._preparing = preparing
         self._upstreams = upstreams
+        self.begin = splitting.begin
 
     async def relay(self, submission: Submission) -> Accepted:
         """See `ports.Relay`."""
         message = self._classify(submission, self._settings.directory)
         async with self._charging.reserved(message) as charge:
             if charge.is_retry:
-                return Accepted(RETRIED, charge.reservation)
-            signed = await self._signed(message)
+                return Accepted(RETRIED, charge.reservation, is_retry=True)
+            signed = await self._preparing.signed(message)
             upstream = self._upstreams[message.route.id.upstream]
             return await self._charging.hand_over(charge, upstream, signed)
-
-    async def _signed(self, message: Classified) -> Outgoing:
-        head = prepared(message, self._hostname, self._clock.now())
-        signatures = await self._signer.sign(message, head, message.body)
-        return Outgoing(
-            envelope=message.submission.envelope,
-            head=signatures + head,
-            body=message.body,
-            ref=message.submission.ref,
-            needs_8bit=message.needs_8bit,
-            needs_utf8=message.needs_utf8,
-        )
 
     def check_sender(self, client: Client, mail_from: str) -> None:
         """See `ports.Relay`."""

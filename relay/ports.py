@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from relay.core.mail import Classified, Client, Envelope, Outgoing, Submission
+from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.providers import MxFinding, ProviderAnswer
-from relay.core.quota import Demand, Granted, Reservation, Seen, Standing, Verdict, Walled
+from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory, Route, RouteId
 from relay.core.window import Window
@@ -67,6 +67,14 @@ class QuotaStore(Protocol):
 
     async def heard(self, reservation: Reservation) -> None:
         """The client was seen to hear of the acceptance: forget it. Idempotent."""
+
+    async def attempts(
+        self, route: RouteId, fingerprints: Sequence[str], now: datetime
+    ) -> list[dict[str, Mark]]:
+        """Earlier attempts at each of these messages, as session → mark. Reads only.
+
+        For messages whose quota is reserved before they are known (rule 3).
+        """
 
     async def standing(self, route: Route, window: Window) -> Standing:
         """The route as it stands. Reads only."""
@@ -193,6 +201,33 @@ class Unknown:
 
 
 Outcome = Taken | SaidNo | Unreachable | Lacks | Unknown
+Refusal = SaidNo | Unreachable | Lacks
+"""Certain: the upstream has taken nothing by this."""
+
+
+class Handover(Protocol):
+    """One transaction with an upstream, open while its recipients are still coming in.
+
+    Good for one `send`. Nothing is handed over before `send`, and nothing can be after `abort`
+    or once a step answered Unreachable: every later step answers so too. It keeps a connection
+    of the upstream to itself, for a bounded time only: left alone for longer it ends by itself.
+    A cancelled step ends it. One step at a time.
+    """
+
+    async def recipient(self, recipient: Recipient) -> Reply | Refusal:
+        """Offer `recipient`: the upstream's 2xx, or why it cannot be sent to.
+
+        A refused recipient leaves those before it as they are. Has a deadline.
+        """
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """Hand `message` over, whose envelope names the recipients that were accepted.
+
+        To all of them or to none. Never raises but for cancellation. Every step has a deadline.
+        """
+
+    async def abort(self) -> None:
+        """Give the transaction up, within a bounded time. Idempotent; never raises."""
 
 
 class Upstream(Protocol):
@@ -214,6 +249,13 @@ class Upstream(Protocol):
         has a deadline. A cancelled call leaves no half transaction on a pooled connection.
         """
 
+    async def begin(self, envelope: Envelope) -> Handover | Refusal:
+        """Open a transaction for a message that is not there yet; its recipients come later.
+
+        The recipients of `envelope` are not looked at. Tries other connections and hosts as
+        `deliver` does. Must be followed by `send` or `abort`. Never raises but for cancellation.
+        """
+
     async def probe(self) -> str | None:
         """Connect and greet: None when it answers, else what is wrong, for people."""
 
@@ -223,10 +265,48 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that the upstream took. `receipt` is None where nothing needs to be heard."""
+    """A message that the upstream took. `receipt` is None where nothing needs to be heard.
+
+    A split message has a receipt for each recipient: all but the first are `more`. `is_retry`:
+    it was taken at an earlier attempt and not sent again.
+    """
 
     reply: Reply
     receipt: Reservation | None
+    more: tuple[Reservation, ...] = ()
+    is_retry: bool = False
+
+    @property
+    def receipts(self) -> tuple[Reservation, ...]:
+        """All of them."""
+        return self.more if self.receipt is None else (self.receipt, *self.more)
+
+
+class SplitTransaction(Protocol):
+    """One client transaction whose recipients are answered one by one (`recipients: split`).
+
+    One call at a time. Must be followed by `finish` or `abort`; until then the quota of every
+    accepted recipient is charged, and a transaction with the upstream is open.
+    """
+
+    async def recipient(self, recipient: Recipient) -> Reply:
+        """Reserve one send and offer `recipient` upstream: its 2xx.
+
+        Raises RelayError, and then nothing is charged for `recipient` (StoreTrouble: may be).
+        Those accepted before stay so.
+        """
+
+    async def finish(self, submission: Submission) -> Accepted:
+        """As `Relay.relay`, for the recipients that were accepted; all of them, or none.
+
+        Like it, it must be let run to its end. Whatever comes of it, the transaction is over.
+        """
+
+    async def abort(self) -> None:
+        """Give every reservation back and the upstream transaction up. Bounded in time.
+
+        Does nothing once `finish` was called. Idempotent; never raises.
+        """
 
 
 class Relay(Protocol):
@@ -240,6 +320,15 @@ class Relay(Protocol):
 
         Says nothing where the sending domain is not certain yet, or where the message might
         be a retry of one already taken. Never raises StoreTrouble: DATA will.
+        """
+
+    def begin(
+        self, client: Client, envelope: Envelope, ref: str, session: str
+    ) -> SplitTransaction | None:
+        """First RCPT of `ref`: a transaction to take the recipients one by one.
+
+        None where they are taken as a whole: `check_quota`, then `relay`. The recipients of
+        `envelope` are not looked at. Nothing is charged or opened yet.
         """
 
     async def relay(self, submission: Submission) -> Accepted:

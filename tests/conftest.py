@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness.certs import Authority
 from tests.harness.clock import MovableClock
+from tests.harness.exim import Exim
 from tests.harness.postfix import Postfix
 from tests.harness.relay_config import RelayConfig
 from tests.harness.relay_process import RelayProcess
@@ -21,6 +22,7 @@ MakeRelay = Callable[..., RelayProcess]
 MakeSink = Callable[..., SinkProcess]
 MakeStore = Callable[..., StoreServer]
 MakePostfix = Callable[..., Postfix]
+MakeExim = Callable[..., Exim]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,6 +77,18 @@ def make_postfix(endings: ExitStack) -> MakePostfix:
         instance = Postfix(relay_port, **options)
         endings.callback(instance.stop)
         return instance.start()
+
+    return make
+
+
+@pytest.fixture
+def make_exim(endings: ExitStack) -> MakeExim:
+    """`make_exim(relay_port, …)`: an Exim with an empty queue."""
+
+    def make(relay_port: int, **options: Any) -> Exim:
+        instance = Exim(relay_port, **options)
+        endings.callback(instance.end)
+        return instance
 
     return make
 

@@ -56,6 +56,10 @@ class Dialogue(Connection):
         """Whether an envelope is open, or its content on its way."""
         raise NotImplementedError
 
+    async def forget_transaction(self) -> None:
+        """Drop the envelope, if there is one, and all that was taken for it."""
+        raise NotImplementedError
+
     @property
     def ref(self) -> str:
         """The reference id of this transaction, or of what is being answered outside of one."""
@@ -114,6 +118,7 @@ class Dialogue(Connection):
             await self._obey(line)
 
     async def _leave(self, over: Over) -> None:
+        await self.forget_transaction()
         if over.reply:
             self.say(over.reply)
         if self.hearing.is_owed:

@@ -11,12 +11,16 @@ while longer is the safe mistake. A proxy in between makes the two look alike.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from relay.background import Background
 from relay.core.mail import Submission
 from relay.core.quota import Reservation
 from relay.edge.intake import Intake
 from relay.ports import Accepted, Relay
+
+Relaying = Callable[[Submission], Awaitable[Accepted]]
+"""`Relay.relay`, or what finishes a split transaction."""
 
 
 class Hearing:
@@ -36,32 +40,20 @@ class Hearing:
         """Whether the client has not yet been seen to hear of something."""
         return bool(self._owed)
 
-    async def hand_over(self, submission: Submission) -> Accepted:
+    async def hand_over(self, submission: Submission, relay: Relaying) -> Accepted:
         """Have `submission` relayed, to the end even if this call is cancelled.
 
-        Its reply must be written before anything else is awaited. Raises what `Relay.relay`
-        raises.
+        Its reply must be written before anything else is awaited. Raises what `relay` raises.
         """
         outcome: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        self._background.start(self._run(submission, outcome))
+        self._background.start(_run(relay(submission), outcome))
         await asyncio.wait((outcome, self._gone), return_when=asyncio.FIRST_COMPLETED)
         if self._gone.done():
             return await self._without_client(submission, outcome)
         accepted = outcome.result()
-        if accepted.receipt:
-            self._owed.append((self._intake.fed_bytes, accepted.receipt))
+        written_at = self._intake.fed_bytes
+        self._owed += [(written_at, receipt) for receipt in accepted.receipts]
         return accepted
-
-    async def _run(self, submission: Submission, outcome: asyncio.Future[Accepted]) -> None:
-        try:
-            accepted = await self._relay.relay(submission)
-        except Exception as error:  # noqa: BLE001 - raised again where `outcome` is awaited
-            outcome.set_exception(error)
-        except BaseException:
-            outcome.cancel()
-            raise
-        else:
-            outcome.set_result(accepted)
 
     async def _without_client(
         self, submission: Submission, outcome: asyncio.Future[Accepted]
@@ -70,8 +62,7 @@ class Hearing:
             await self._relay.left(submission)
             await asyncio.wait((outcome,))
         accepted = outcome.result()
-        if accepted.receipt:
-            await self._relay.unheard(accepted.receipt)
+        await asyncio.gather(*map(self._relay.unheard, accepted.receipts))
         return accepted
 
     async def line_came(self) -> None:
@@ -80,14 +71,22 @@ class Hearing:
             taken = self._intake.taken_bytes
             heard = [receipt for written_at, receipt in self._owed if taken > written_at]
             self._owed = [owed for owed in self._owed if taken <= owed[0]]
-            for receipt in heard:
-                await self._relay.heard(receipt)
+            await asyncio.gather(*map(self._relay.heard, heard))
 
     async def close(self, *, is_heard: bool) -> None:
         """The session is over; `is_heard` tells of everything that is still owed."""
         owed, self._owed = self._owed, []
-        for _, receipt in owed:
-            if is_heard:
-                await self._relay.heard(receipt)
-            else:
-                await self._relay.unheard(receipt)
+        tell = self._relay.heard if is_heard else self._relay.unheard
+        await asyncio.gather(*(tell(receipt) for _, receipt in owed))
+
+
+async def _run(relaying: Awaitable[Accepted], outcome: asyncio.Future[Accepted]) -> None:
+    try:
+        accepted = await relaying
+    except Exception as error:  # noqa: BLE001 - raised again where `outcome` is awaited
+        outcome.set_exception(error)
+    except BaseException:
+        outcome.cancel()
+        raise
+    else:
+        outcome.set_result(accepted)

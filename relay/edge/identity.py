@@ -38,10 +38,6 @@ class Identity(Dialogue):
         self._credential: Credential | None = None
         self._failures = 0
 
-    def forget_transaction(self) -> None:
-        """Drop the envelope, if there is one."""
-        raise NotImplementedError
-
     def identified(self, *, utf8: bool) -> Client:
         """Whom the session speaks for, by the directory as it is now.
 
@@ -107,18 +103,18 @@ class Identity(Dialogue):
 
     async def smtp_HELO(self, argument: str) -> None:
         """RFC 5321 §4.1.1.1."""
-        self._greet(argument, extended=False)
+        await self._greet(argument, extended=False)
         self.say(Reply(250, None, self.hostname))
 
     async def smtp_EHLO(self, argument: str) -> None:
         """RFC 5321 §4.1.1.1; what is offered is RFC 2920, 1870, 6152, 6531, 2034, 9422, ...."""
-        self._greet(argument, extended=True)
+        await self._greet(argument, extended=True)
         self.say(Reply(250, None, "\n".join([self.hostname, *self._offers()])))
 
-    def _greet(self, argument: str, *, extended: bool) -> None:
+    async def _greet(self, argument: str, *, extended: bool) -> None:
         self.helo = parse_domain(argument)
         self.is_extended = extended
-        self.forget_transaction()
+        await self.forget_transaction()
 
     async def smtp_STARTTLS(self, argument: str) -> None:
         """RFC 3207: on success the session begins anew, and nothing said before counts."""
@@ -128,7 +124,7 @@ class Identity(Dialogue):
             raise bad_sequence("TLS is active already")
         if not self._offers_starttls:
             raise Misspoken(Reply(502, "5.1", "STARTTLS not offered"))
-        self.forget_transaction()
+        await self.forget_transaction()
         self.helo = ""
         self.is_extended = False
         self._credential = None

@@ -93,6 +93,11 @@ def with_ref(reply: Reply, ref: str) -> Reply:
     return replace(reply, detail=reply.detail or "0.0", text=text).with_ref(ref)
 
 
+def of_recipient(reply: Reply) -> Reply:
+    """What the upstream said of a recipient that it accepts, with an enhanced code."""
+    return replace(reply, detail=reply.detail or RECIPIENT_OK.detail)
+
+
 def wire(reply: Reply) -> bytes:
     """`reply` as it goes over the wire, the line ends included."""
     return "".join([f"{line}\r\n" for line in reply.lines()]).encode("ascii")

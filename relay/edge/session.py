@@ -1,9 +1,10 @@
 """One SMTP session: the verbs of a transaction, on top of the dialogue.
 
 Layers, from the wire up: `connection.py` (bytes and deadlines), `dialogue.py` (command loop),
-`identity.py` (who the client is), and here what it wants to send. The quota of a message is
-all or nothing (DESIGN §4): a refusal at the first RCPT is repeated at every later one, so
-that no client takes a part of its recipients for all of them.
+`identity.py` (who the client is), and here what it wants to send. As a rule the quota of a
+message is all or nothing (DESIGN §4): a refusal at the first RCPT is repeated at every later
+one, so that no client takes a part of its recipients for all of them. Where the relay begins a
+split transaction, each RCPT has an answer of its own.
 """
 
 # ruff: noqa: N802 - aiosmtpd finds a verb by the name of its method
@@ -21,16 +22,28 @@ from relay.edge.dialogue import Over
 from relay.edge.identity import Identity
 from relay.edge.replies import answer, bad_sequence, refusal_of, syntax_error, with_ref
 from relay.edge.surroundings import Door, Surroundings
+from relay.ports import SplitTransaction
 
 
 class Transaction:
-    """An envelope in the making. `refusal` is what every recipient is answered, once there."""
+    """An envelope in the making.
+
+    `refusal` is what every recipient is answered, once there; `split` takes them one by one
+    instead (`is_begun`: the relay was asked which it is).
+    """
 
     def __init__(self, client: Client, mail: Mail) -> None:
         self.client = client
         self.mail = mail
         self.recipients: list[Recipient] = []
         self.refusal: Reply | None = None
+        self.is_begun = False
+        self.split: SplitTransaction | None = None
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether recipients were named, and none was accepted."""
+        return self.refusal is not None or (self.split is not None and not self.recipients)
 
     def envelope(self, recipients: list[Recipient]) -> Envelope:
         """The envelope with these recipients."""
@@ -58,15 +71,17 @@ class Session(Identity):
         """Whether an envelope is open, or its content on its way."""
         return self._transaction is not None
 
-    def forget_transaction(self) -> None:
-        """Drop the envelope, if there is one."""
-        self._transaction = None
+    async def forget_transaction(self) -> None:
+        """Drop the envelope, if there is one, and all that was taken for it."""
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None and transaction.split is not None:
+            await transaction.split.abort()
 
     async def smtp_RSET(self, argument: str) -> None:
         """RFC 5321 §4.1.1.5."""
         if argument:
             raise syntax_error("RSET has no arguments")
-        self.forget_transaction()
+        await self.forget_transaction()
         self.say(replies.OK)
 
     async def smtp_MAIL(self, argument: str) -> None:
@@ -90,13 +105,29 @@ class Session(Identity):
         self.say(replies.SENDER_OK)
 
     async def smtp_RCPT(self, argument: str) -> None:
-        """RFC 5321 §4.1.1.3. The first one asks whether there is any quota at all."""
+        """RFC 5321 §4.1.1.3."""
         transaction = self._opened()
         smtputf8 = transaction.mail.smtputf8
         recipient = parse_rcpt(argument, extended=self.is_extended, smtputf8=smtputf8)
         limit = self.around.limits.recipients
         if len(transaction.recipients) >= limit:
             raise TooManyRecipients(limit)
+        if not transaction.is_begun:
+            self._begin(transaction)
+        if transaction.split is None:
+            await self._note(transaction, recipient)
+            return
+        answer = await transaction.split.recipient(recipient)
+        transaction.recipients.append(recipient)
+        self.say(replies.of_recipient(answer))
+
+    def _begin(self, transaction: Transaction) -> None:
+        relay, envelope = self.around.relay, transaction.envelope([])
+        transaction.split = relay.begin(transaction.client, envelope, self.ref, self.id)
+        transaction.is_begun = True
+
+    async def _note(self, transaction: Transaction, recipient: Recipient) -> None:
+        """Add `recipient`; the first one asks whether there is any quota at all."""
         if not transaction.recipients and transaction.refusal is None:
             envelope = transaction.envelope([recipient])
             asked = self.around.relay.check_quota(transaction.client, envelope, self.ref)
@@ -110,7 +141,7 @@ class Session(Identity):
         if argument:
             raise syntax_error("DATA has no arguments")
         transaction = self._opened()
-        if transaction.refusal:
+        if transaction.was_refused:
             self.say(replies.NO_RECIPIENTS)
             return
         if not transaction.recipients:
@@ -118,7 +149,7 @@ class Session(Identity):
         try:
             self.say_or_close(await self._outcome(transaction))
         finally:
-            self.forget_transaction()
+            await self.forget_transaction()
         await self.flush()
 
     async def _outcome(self, transaction: Transaction) -> Reply:
@@ -130,7 +161,9 @@ class Session(Identity):
             session=self.id,
             received_at=self.around.clock.now(),
         )
-        accepted = await self.hearing.hand_over(submission)
+        split = transaction.split
+        relay = self.around.relay.relay if split is None else split.finish
+        accepted = await self.hearing.hand_over(submission, relay)
         self.forgive()
         return with_ref(accepted.reply, self.ref)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from relay.core.mail import Outgoing, Recipient
+from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.ports import Lacks, SaidNo
 from relay.upstream.capabilities import Capabilities
@@ -38,7 +38,7 @@ class Command:
 
 
 RSET: Final = Command("RSET", b"RSET\r\n")
-_DATA: Final = Command("DATA", b"DATA\r\n")
+DATA: Final = Command("DATA", b"DATA\r\n")
 
 Groups = tuple[tuple[Command, ...], ...]
 """Commands that go out together; a group waits for the answers to the one before it."""
@@ -51,16 +51,39 @@ def transaction(message: Outgoing, offered: Capabilities) -> Groups | Lacks | Sa
     several, DATA waits until every one was accepted: content sent after a refused RCPT
     would reach the others.
     """
-    obstacle = _lacking(message, offered) or _too_big(message, offered) or _malformed(message)
+    obstacle = obstacle_to(message, offered) or _malformed(message.envelope)
     if obstacle:
         return obstacle
-    mail = _mail(message, offered)
+    mail = _mail(message.envelope, _mail_params(message, offered))
     rcpts = tuple(_rcpt(recipient, offered) for recipient in message.envelope.recipients)
     if "PIPELINING" not in offered:
-        return tuple((command,) for command in (mail, *rcpts, _DATA))
+        return tuple((command,) for command in (mail, *rcpts, DATA))
     if len(rcpts) == 1:
-        return ((mail, *rcpts, _DATA),)
-    return ((mail, *rcpts), (_DATA,))
+        return ((mail, *rcpts, DATA),)
+    return ((mail, *rcpts), (DATA,))
+
+
+def opening(envelope: Envelope, offered: Capabilities) -> Command | Lacks | SaidNo:
+    """MAIL for a message that is yet to come, or why it cannot be sent.
+
+    What the content will need is not known: 8BITMIME is asked for unless the client said that
+    it will not need it, SMTPUTF8 where the client spoke of it.
+    """
+    if not envelope.mail_from.isascii() and "SMTPUTF8" not in offered:
+        return Lacks("SMTPUTF8")
+    return _malformed_sender(envelope) or _mail(envelope, _early_params(envelope, offered))
+
+
+def offering(recipient: Recipient, offered: Capabilities) -> Command | Lacks | SaidNo:
+    """RCPT for `recipient`, or why it cannot be sent."""
+    if not recipient.address.isascii() and "SMTPUTF8" not in offered:
+        return Lacks("SMTPUTF8")
+    return _malformed_recipient(recipient) or _rcpt(recipient, offered)
+
+
+def obstacle_to(message: Outgoing, offered: Capabilities) -> Lacks | SaidNo | None:
+    """Why `message`, whoever it is for, cannot be handed to this upstream; None if it can."""
+    return _lacking(message, offered) or _too_big(message, offered)
 
 
 def _lacking(message: Outgoing, offered: Capabilities) -> Lacks | None:
@@ -86,13 +109,17 @@ def _too_big(message: Outgoing, offered: Capabilities) -> SaidNo | None:
     return SaidNo(Reply(552, "3.4", text))
 
 
-def _malformed(message: Outgoing) -> SaidNo | None:
-    envelope = message.envelope
+def _malformed(envelope: Envelope) -> SaidNo | None:
+    sender = _malformed_sender(envelope)
+    return sender or next(filter(None, map(_malformed_recipient, envelope.recipients)), None)
+
+
+def _malformed_sender(envelope: Envelope) -> SaidNo | None:
     if not _ADDRESS.fullmatch(envelope.mail_from):
         return SaidNo(Reply(501, "1.7", "sender address cannot be passed on"))
     if not _all_values(envelope.ret, envelope.envid):
         return SaidNo(Reply(501, "5.4", "RET or ENVID cannot be passed on"))
-    return next(filter(None, map(_malformed_recipient, envelope.recipients)), None)
+    return None
 
 
 def _malformed_recipient(recipient: Recipient) -> SaidNo | None:
@@ -107,8 +134,8 @@ def _all_values(*values: str | None) -> bool:
     return all(value is None or _VALUE.fullmatch(value) for value in values)
 
 
-def _mail(message: Outgoing, offered: Capabilities) -> Command:
-    words = [f"MAIL FROM:<{message.envelope.mail_from}>", *_mail_params(message, offered)]
+def _mail(envelope: Envelope, params: Iterator[str]) -> Command:
+    words = [f"MAIL FROM:<{envelope.mail_from}>", *params]
     return Command("MAIL", " ".join(words).encode() + b"\r\n")
 
 
@@ -121,6 +148,15 @@ def _mail_params(message: Outgoing, offered: Capabilities) -> Iterator[str]:
         yield "SMTPUTF8"
     if "DSN" in offered:
         yield from _given(RET=message.envelope.ret, ENVID=message.envelope.envid)
+
+
+def _early_params(envelope: Envelope, offered: Capabilities) -> Iterator[str]:
+    if envelope.body != "7BIT" and "8BITMIME" in offered:
+        yield "BODY=8BITMIME"
+    if (envelope.smtputf8 or not envelope.mail_from.isascii()) and "SMTPUTF8" in offered:
+        yield "SMTPUTF8"
+    if "DSN" in offered:
+        yield from _given(RET=envelope.ret, ENVID=envelope.envid)
 
 
 def _rcpt(recipient: Recipient, offered: Capabilities) -> Command:

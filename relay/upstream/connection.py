@@ -1,5 +1,8 @@
 """One message over one connection: the only place where certainty can end.
 
+Either at once (`deliver`), or step by step while its recipients come in (`begin`, `recipient`,
+then `complete` or `retreat`).
+
 Up to the last write of the content everything that goes wrong is Broken: proven not sent.
 From that write on only a valid reply decides; everything else is Unknown.
 """
@@ -12,11 +15,19 @@ from contextlib import suppress
 from typing import Final
 
 from relay.core.config import SmtpHost, SmtpUpstream
-from relay.core.mail import Outgoing
+from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.ports import Lacks, Outcome, SaidNo, Taken, Unknown
 from relay.upstream.capabilities import Capabilities
-from relay.upstream.commands import RSET, Command, transaction
+from relay.upstream.commands import (
+    DATA,
+    RSET,
+    Command,
+    obstacle_to,
+    offering,
+    opening,
+    transaction,
+)
 from relay.upstream.stuffing import content
 from relay.upstream.wire import Broken, Wire
 
@@ -25,7 +36,7 @@ RETREAT_S: Final = 5.0
 
 
 class Connection:
-    """A greeted connection to `host`. One `deliver` at a time.
+    """A greeted connection to `host`. One transaction at a time.
 
     `is_reusable` is True only between transactions that ended as they should. `answered` is
     told of every reply to MAIL, RCPT, DATA and the final dot.
@@ -73,21 +84,39 @@ class Connection:
                 return refusal
         return await self._hand_over(message)
 
-    async def _offer(self, group: tuple[Command, ...]) -> SaidNo | None:
-        """Send the commands of `group` in one write; the first refusal, or None."""
-        self._wire.send(b"".join(command.line for command in group))
-        for number, command in enumerate(group):
-            answer = await self._answer(self._limits.command_timeout_s)
-            if command.accepts(answer):
-                continue
-            refusal = _refusal(command, answer)
-            if answer.code != 421:
-                await self._retreat(group[number + 1 :])
-            return refusal
-        return None
+    async def begin(self, envelope: Envelope) -> SaidNo | Lacks | None:
+        """Open a transaction: None once MAIL was accepted. Raises Broken, as `deliver` does."""
+        self.is_reusable = False
+        self.message_count += 1
+        mail = opening(envelope, self.capabilities)
+        if isinstance(mail, Command):
+            return await self._offer((mail,))
+        self.is_reusable = True
+        return mail
 
-    async def _retreat(self, unanswered: tuple[Command, ...]) -> None:
-        """After a refusal: back to where the next transaction can begin, if there is a way.
+    async def recipient(self, recipient: Recipient) -> Reply | SaidNo | Lacks:
+        """Offer one more recipient: the 2xx to it, or why not. Raises Broken, also for a 421."""
+        rcpt = offering(recipient, self.capabilities)
+        if not isinstance(rcpt, Command):
+            return rcpt
+        self._wire.send(rcpt.line)
+        answer = await self._answer(self._limits.command_timeout_s)
+        if rcpt.accepts(answer):
+            return answer
+        if answer.code == 421:
+            raise Broken(f"answered RCPT with {answer}", answer)
+        return _refusal(rcpt, answer)
+
+    async def complete(self, message: Outgoing) -> Outcome:
+        """DATA and the message, for the recipients accepted so far. Raises Broken, as `deliver`."""
+        obstacle = obstacle_to(message, self.capabilities)
+        if obstacle:
+            await self.retreat()
+            return obstacle
+        return await self._offer((DATA,)) or await self._hand_over(message)
+
+    async def retreat(self, unanswered: tuple[Command, ...] = ()) -> None:
+        """Back to where the next transaction can begin, if there is a way, within RETREAT_S.
 
         There is none after a 354: only the final dot, which is never sent, would end that.
         """
@@ -100,6 +129,19 @@ class Connection:
                 self._wire.send(RSET.line)
                 answer = await self._wire.reply(RETREAT_S)
                 self.is_reusable = RSET.accepts(answer)
+
+    async def _offer(self, group: tuple[Command, ...]) -> SaidNo | None:
+        """Send the commands of `group` in one write; the first refusal, or None."""
+        self._wire.send(b"".join(command.line for command in group))
+        for number, command in enumerate(group):
+            answer = await self._answer(self._limits.command_timeout_s)
+            if command.accepts(answer):
+                continue
+            refusal = _refusal(command, answer)
+            if answer.code != 421:
+                await self.retreat(group[number + 1 :])
+            return refusal
+        return None
 
     async def _hand_over(self, message: Outgoing) -> Outcome:
         pieces = content(message.head, message.body)

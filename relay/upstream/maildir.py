@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from relay.core.config import MaildirUpstream
-from relay.core.mail import Envelope, Outgoing
+from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports import Outcome, Taken, Unknown, Unreachable
+from relay.ports import Handover, Outcome, Refusal, Taken, Unknown, Unreachable
 from relay.upstream.observer import Observer
 
 OFFERS: Final = frozenset({"8BITMIME", "SMTPUTF8", "PIPELINING", "SIZE", "ENHANCEDSTATUSCODES"})
@@ -59,6 +59,10 @@ class Maildir:
             self._observer.reply(self.name, outcome.answer)
         return outcome
 
+    async def begin(self, envelope: Envelope) -> Handover | Refusal:  # noqa: ARG002
+        """See `ports.Upstream`: nothing is open before the message is there."""
+        return MaildirHandover(self)
+
     async def probe(self) -> str | None:
         """See `ports.Upstream`: whether the directories are there, or can be made, and written."""
         try:
@@ -96,6 +100,30 @@ class Maildir:
             return str(error)
         closed = [part for part in _parts(path) if not os.access(part, os.W_OK | os.X_OK)]
         return f"{closed[0]}: not writable" if closed else None
+
+
+class MaildirHandover:
+    """See `ports.Handover`. A directory takes every recipient."""
+
+    def __init__(self, maildir: Maildir) -> None:
+        self._maildir = maildir
+        self._is_over = False
+
+    async def recipient(self, recipient: Recipient) -> Reply | Refusal:  # noqa: ARG002
+        """See `ports.Handover`."""
+        return self._over() or Reply(250, "1.5", "Recipient ok")
+
+    async def send(self, message: Outgoing) -> Outcome:
+        """See `ports.Handover`."""
+        refusal, self._is_over = self._over(), True
+        return refusal or await self._maildir.deliver(message)
+
+    async def abort(self) -> None:
+        """See `ports.Handover`."""
+        self._is_over = True
+
+    def _over(self) -> Unreachable | None:
+        return Unreachable("the transaction is over") if self._is_over else None
 
 
 def unique_name(ref: str, hostname: str) -> str:

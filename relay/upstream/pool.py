@@ -37,6 +37,14 @@ class Pool:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """The right to use one connection. Raises Broken after `command_timeout_s` of waiting."""
+        await self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+    async def enter(self) -> None:
+        """As `slot`, to be followed by one `leave`."""
         try:
             async with asyncio.timeout(self._limits.command_timeout_s):
                 await self._slots.acquire()
@@ -45,13 +53,13 @@ class Pool:
             raise Broken(f"no connection was free for {waited_s:g} s") from None
         self._in_use += 1
         self._unused.clear()
-        try:
-            yield
-        finally:
-            self._in_use -= 1
-            self._slots.release()
-            if not self._in_use:
-                self._unused.set()
+
+    def leave(self) -> None:
+        """The slot is free again."""
+        self._in_use -= 1
+        self._slots.release()
+        if not self._in_use:
+            self._unused.set()
 
     def take(self, host: SmtpHost) -> Connection | None:
         """The idle connection to `host` used last, if one is still good."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from relay.core.config import SmtpHost, SmtpUpstream
-from relay.core.mail import Outgoing
+from relay.core.mail import Envelope, Outgoing
 from relay.core.reply import Reply
-from relay.ports import Outcome, SaidNo, Unreachable
+from relay.ports import Handover, Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
+from relay.upstream.handover import SmtpHandover
 from relay.upstream.handshake import greet
 from relay.upstream.hosts import Hosts
 from relay.upstream.observer import Observer
@@ -21,6 +24,10 @@ from relay.upstream.pool import Pool
 from relay.upstream.wire import Broken
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Use = Callable[[Connection], Awaitable[T]]
+"""What is done over a connection. Raises Broken: nothing was handed over."""
 
 
 class Smtp:
@@ -51,11 +58,23 @@ class Smtp:
         """See `ports.Upstream`."""
         try:
             async with self._pool.slot():
-                return await self._over_some_host(message)
+                return await self._over_some_host(lambda found: self._deliver(found, message))
         except Broken as broken:
-            if broken.answer:
-                return SaidNo(broken.answer)
-            return Unreachable(f"{self.name}: {broken}")
+            return self._refusal(broken)
+
+    async def begin(self, envelope: Envelope) -> Handover | Refusal:
+        """See `ports.Upstream`."""
+        handover: Handover | Refusal | None = None
+        try:
+            await self._pool.enter()
+            try:
+                handover = await self._over_some_host(lambda found: self._begin(found, envelope))
+                return handover
+            finally:
+                if not isinstance(handover, SmtpHandover):  # else it leaves when it ends
+                    self._pool.leave()
+        except Broken as broken:
+            return self._refusal(broken)
 
     async def probe(self) -> str | None:
         """See `ports.Upstream`. Uses a connection of its own, outside the pool's limit."""
@@ -74,12 +93,15 @@ class Smtp:
         """See `ports.Upstream`."""
         await self._pool.close()
 
-    async def _over_some_host(self, message: Outgoing) -> Outcome:
+    def _refusal(self, broken: Broken) -> SaidNo | Unreachable:
+        return SaidNo(broken.answer) if broken.answer else Unreachable(f"{self.name}: {broken}")
+
+    async def _over_some_host(self, use: Use[T]) -> T:
         """The hosts in order, until one decides. Raises Broken, with what was wrong with each."""
         troubles: list[Broken] = []
         for host in self._hosts.in_order(_now_s()):
             try:
-                outcome = await self._over_host(host, message)
+                outcome = await self._over_host(host, use)
             except Broken as broken:
                 self._hosts.failed(host, _now_s())
                 troubles.append(_of(host, broken))
@@ -90,21 +112,35 @@ class Smtp:
         answers = [trouble.answer for trouble in troubles if trouble.answer]
         raise Broken("; ".join(map(str, troubles)), answers[-1] if answers else None)
 
-    async def _over_host(self, host: SmtpHost, message: Outgoing) -> Outcome:
+    async def _over_host(self, host: SmtpHost, use: Use[T]) -> T:
         """An idle connection may have died unseen: then, once, over a fresh one."""
         idle = self._pool.take(host)
         if idle:
             try:
-                return await self._over(idle, message)
+                return await use(idle)
             except Broken as broken:
                 log.info("upstream %s: a kept connection was stale: %s", self.name, broken)
-        return await self._over(await self._pool.open(host), message)
+        return await use(await self._pool.open(host))
 
-    async def _over(self, connection: Connection, message: Outgoing) -> Outcome:
+    async def _deliver(self, connection: Connection, message: Outgoing) -> Outcome:
         try:
             return await connection.deliver(message)
         finally:  # cancelled in the middle: not reusable, so it is cut
             self._pool.give_back(connection)
+
+    async def _begin(self, connection: Connection, envelope: Envelope) -> Handover | Refusal:
+        is_open = False
+        try:
+            refusal = await connection.begin(envelope)
+            is_open = refusal is None
+            return refusal or SmtpHandover(self.name, connection, self._config, self._end)
+        finally:
+            if not is_open:
+                self._pool.give_back(connection)
+
+    def _end(self, connection: Connection) -> None:
+        self._pool.give_back(connection)
+        self._pool.leave()
 
     async def _open(self, host: SmtpHost) -> Connection:
         wire, offered = await greet(host, self._hostname, self._tls, self._config)

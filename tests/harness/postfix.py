@@ -141,6 +141,11 @@ class Postfix:
                 sender, recipient, content = message(number)
                 session.sendmail(sender, [recipient], content)
 
+    def hand_in(self, sender: str, recipients: list[str], content: bytes) -> None:
+        """Queue one message to many; every one of them must be accepted."""
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as session:
+            assert session.sendmail(sender, recipients, content) == {}
+
     def queue(self) -> list[dict[str, object]]:
         """Every message that it still has, as `postqueue -j` tells it."""
         return [json.loads(line) for line in self._run("postqueue", "-j").splitlines()]

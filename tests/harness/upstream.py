@@ -95,6 +95,10 @@ class SinkThread:
         """The Message-IDs of everything taken, in order, without angle brackets."""
         return [(message.message_id or "").strip("<>") for message in self.sink.messages]
 
+    def drop(self) -> None:
+        """Drop every connection, and go on listening."""
+        self._run(self.sink.drop())
+
     def end(self) -> None:
         """For finalizers, and for tests in which the upstream goes away; twice does no harm."""
         if self._loop.is_closed():

@@ -1,7 +1,7 @@
 """Quota around one message: what each outcome charges, and what makes a retry (rules 1 to 3)."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -18,12 +18,14 @@ from relay.core.errors import (
     WarmupLimit,
 )
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
+from relay.core.quota import WallKind
 from relay.core.reply import Reply
 from relay.core.tenancy import MailClass, SendingDomain, Tenant
 from relay.insisting import Insisting
 from relay.ports import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.store.memory import MemoryStore
-from tests.contract.world import NOON, HandClock, fresh_route, policy
+from tests.contract.world import NOON, HandClock, fresh_route, policy, share
+from tests.unit.corridor.known_providers import KnownProviders
 
 OK = Reply(250, "0.0", "Ok: queued")
 HOUSE = "house"
@@ -92,20 +94,30 @@ class Desk:
         self.insisting = Insisting(self.background)
         self.upstream = ScriptedUpstream()
         self.route = fresh_route(policy((0, self.cap)))
+        self.providers = KnownProviders(google="gmail.com", yahoo="yahoo.com")
         self.charging = Charging(
-            self.store, self.instances, self.clock, self.insisting, self.live.__contains__
+            self.store,
+            self.instances,
+            self.clock,
+            self.insisting,
+            self.live.__contains__,
+            self.providers,
         )
 
-    def message(self, recipients=1, fingerprint=None, session=f"{HOUSE}.1"):
+    def message(
+        self, recipients=1, fingerprint=None, session=f"{HOUSE}.1", to=None,
+        mail_class=MailClass.MARKETING,
+    ):  # fmt: skip
         self.number += 1
-        to = tuple(Recipient(f"r{n}@there.example") for n in range(recipients))
+        addresses = to or [f"r{n}@there.example" for n in range(recipients)]
+        to = tuple(Recipient(address) for address in addresses)
         domain = SendingDomain(self.route.id.domain, "acme", (self.route,))
         submission = Submission(
             Client(Tenant("acme"), "127.0.0.1"), Envelope("a@b.example", to), b"", f"ref{self.number}",
             session, NOON,
         )  # fmt: skip
         return Classified(
-            submission, domain, self.route, MailClass.MARKETING, None, fingerprint, b"",
+            submission, domain, self.route, mail_class, None, fingerprint, b"",
             memoryview(b""),
         )  # fmt: skip
 
@@ -287,3 +299,35 @@ async def test_a_client_that_left_before_the_reservation_stood_is_noted_all_the_
     assert charge.is_retry
     window = desk.route.policy.window.at(desk.clock.now())
     assert (await desk.store.standing(desk.route, window)).sent == 1
+
+
+async def test_each_recipient_is_charged_to_its_provider(desk):
+    to = ["a@gmail.com", "b@GMAIL.COM", "c@yahoo.com", "d@there.example", '"e@f"@[192.0.2.1]']
+    await desk.send(desk.message(to=to))
+    found = {name: tally.sent for name, tally in (await desk.standing()).providers.items()}
+    assert found == {"google": 2, "yahoo": 1, "other": 2}
+    assert desk.providers.asked == [{"gmail.com", "yahoo.com", "there.example"}]
+
+
+async def test_a_full_provider_defers_the_message_and_names_itself(desk):
+    desk.route = replace(desk.route, policy=policy((0, 50), providers={"google": share(10)}))
+    await desk.send(desk.message(to=["a@gmail.com"] * 5))
+    with pytest.raises(WarmupLimit, match="for google: 5 of 5 sent today") as told:
+        await desk.send(desk.message(to=["a@gmail.com", "b@there.example"]))
+    assert told.value.wall.kind is WallKind.PROVIDER
+    with pytest.raises(NeverFits, match="more than 5 a day for google"):
+        await desk.send(desk.message(to=["a@gmail.com"] * 6))
+    await desk.send(desk.message(to=["b@there.example"]))
+    assert desk.upstream.taken == 2
+
+
+async def test_the_class_of_a_message_decides_which_headroom_is_its_own(desk):
+    kept = {MailClass.TRANSACTIONAL: 100_000}
+    desk.route = replace(desk.route, policy=policy((0, 50), headroom_ppm=kept))
+    await desk.send(desk.message(45))
+    with pytest.raises(WarmupLimit, match="the rest is kept for transactional mail"):
+        await desk.send(desk.message())
+    await desk.charging.peek(desk.route, 1)  # the class is not certain at RCPT
+    await desk.send(desk.message(5, mail_class=MailClass.TRANSACTIONAL))
+    with pytest.raises(WarmupLimit):
+        await desk.charging.peek(desk.route, 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
 from relay.core.errors import NotPermitted
-from relay.core.mail import Client, Envelope, Submission
+from relay.core.mail import Client, Envelope, Recipient, Submission
 from relay.core.quota import Reservation
 from relay.core.reply import Reply
 from relay.core.tenancy import RouteId
@@ -33,12 +34,23 @@ class RecordingRelay:
         self.error: Exception | None = None
         self.reply = Reply(250, "0.0", "Ok: queued as X")
         self.gives_receipts = True
+        self.splits = False
+        self.refused: dict[str, Exception] = {}
         self._numbers = count(1)
 
     def check_sender(self, client: Client, mail_from: str) -> None:
         self.senders.append((client, mail_from))
         if mail_from.endswith("@elsewhere.example"):
             raise NotPermitted("elsewhere.example is not a domain that you may send from")
+
+    def begin(
+        self, client: Client, envelope: Envelope, ref: str, session: str
+    ) -> RecordingSplit | None:
+        if not self.splits:
+            return None
+        self.log.append("begin")
+        assert envelope.recipients == ()
+        return RecordingSplit(self)
 
     async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:
         self.quota_asked.append(envelope)
@@ -64,6 +76,36 @@ class RecordingRelay:
 
     async def unheard(self, receipt: Reservation) -> None:
         self.log.append(f"unheard {receipt.id}")
+
+
+class RecordingSplit:
+    """A `ports.SplitTransaction`; `refused` of its relay says whom it does not take, and why."""
+
+    def __init__(self, relay: RecordingRelay) -> None:
+        self._relay = relay
+        self._is_over = False
+
+    async def recipient(self, recipient: Recipient) -> Reply:
+        assert not self._is_over
+        name = recipient.address.partition("@")[0]
+        if name in self._relay.refused:
+            self._relay.log.append(f"refuse {name}")
+            raise self._relay.refused[name]
+        self._relay.log.append(f"take {name}")
+        return Reply(250, None, "fine by me")
+
+    async def finish(self, submission: Submission) -> Accepted:
+        self._is_over = True
+        accepted = await self._relay.relay(submission)
+        if accepted.receipt is None:
+            return accepted
+        second = replace(accepted.receipt, id=f"{accepted.receipt.id}b")
+        return replace(accepted, more=(second,))
+
+    async def abort(self) -> None:
+        if not self._is_over:
+            self._relay.log.append("abort")
+        self._is_over = True
 
 
 def receipt(name: str, submission: Submission) -> Reservation:

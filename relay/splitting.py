@@ -1,0 +1,259 @@
+"""The sentence, recipient by recipient (`recipients: split`), for clients that are MTAs.
+
+At each RCPT one send is reserved and the recipient is offered upstream, in a transaction that
+stays open; at the end of DATA the message is classified, signed and sent in it, and all of its
+sends are settled alike. `pipeline.py` is the same for whole messages; what failure means for
+the quota is `charging.py`, for the client `edge/replies.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from relay.charging import RETRIED, Charging, Shares
+from relay.core.classify import DEFAULT_CLASS, recipient_fingerprints
+from relay.core.domain import domain_of
+from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
+from relay.core.policy import MailClass, Recipients
+from relay.core.quota import Reservation, Verdict
+from relay.core.reply import Reply
+from relay.core.tenancy import Directory, Route
+from relay.ports import (
+    Accepted,
+    Handover,
+    Outcome,
+    Refusal,
+    SaidNo,
+    Settings,
+    Unreachable,
+    Upstream,
+)
+from relay.preparing import Preparing
+from relay.verdicts import heard_as, refusal_of, verdict_on
+
+Classify = Callable[[Submission, Directory], Classified]
+
+
+class Splitting:
+    """Begins split transactions where the policy says so, and holds what they need."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        classify: Classify,
+        charging: Charging,
+        preparing: Preparing,
+        upstreams: Mapping[str, Upstream],
+    ) -> None:
+        self.settings = settings
+        self.classify = classify
+        self.charging = charging
+        self.preparing = preparing
+        self.upstreams = upstreams
+
+    def begin(
+        self, client: Client, envelope: Envelope, ref: str, session: str
+    ) -> SplitMessage | None:
+        """See `ports.Relay`: None where the sending domain is not certain yet, too."""
+        name = domain_of(envelope.mail_from)
+        domain = name and self.settings.directory.standing_in(client.tenant, name)
+        if not domain or domain.routes[0].policy.recipients is not Recipients.SPLIT:
+            return None
+        return SplitMessage(self, domain.routes[0], client, envelope, ref, session)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A recipient that was accepted, and the send that is reserved for it."""
+
+    recipient: Recipient
+    reservation: Reservation
+
+
+class SplitMessage:
+    """Implements `ports.SplitTransaction` for a message that stands to go over `route`."""
+
+    def __init__(
+        self,
+        desk: Splitting,
+        route: Route,
+        client: Client,
+        envelope: Envelope,
+        ref: str,
+        session: str,
+    ) -> None:
+        self._desk = desk
+        self._route = route
+        self._mail_class = client.mail_class or DEFAULT_CLASS
+        self._envelope = envelope
+        self._ref = ref
+        self._session = session
+        self._number = 0
+        self._held: list[_Held] = []
+        self._handover: Handover | None = None
+        self._lost: Refusal | None = None
+        self._is_over = False
+
+    async def recipient(self, recipient: Recipient) -> Reply:
+        """See `ports.SplitTransaction`."""
+        if self._lost:
+            raise refusal_of(self._lost)  # the upstream takes nothing more: charge nothing
+        reservation = await self._reserve(self._route, self._mail_class, recipient)
+        try:
+            answer = await self._offer(recipient)
+        except BaseException:
+            await self._desk.charging.settle([reservation], Verdict.REFUND)
+            raise
+        self._held.append(_Held(recipient, reservation))
+        return answer
+
+    async def finish(self, submission: Submission) -> Accepted:
+        """See `ports.SplitTransaction`."""
+        self._is_over = True
+        try:
+            return await self._relayed(submission)
+        finally:
+            await self._let_go()
+
+    async def abort(self) -> None:
+        """See `ports.SplitTransaction`."""
+        if not self._is_over:
+            self._is_over = True
+            await self._let_go()
+
+    async def _relayed(self, submission: Submission) -> Accepted:
+        message = self._desk.classify(submission, self._desk.settings.directory)
+        await self._move(message)
+        earlier = await self._leave_out_retried(message)
+        if not self._held:
+            return _accepted(RETRIED, earlier)
+        signed = await self._desk.preparing.signed(self._to_held(message))
+        shares = Shares(tuple(held.reservation for held in self._held))
+        self._held = []
+        async with self._desk.charging.settling(self._ref, shares):
+            shares.verdict = Verdict.UNKNOWN
+            shares.verdict, answer = verdict_on(await self._send(message.route, signed))
+        reply = heard_as(answer)
+        return _accepted(reply, (*shares.reservations, *earlier), is_retry=False)
+
+    # At RCPT.
+
+    async def _reserve(
+        self, route: Route, mail_class: MailClass, recipient: Recipient
+    ) -> Reservation:
+        self._number += 1
+        name = f"{self._ref}.{self._number}"
+        charging = self._desk.charging
+        return await charging.reserve_one(route, mail_class, recipient, name, self._session)
+
+    async def _offer(self, recipient: Recipient) -> Reply:
+        if self._handover is None:
+            await self._open()
+        assert self._handover is not None
+        answer = await self._handover.recipient(recipient)
+        if isinstance(answer, Reply):
+            return answer
+        if isinstance(answer, Unreachable) or _is_farewell(answer):
+            self._lost = Unreachable("the upstream has left")
+        raise refusal_of(answer)
+
+    async def _open(self) -> None:
+        begun = await self._desk.upstreams[self._route.id.upstream].begin(self._envelope)
+        if isinstance(begun, Refusal):
+            self._lost = begun
+            raise refusal_of(begun)
+        self._handover = begun
+
+    # At the end of DATA.
+
+    async def _move(self, message: Classified) -> None:
+        """Reserve anew where the message is not what its envelope made it look like.
+
+        Another domain in the From header, another class, or a new window since the first RCPT.
+        """
+        charging, recipients = self._desk.charging, [held.recipient for held in self._held]
+        wanted = (message.route.id, message.mail_class)
+        has_moved = wanted != (self._route.id, self._mail_class)
+        if not has_moved and charging.are_current(self._route, self._reservations()):
+            return
+        await self._give_back()
+        await charging.check_room(message.route, message.mail_class, recipients)
+        for recipient in recipients:
+            reservation = await self._reserve(message.route, message.mail_class, recipient)
+            self._held.append(_Held(recipient, reservation))
+
+    async def _leave_out_retried(self, message: Classified) -> tuple[Reservation, ...]:
+        """Take out whom an unheard earlier attempt has reached (rule 3): its reservations.
+
+        They were offered upstream already, so that transaction is given up. Those that stay
+        get their fingerprints.
+        """
+        names = recipient_fingerprints(self._to_held(message))
+        if not names:
+            return ()
+        sessions = await self._desk.charging.earlier_attempts(message.route.id, names)
+        known = [_named(*pair) for pair in zip(self._held, names, strict=True)]
+        pairs = list(zip(known, sessions, strict=True))
+        self._held = [held for held, _ in pairs]
+        seen = [(held, session) for held, session in pairs if session is not None]
+        if seen:
+            await self._give_up_upstream()
+            self._held = [held for held, session in pairs if session is None]
+            doubles = [held.reservation for held, _ in seen]
+            await self._desk.charging.settle(doubles, Verdict.REFUND)
+        return tuple(_of_session(held.reservation, session) for held, session in seen)
+
+    async def _send(self, route: Route, signed: Outgoing) -> Outcome:
+        """In the open transaction; in a new one if that was given up, or is another upstream's."""
+        if route.id.upstream != self._route.id.upstream:
+            await self._give_up_upstream()
+        handover, self._handover = self._handover, None
+        if handover is None:
+            return await self._desk.upstreams[route.id.upstream].deliver(signed)
+        return await handover.send(signed)
+
+    def _to_held(self, message: Classified) -> Classified:
+        """`message`, to the recipients that are held."""
+        recipients = tuple(held.recipient for held in self._held)
+        envelope = replace(message.submission.envelope, recipients=recipients)
+        return replace(message, submission=replace(message.submission, envelope=envelope))
+
+    # The end.
+
+    def _reservations(self) -> list[Reservation]:
+        return [held.reservation for held in self._held]
+
+    async def _let_go(self) -> None:
+        """Whatever is still held was not sent."""
+        await self._give_back()
+        await self._give_up_upstream()
+
+    async def _give_back(self) -> None:
+        reservations, self._held = self._reservations(), []
+        await self._desk.charging.settle(reservations, Verdict.REFUND)
+
+    async def _give_up_upstream(self) -> None:
+        handover, self._handover = self._handover, None
+        if handover:
+            await handover.abort()
+
+
+def _is_farewell(refusal: Refusal) -> bool:
+    return isinstance(refusal, SaidNo) and refusal.answer.code == 421
+
+
+def _named(held: _Held, fingerprint: str) -> _Held:
+    return replace(held, reservation=replace(held.reservation, fingerprint=fingerprint))
+
+
+def _of_session(reservation: Reservation, session: str) -> Reservation:
+    """The reservation of an earlier attempt at the same message, for `heard` and `left`."""
+    return replace(reservation, id=f"{reservation.id}+{session}", session=session)
+
+
+def _accepted(
+    reply: Reply, receipts: tuple[Reservation, ...], *, is_retry: bool = True
+) -> Accepted:
+    known = [receipt for receipt in receipts if receipt.fingerprint is not None]
+    return Accepted(reply, known[0] if known else None, tuple(known[1:]), is_retry)

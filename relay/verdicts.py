@@ -1,0 +1,50 @@
+"""What a wall, or the outcome of a hand-over, means for the charge and for the client."""
+
+from __future__ import annotations
+
+from relay.core.errors import (
+    NeverFits,
+    RelayError,
+    UnknownOutcome,
+    UpstreamAnswered,
+    UpstreamLacks,
+    UpstreamTrouble,
+    WarmupLimit,
+)
+from relay.core.quota import Verdict, Wall
+from relay.core.reply import Reply
+from relay.ports import Lacks, Outcome, Refusal, SaidNo, Taken, Unknown, Unreachable
+
+
+def verdict_on(outcome: Outcome) -> tuple[Verdict, Reply | RelayError]:
+    """What `outcome` means for the charge, and what the client hears of it."""
+    match outcome:
+        case Taken(answer):
+            return Verdict.SENT, answer
+        case Unknown():
+            return Verdict.UNKNOWN, UnknownOutcome()
+        case SaidNo() | Lacks() | Unreachable():
+            return Verdict.REFUND, refusal_of(outcome)
+
+
+def refusal_of(refusal: Refusal) -> RelayError:
+    """What the client hears of an upstream that has taken nothing."""
+    match refusal:
+        case SaidNo(answer, recipient):
+            return UpstreamAnswered(answer, recipient)
+        case Lacks(extension):
+            return UpstreamLacks(extension)
+        case Unreachable():
+            return UpstreamTrouble()
+
+
+def refusal_by(wall: Wall) -> WarmupLimit | NeverFits:
+    """What the client hears of `wall`."""
+    return NeverFits(wall) if wall.never_fits else WarmupLimit(wall)
+
+
+def heard_as(answer: Reply | RelayError) -> Reply:
+    """`answer` if it is a reply; else it is raised."""
+    if isinstance(answer, RelayError):
+        raise answer
+    return answer
