@@ -61,6 +61,17 @@ ramp:
   #     then: {{growth: 1.2, until: 10000}}                        # 120, 144, ..., then unlimited
   hold_at: 20000                                                 # and never more than that
 ```
+
+Inside the cap there may be further limits. A message has to pass all of them at once; what stops
+it is named in its deferral, in `status`, in `explain` and in the metrics:
+
+```yaml
+providers: {{google: {{share: 50%}}, yahoo: {{cap: 200}}, default: {{share: 30%}}}}
+headroom: {{transactional: 10%}}             # of every cap, for that class of mail
+smoothing: {{hourly_share: 20%}}             # or even, or {{even: {{from: "08:00", to: "20:00"}}}}
+days_off: [saturday, sunday]
+idle: {{after: 30 days, do: step-back}}      # or restart
+```
 """
 
 
