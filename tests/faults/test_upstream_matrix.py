@@ -227,7 +227,7 @@ async def test_a_slow_reader_is_waited_for_as_long_as_it_reads():
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     server = await asyncio.start_server(read_slowly, sock=listener, limit=32_768)
     port = server.sockets[0].getsockname()[1]
-    async with server, upstream(port, data_timeout_s=0.3, final_timeout_s=5.0) as up:
+    async with server, upstream(port, data_timeout_s=0.6, final_timeout_s=5.0) as up:
         began = time.monotonic()
         outcome = await up.deliver(outgoing(body=BODY))
         took_s = time.monotonic() - began

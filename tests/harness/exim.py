@@ -56,7 +56,11 @@ class Exim:
         # user of its own.
         self.home = Path(tempfile.mkdtemp(prefix="wr-exim-"))
         self.home.chmod(0o755)
-        self._program = EXIM / "usr" / "sbin" / "exim4"
+        # A copy: the checkout may be closed to that user, or have a space in its path, which
+        # LD_PRELOAD cannot name.
+        assert EXIM.exists(), "Exim is not there; see scripts/setup"
+        shutil.copytree(EXIM, self.home / "exim", symlinks=True)
+        self._program = self.home / "exim" / "usr" / "sbin" / "exim4"
         for name in ("spool", "log"):
             (self.home / name).mkdir()
             os.chown(self.home / name, USER_ID, USER_ID)
@@ -75,8 +79,7 @@ class Exim:
 
     def _run(self, *arguments: str, given: bytes = b"", timeout_s: float = 60) -> str:
         assert os.getuid() == 0, "Exim must be started by root"
-        assert self._program.exists(), "Exim is not there; see scripts/setup"
-        [wrapper] = EXIM.glob("usr/lib/*/libnss_wrapper.so")
+        [wrapper] = (self.home / "exim").glob("usr/lib/*/libnss_wrapper.so")
         done = subprocess.run(
             [self._program, "-C", str(self.home / "exim.conf"), *arguments],
             input=given,
