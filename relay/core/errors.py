@@ -40,7 +40,7 @@ from relay.core.wording import deferral_text, never_fits_text
 class RelayError(Exception):
     """A message, or a step of its session, that the relay does not take."""
 
-    outcome: ClassVar[str] = "failed"
+    outcome: str = "failed"
     code: ClassVar[int] = 451
     detail: ClassVar[str] = "3.0"
 
@@ -243,11 +243,7 @@ class UpstreamAnswered(RelayError):
         super().__init__(answer.text)
         self.answer = answer
         self.recipient = recipient
-
-    @property
-    def outcome(self) -> str:  # type: ignore[override]
-        """`refused` for 5xx, `deferred` for 4xx."""
-        return "refused" if self.answer.code // 100 == 5 else "deferred"
+        self.outcome = "refused" if answer.code // 100 == 5 else "deferred"
 
     def reply(self) -> Reply:
         """The upstream's own code, enhanced code and text; the refused recipient is named.
