@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from relay.core.history import Past
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.providers import MxFinding, ProviderAnswer
 from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
@@ -95,6 +96,17 @@ class QuotaStore(Protocol):
         """Back to `pending`: the first send, lifetime and graduation are forgotten.
 
         What was sent in the current window stays counted. False if there was nothing to undo.
+        """
+
+    async def adopt(
+        self, route: Route, past: Past, now: datetime, *, replaces: bool, dry: bool
+    ) -> Standing | None:
+        """Give `route` a past that was not counted here: the standing with it.
+
+        None, and nothing is changed, where the route has sent already and `replaces` is false.
+        With it, days, lifetime and graduation become those of the past; no charge is ever given
+        back, and a recent day is counted as what the past says or what was settled of it,
+        whichever is more. `dry`: nothing is written. Idempotent with `replaces`.
         """
 
 

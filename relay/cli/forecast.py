@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from relay.cli.context import DEFAULT_CONFIGS, ConfigOption, JsonOption, fail, load, print_json
-from relay.cli.volumes import BadVolumes, Volumes, parse_date, read_volumes
+from relay.cli.sheet import BadSheet
+from relay.cli.volumes import Volumes, parse_date, read_volumes
 from relay.core.chart import chart
 from relay.core.plan import QUEUE_DAYS, Plan, PlanDay, plan, sentences
 from relay.core.ramp import Cap
@@ -87,7 +88,7 @@ def _wanted(volume: str | None, file: Path | None, start: date | None) -> Volume
         raise typer.BadParameter("say --volume or --volumes, not both")
     try:
         return read_volumes(file, start, today)
-    except BadVolumes as wrong:
+    except BadSheet as wrong:
         fail(str(wrong))
 
 

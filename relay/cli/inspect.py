@@ -40,7 +40,7 @@ def status(
     if simulated:
         typer.echo(f"simulated clock: {simulated}", err=True)
     if id:
-        _print_card(found[0])
+        print_card(found[0])
     else:
         _print_table(found)
 
@@ -79,7 +79,8 @@ def _print_table(found: list[Status]) -> None:
     Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
-def _print_card(one: Status) -> None:
+def print_card(one: Status) -> None:
+    """One route, a line for each thing that is known of it."""
     for label, value in _card(one):
         typer.echo(f"{label:<16}{value}")
 

@@ -5,8 +5,6 @@ What is wrong with it is told with its line.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +12,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
+from relay.cli.sheet import BadSheet, iso_date, rows_of
 from relay.core.plan import LATEST_START, MOST_DAYS
 
-MOST_BYTES: Final = 1_000_000
 _VOLUME = re.compile(r"[0-9]{1,12}\Z", re.ASCII)
 _HEADS: Final = {("volume",), ("date", "volume")}
-
-
-class BadVolumes(ValueError):
-    """The file cannot be used; says the line and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ class _Row:
 
 
 def read_volumes(path: Path, start: date | None, today: date) -> Volumes:
-    """The volumes of the file `path`. Raises BadVolumes.
+    """The volumes of the file `path`. Raises BadSheet.
 
     `start` is day 0; without it the first date of the file is, and `today` in a file without
     dates. Days that the file leaves out have no mail. Empty lines, lines that begin with `#`
@@ -49,26 +43,23 @@ def read_volumes(path: Path, start: date | None, today: date) -> Volumes:
     """
     rows = list(_rows(path))
     if not rows:
-        raise BadVolumes(f"{path}: no volumes in it")
+        raise BadSheet(f"{path}: no volumes in it")
     dated = [row.day for row in rows if row.day]
     first = start or (dated[0] if dated else today)
     counts: list[int] = []
     for row in rows:
         ahead = (row.day - first).days if row.day else len(counts)
         if ahead < len(counts):
-            raise BadVolumes(f"{path}:{row.line}: {_misplaced(row.day, first, len(counts))}")
+            raise BadSheet(f"{path}:{row.line}: {_misplaced(row.day, first, len(counts))}")
         if ahead >= MOST_DAYS:
-            raise BadVolumes(f"{path}:{row.line}: more than {MOST_DAYS} days after {first}")
+            raise BadSheet(f"{path}:{row.line}: more than {MOST_DAYS} days after {first}")
         counts += [0] * (ahead - len(counts)) + [row.count]
     return Volumes(first, tuple(counts))
 
 
 def parse_date(text: str) -> date:
     """The date that a plan may start on, as `2026-03-01`. Raises ValueError, in words."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no date, such as 2026-03-01") from None
+    day = iso_date(text)
     if day > LATEST_START:
         raise ValueError(f"{day} is too far away")
     return day
@@ -82,28 +73,21 @@ def _misplaced(day: date | None, first: date, count: int) -> str:
 
 def _rows(path: Path) -> Iterator[_Row]:
     width = 0
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    try:
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            if not any(row) or row[0].startswith("#"):
-                continue
-            if not width and tuple(cell.lower() for cell in row) in _HEADS:
-                width = len(row)
-                continue
-            width = width or len(row)
-            yield _row(row, width, f"{path}:{reader.line_num}", reader.line_num)
-    except csv.Error as error:
-        raise BadVolumes(f"{path}:{reader.line_num}: this is no CSV: {error}") from None
+    for line, row in rows_of(path):
+        if not width and tuple(cell.lower() for cell in row) in _HEADS:
+            width = len(row)
+            continue
+        width = width or len(row)
+        yield _row(row, width, f"{path}:{line}", line)
 
 
 def _row(cells: list[str], width: int, where: str, line: int) -> _Row:
     if width > 2 or len(cells) != width:
         told = "volume, or date,volume" if width > 2 else ("volume", "date,volume")[width - 1]
-        raise BadVolumes(f"{where}: {len(cells)} columns; expected {told}")
+        raise BadSheet(f"{where}: {len(cells)} columns; expected {told}")
     day = _day(cells[0], where) if width == 2 else None
     if not _VOLUME.match(cells[-1]):
-        raise BadVolumes(f"{where}: {cells[-1]!r} is no volume, such as 2000")
+        raise BadSheet(f"{where}: {cells[-1]!r} is no volume, such as 2000")
     return _Row(line, day, int(cells[-1]))
 
 
@@ -111,19 +95,4 @@ def _day(text: str, where: str) -> date:
     try:
         return parse_date(text)
     except ValueError as wrong:
-        raise BadVolumes(f"{where}: {wrong}") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise BadVolumes(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > MOST_BYTES:
-        raise BadVolumes(f"{path} is larger than {MOST_BYTES} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadVolumes(f"{path}:{line}: this is not UTF-8 text") from None
+        raise BadSheet(f"{where}: {wrong}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from relay.core.history import Past
 from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
@@ -16,6 +17,7 @@ from relay.store import answers, keys
 from relay.store.answers import found, standing_of
 from relay.store.commands import Command, evalsha, script
 from relay.store.demands import reading_words, reserving_words
+from relay.store.pasts import Added, added_of, adopting_words
 from relay.store.slices import epoch_ms
 
 TAKEN_MS: Final = 6 * 86_400_000
@@ -109,6 +111,17 @@ def restart(route: RouteId) -> Command[bool]:
     """`restart.lua`."""
     names = (keys.route(route), keys.sending_days(route), keys.qualified_days(route))
     return evalsha("restart", script("restart"), names, (), bool)
+
+
+def adopt(
+    route: Route, past: Past, now: datetime, *, replaces: bool, dry: bool
+) -> Command[list[Added] | None]:
+    """`adopt.lua`: what is newly counted; None where the route has sent (nothing is changed)."""
+    window = route.policy.window.at(now)
+    counted = (keys.route(route.id), keys.window(route.id, window.label), keys.slices(route.id))
+    days = (keys.days(route.id), keys.sending_days(route.id), keys.qualified_days(route.id))
+    words = adopting_words(route, past, now, replaces=replaces, dry=dry)
+    return evalsha("adopt", script("adopt"), (*counted, *days), words, added_of)
 
 
 def claim_layout() -> Command[str]:

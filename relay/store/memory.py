@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from relay.core.history import Past
 from relay.core.quota import (
     Demand,
     Granted,
@@ -127,6 +129,18 @@ class MemoryStore:
     async def restart(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""
         return self._routes[route].restart()
+
+    async def adopt(
+        self, route: Route, past: Past, now: datetime, *, replaces: bool, dry: bool
+    ) -> Standing | None:
+        """See `ports.QuotaStore`."""
+        held = self._routes[route.id]
+        if held.has_sent and not replaces:
+            return None
+        after = deepcopy(held) if dry else held
+        after.adopt(route.policy, past, now)
+        window = route.policy.window.at(now)
+        return after.standing(route.policy, window, now, self._unheard(route.id.domain, now))
 
     def _of_demand(self, demand: Demand) -> Standing:
         """The standing with no more providers than the demand's own, as the scripts answer."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from relay.core.errors import StoreTrouble
+from relay.core.history import Past
 from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
@@ -21,6 +22,7 @@ from relay.store import calls
 from relay.store.embedded import EmbeddedStore
 from relay.store.instances import RedisInstances
 from relay.store.line import Line
+from relay.store.pasts import after_adopting
 
 
 class RedisStore:
@@ -85,6 +87,18 @@ class RedisStore:
     async def restart(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""
         return await self.line.ask(calls.restart(route))
+
+    async def adopt(
+        self, route: Route, past: Past, now: datetime, *, replaces: bool, dry: bool
+    ) -> Standing | None:
+        """See `ports.QuotaStore`."""
+        command = calls.adopt(route, past, now, replaces=replaces, dry=dry)
+        added = await self.line.ask(command)
+        if added is None:
+            return None
+        window = route.policy.window.at(now)
+        held = await self.line.ask(calls.standing(route, window, now))
+        return after_adopting(route, held, past, added, now) if dry else held
 
     async def ping(self) -> bool:
         """Whether the store answers in time and holds our layout. Never raises."""

@@ -6,10 +6,12 @@ Nothing is cached, shared or expired, so that it is plain to see that it is righ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
+from relay.core.history import Past
 from relay.core.pacing import pace_at
 from relay.core.policy import MailClass, Policy
 from relay.core.quota import (
@@ -25,7 +27,21 @@ from relay.core.quota import (
 )
 from relay.core.window import Window
 from relay.store.answers import in_order
+from relay.store.pasts import Recent, recent_days
 from relay.store.slices import Slice, slice_at
+
+_TOLD: Final = (
+    "first_day",
+    "first_at",
+    "lifetime",
+    "last_day",
+    "last_days",
+    "last_sends",
+    "base_days",
+    "base_sends",
+    "idled",
+)
+"""What a route takes over from a past as it stands there."""
 
 
 @dataclass(slots=True)
@@ -63,6 +79,7 @@ class RememberedRoute:
     touched: dict[str, Touched] = field(default_factory=dict)
     sending: set[int] = field(default_factory=set)
     qualified: set[int] = field(default_factory=set)
+    days: dict[int, int] = field(default_factory=dict)
     restarts: int = 0
     first_day: int | None = None
     first_at: datetime | None = None
@@ -115,8 +132,8 @@ class RememberedRoute:
             self.last_days = touched.progress if touched.counts_days else None
             self.last_sends = None if touched.counts_days else touched.progress
         self.sending.add(day)
-        of_day = [c for c in self.charges.values() if c.window.day == day]
-        if sum(c.count for c in of_day if c.verdict is Verdict.SENT) >= touched.qualifies_from:
+        self.days[day] = self.days.get(day, 0) + charge.count
+        if self.days[day] >= touched.qualifies_from:
             self.qualified.add(day)
 
     def restart(self) -> bool:
@@ -131,6 +148,53 @@ class RememberedRoute:
         self.sending, self.qualified = set(), set()
         self.restarts += 1
         return True
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether there is anything that a past would replace."""
+        known = (self.first_day, self.graduated_at)
+        is_bare = known == (None, None) and not (self.lifetime or self.base_days or self.base_sends)
+        return not is_bare or any(True for _ in self._standing_charges())
+
+    def adopt(self, policy: Policy, past: Past, now: datetime) -> None:
+        """Take over `past`; see `ports.QuotaStore`."""
+        self.restarts += self.has_sent
+        window = policy.window.at(now)
+        for day in recent_days(policy, past, now):
+            self._count_anew(day, past.providers, window)
+        for name in _TOLD:
+            setattr(self, name, getattr(past.standing, name))
+        self.graduated_at = None
+        self.days, self.sending = dict(past.sends), set(past.sending)
+        self.qualified = set(past.qualified)
+        today = after_idling(policy, window, past.standing_in(window))
+        self.touched[window.label] = Touched(
+            max(0, self.lifetime - self._tally(window).sent),
+            self.restarts,
+            policy.ramp.qualifies_from(cap_of(policy, window, today)),
+            progress(policy, window, today),
+            policy.ramp.advance.counts_days,
+        )
+
+    def _count_anew(self, day: Recent, providers: Sequence[str], window: Window) -> None:
+        def missing(provider: str | None) -> int:
+            settled = [
+                c.sends(provider)
+                for c in self.charges.values()
+                if c.verdict in {Verdict.SENT, Verdict.UNKNOWN}
+                and day.from_s <= c.slice.from_s < day.to_s
+            ]
+            return max(0, day.sends - sum(settled))
+
+        split = tuple((name, missing(name)) for name in providers)
+        self.charges[f"adopted {len(self.charges)}"] = Charge(
+            day.slice,
+            window,
+            missing(None),
+            split,
+            is_transactional=False,
+            verdict=Verdict.SENT,
+        )
 
     def standing(self, policy: Policy, window: Window, now: datetime, unheard: int) -> Standing:
         """The route as it stands; in a rolling window, with what leaves it."""

@@ -176,6 +176,7 @@ class MeasuredStore:
         self.resume = store.resume
         self.graduate = store.graduate
         self.restart = store.restart
+        self.adopt = store.adopt
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
         """See `ports.QuotaStore`."""

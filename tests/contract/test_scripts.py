@@ -26,6 +26,7 @@ HEADS = {
     "resume": ("resume",),
     "graduate": ("graduate",),
     "restart": ("restart",),
+    "adopt": ("adopt",),
 }
 DAY_S = 86_400
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.cli.volumes import MOST_BYTES, BadVolumes, Volumes, read_volumes
+from relay.cli.sheet import MOST_BYTES, BadSheet
+from relay.cli.volumes import Volumes, read_volumes
 
 TODAY = date(2026, 3, 1)
 
@@ -18,7 +19,7 @@ def read(folder, text, start=None):
 
 
 def told(folder, text, start=None):
-    with pytest.raises(BadVolumes) as wrong:
+    with pytest.raises(BadSheet) as wrong:
         read(folder, text, start)
     return str(wrong.value).removeprefix(str(folder / "mail.csv"))
 
@@ -91,9 +92,9 @@ def test_a_date_before_the_start_is_wrong(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(BadVolumes, match=r"none\.csv cannot be read: No such file"):
+    with pytest.raises(BadSheet, match=r"none\.csv cannot be read: No such file"):
         read_volumes(tmp_path / "none.csv", None, TODAY)
-    with pytest.raises(BadVolumes, match="cannot be read: Is a directory"):
+    with pytest.raises(BadSheet, match="cannot be read: Is a directory"):
         read_volumes(tmp_path, None, TODAY)
 
 
@@ -102,7 +103,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 def test_whatever_the_file_holds_it_is_read_or_refused(tmp_path, content):
     try:
         found = read(tmp_path, content)
-    except BadVolumes:
+    except BadSheet:
         return
     assert found.counts
     assert all(0 <= count < 10**12 for count in found.counts)
