@@ -37,6 +37,8 @@ def _root(
 for module in (serve, inspect, explain, forecast, change, history, setup, state):
     for command in module.COMMANDS:
         app.command()(command)
+for alias, command in state.ALIASES.items():
+    app.command(alias, hidden=True)(command)
 
 
 def main() -> None:

@@ -78,5 +78,50 @@ def touch(key: str) -> str:
     return f"{tag}{brace}:touch" if brace else f"wr1:touch:{{{key}}}"
 
 
+def tag_of(key: str) -> str:
+    """The hash tag of a key of a domain: the domain."""
+    return key.partition("{")[2].partition("}")[0]
+
+
+def counted_with(key: str) -> tuple[str, ...]:
+    """Keys that are written in one step with `key`, if it is one of a route; they may not exist.
+
+    Without its windows, whose labels nobody can tell.
+    """
+    kind, upstream = _kind_and_upstream(key)
+    if kind not in {"route", "window", "slices", "days", "sending", "qualified"}:
+        return ()
+    found = RouteId(tag_of(key), upstream)
+    return (
+        *(route(found), slices(found), days(found)),
+        *(sending_days(found), qualified_days(found), unheard(found.domain)),
+    )
+
+
+def is_route(key: str) -> bool:
+    """Whether `key` is one that `route` gives."""
+    return _kind_and_upstream(key)[0] == "route"
+
+
+def is_slices(key: str) -> bool:
+    """Whether `key` is one that `slices` gives."""
+    return _kind_and_upstream(key)[0] == "slices"
+
+
+def is_message(key: str) -> bool:
+    """Whether `key` is one that `message` gives."""
+    return _kind_and_upstream(key)[0] == "message"
+
+
+def is_passing(key: str) -> bool:
+    """Whether `key` is one that `touch` gives: it says nothing, and is gone in a moment."""
+    return key == touch(key)
+
+
+def _kind_and_upstream(key: str) -> tuple[str, str]:
+    kind, _, rest = key.partition("}:")[2].partition(":")
+    return kind, rest.partition(":")[0]
+
+
 def _domain(domain: str) -> str:
     return f"wr1:{{{domain}}}"

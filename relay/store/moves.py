@@ -1,35 +1,39 @@
-"""The whole quota state as records, out of one store and into another.
+"""The whole quota state as records, out of one store and into another, while relays run.
 
 A record is one key with its value; nothing is interpreted, so that what a later version of
-this layout adds moves too. Each key is read in one step; for an image of one instant stop the
-relays first. Reservations in flight move as charged: what a crash would leave behind.
+this layout adds moves too. What counts for a domain is read in one step, and written in one:
+a backup has each domain as of one instant, what was in flight then as charged. Its memory of
+messages is read beside that: what was accepted later is in no backup anyhow.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from relay.core.errors import StoreTrouble
 from relay.store import keys
-from relay.store.commands import Command, Word
+from relay.store.commands import Command, Word, evalsha, script
 from relay.store.line import Line
 from relay.store.places import Address
 
 FORMAT: Final = f"warmup-relay state {keys.LAYOUT_VERSION}"
-"""The first line of an export; another one is refused."""
+"""The first line of a backup says so; another one is refused."""
 
 _PATTERN: Final = "wr1:{*"
 _BATCH: Final = 500
+_DOMAINS: Final = 20
+"""How many scripts, each for one domain, are under way at once."""
 
 
 class BadRecord(ValueError):
-    """A record that no export of this version can hold; the text says what is wrong."""
+    """A record that no backup of this version can hold; the text says what is wrong."""
 
 
 class NotEmpty(ValueError):
-    """The store holds state of its own; importing would mix two histories."""
+    """The store holds state of its own; restoring would mix two histories."""
 
 
 class SlotsMoved(Exception):
@@ -50,74 +54,109 @@ class Record:
 
 
 async def exported(line: Line) -> AsyncIterator[Record]:
-    """Every record of the state, in no order. Raises StoreTrouble.
+    """Every record of the state, a domain after the other. Raises StoreTrouble.
 
     On a cluster, every master is gone through; if slots have moved meanwhile, some key may have
     been missed, and StoreTrouble is raised at the end.
     """
     holdings = await line.holdings()
-    seen: set[str] = set()
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for holding in holdings:
-        async for found in _keys_at(line, holding.at):
-            fresh = [key for key in found if key not in seen]
-            seen.update(fresh)
-            for record in await _read(line, fresh):
+        async for names in _keys_at(line, holding.at):
+            for name in names:
+                found[keys.tag_of(name)].update((name, *keys.counted_with(name)))
+    steps = [step for names in found.values() for step in _steps(names)]
+    for several in _batches(steps, _DOMAINS):
+        for records in await line.ask_all([_backup(step) for step in several]):
+            for record in records:
                 yield record
     if await line.holdings() != holdings:
-        raise StoreTrouble from SlotsMoved("slots of the cluster moved meanwhile; export again")
+        raise StoreTrouble from SlotsMoved("slots of the cluster moved meanwhile; do it again")
+
+
+async def imported(line: Line, records: Iterable[Record], *, replace: bool) -> int:
+    """Write `records`; the count of them. Raises NotEmpty, BadRecord or StoreTrouble.
+
+    With `replace`, state of the same keys is overwritten, but no charge is forgotten; without,
+    a store that holds any state is refused and nothing is written. Each domain is one step.
+    """
+    checked = {record.key: _checked(record) for record in records}
+    if not replace and (held := await _any_key(line)):
+        raise NotEmpty(f"the store holds quota state already, such as {held}")
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for name in checked:
+        found[keys.tag_of(name)].add(name)
+    steps = [step for names in found.values() for step in _steps(names)]
+    for several in _batches(steps, _DOMAINS):
+        await line.ask_all([_restore([checked[name] for name in step]) for step in several])
+    return len(checked)
+
+
+def _steps(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """The keys of one domain: those that count at once, then its messages, some at a time."""
+    counted = sorted(name for name in names if not keys.is_message(name))
+    messages = sorted(name for name in names if keys.is_message(name))
+    yield from ([tuple(counted)] if counted else [])
+    yield from _batches(messages, _BATCH)
+
+
+def _batches(items: Sequence[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    return (tuple(items[at : at + size]) for at in range(0, len(items), size))
+
+
+async def _any_key(line: Line) -> str | None:
+    for holding in await line.holdings():
+        async for names in _keys_at(line, holding.at):
+            if names:
+                return names[0]
+    return None
 
 
 async def _keys_at(line: Line, at: Address | None) -> AsyncIterator[list[str]]:
     cursor = "0"
     while True:
         cursor, found = await line.ask(_scan(cursor), at)
-        yield found
+        yield [name for name in found if not keys.is_passing(name)]
         if cursor == "0":
             return
 
 
-async def imported(line: Line, records: Iterable[Record], *, replace: bool) -> int:
-    """Write `records`; the count of them. Raises NotEmpty, BadRecord or StoreTrouble.
-
-    With `replace`, state of the same keys is overwritten; without, a store that holds any
-    state is refused and nothing is written.
-    """
-    checked = [_checked(record) for record in records]
-    if not replace:
-        async for record in exported(line):
-            raise NotEmpty(f"the store holds quota state already, such as {record.key}")
-    for start in range(0, len(checked), _BATCH):
-        batch = checked[start : start + _BATCH]
-        await line.ask_all([command for record in batch for command in _write(record)])
-    return len(checked)
+def _scan(cursor: str) -> Command[tuple[str, list[str]]]:
+    words = ("SCAN", cursor, "MATCH", _PATTERN, "COUNT", _BATCH)
+    return Command("backup", words, lambda answer: (str(answer[0]), list(answer[1])))
 
 
-async def _read(line: Line, found: list[str]) -> list[Record]:
-    kinds = await line.ask_all([Command("export", ("TYPE", key), str) for key in found])
-    ttls = await line.ask_all([Command("export", ("PTTL", key), int) for key in found])
-    values = await line.ask_all([_value(key, kind) for key, kind in zip(found, kinds, strict=True)])
-    records = zip(found, kinds, values, ttls, strict=True)
-    return [Record(*parts) for parts in records if parts[2]]
+def _backup(names: tuple[str, ...]) -> Command[list[Record]]:
+    def decoded(answer: Any) -> list[Record]:
+        read = zip(names, answer, strict=True)
+        found = [
+            Record(name, kind, _pairs(flat), int(ttl_ms)) for name, (kind, ttl_ms, flat) in read
+        ]
+        return [record for record in found if record.value]
+
+    return evalsha("backup", script("backup"), names, (len(names),), decoded)
 
 
-def _value(key: str, kind: str) -> Command[dict[str, str]]:
-    if kind == "zset":
-        return Command("export", ("ZRANGE", key, 0, -1, "WITHSCORES"), _pairs)
-    if kind == "hash":
-        return Command("export", ("HGETALL", key), _pairs)
-    return Command("export", ("EXISTS", key), lambda _: {})  # gone since it was found
-
-
-def _pairs(answer: Any) -> dict[str, str]:
-    if isinstance(answer, dict):
-        return {str(name): str(value) for name, value in answer.items()}
-    flat = [part for item in answer for part in (item if isinstance(item, list) else [item])]
+def _pairs(flat: list[Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
-def _scan(cursor: str) -> Command[tuple[str, list[str]]]:
-    words = ("SCAN", cursor, "MATCH", _PATTERN, "COUNT", _BATCH)
-    return Command("export", words, lambda answer: (str(answer[0]), list(answer[1])))
+def _restore(records: Sequence[Record]) -> Command[int]:
+    names = tuple(record.key for record in records)
+    words = [word for record in records for word in _words(record)]
+    return evalsha("restore", script("restore"), names, tuple(words), int)
+
+
+def _words(record: Record) -> Iterator[Word]:
+    """One key's part of ARGV of `lua/restore.lua`."""
+    value = dict(record.value)
+    if keys.is_route(record.key):
+        value.pop("open", None)  # the slices decide: they may hold more than the backup's window
+    yield "slices" if keys.is_slices(record.key) else record.kind
+    yield record.ttl_ms
+    yield len(value)
+    for pair in value.items():
+        yield from pair
 
 
 def _checked(record: Record) -> Record:
@@ -125,22 +164,6 @@ def _checked(record: Record) -> Record:
         raise BadRecord(f"no key of this layout: {record.key!r} ({record.kind})")
     if not record.value:
         raise BadRecord(f"{record.key!r} holds nothing")
+    if keys.is_slices(record.key) and not all(map(str.isdecimal, record.value.values())):
+        raise BadRecord(f"{record.key!r} holds something else than counts")
     return record
-
-
-def _write(record: Record) -> list[Command[None]]:
-    if record.kind == "hash":
-        verb, parts = "HSET", [part for pair in record.value.items() for part in pair]
-    else:
-        verb, parts = (
-            "ZADD",
-            [part for name, score in record.value.items() for part in (score, name)],
-        )
-    said: list[tuple[Word, ...]] = [("DEL", record.key), (verb, record.key, *parts)]
-    if record.ttl_ms > 0:
-        said.append(("PEXPIRE", record.key, record.ttl_ms))
-    return [Command("import", words, _nothing) for words in said]
-
-
-def _nothing(_answer: object) -> None:
-    return None

@@ -27,6 +27,8 @@ HEADS = {
     "graduate": ("graduate",),
     "restart": ("restart",),
     "adopt": ("adopt",),
+    "backup": ("backup",),
+    "restore": ("restore",),
 }
 DAY_S = 86_400
 

@@ -176,29 +176,3 @@ def test_what_init_wrote_serves_and_its_token_sends_signed_mail(home, initiated)
     for index in range(2):
         verifier = dkim.DKIM(raw)
         assert verifier.verify(idx=index, dnsfunc=lambda name, **_: zone.get(name))
-
-
-def test_the_state_of_one_store_can_be_moved_into_another(home, initiated, tmp_path):
-    run(home, "pause", DOMAIN, "--reason", "moving house")
-    run(home, "export", "state.jsonl")
-    lines = [json.loads(line) for line in (home / "state.jsonl").read_text().splitlines()]
-    assert lines[0] == {"format": "warmup-relay state 1"}
-    assert any(line["value"].get("reason") == "moving house" for line in lines[1:])
-    other = tmp_path / "other"
-    other.mkdir()
-    run(other, "init", DOMAIN)
-    run(other, "import", str(home / "state.jsonl"))
-    told = json.loads(run(other, "status", DOMAIN, "--json"))
-    assert (told["state"], told["reason"]) == ("paused", "moving house")
-    assert "holds quota state already" in run(other, "import", str(home / "state.jsonl"), expect=1)
-    run(other, "import", str(home / "state.jsonl"), "--replace")
-
-
-def test_a_file_that_is_no_export_changes_nothing(home, initiated):
-    (home / "bad.jsonl").write_text('{"format": "something else"}\n')
-    assert "bad.jsonl:1" in run(home, "import", "bad.jsonl", expect=1)
-    (home / "bad.jsonl").write_text(
-        '{"format": "warmup-relay state 1"}\n{"key": "wr1:{a}:route:b", "kind": "hash"}\n'
-    )
-    assert "bad.jsonl:2" in run(home, "import", "bad.jsonl", expect=1)
-    assert json.loads(run(home, "status", DOMAIN, "--json"))["state"] == "pending"

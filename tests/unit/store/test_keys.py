@@ -26,3 +26,22 @@ def test_every_key_is_spelled_exactly_like_this():
 def test_the_layout_version_is_the_one_that_the_keys_begin_with():
     assert keys.LAYOUT.startswith(f"wr{keys.LAYOUT_VERSION}:")
     assert keys.route(NEWS).startswith(f"wr{keys.LAYOUT_VERSION}:")
+
+
+def test_what_a_key_is_can_be_told_from_it():
+    route = RouteId("a.example", "out.1")
+    label = "2026-03-10/Europe/Berlin/07:10"
+    family = {
+        keys.route(route), keys.slices(route), keys.days(route), keys.sending_days(route),
+        keys.qualified_days(route), keys.unheard("a.example"),
+    }  # fmt: skip
+    for key in (keys.window(route, label), *(family - {keys.unheard("a.example")})):
+        assert set(keys.counted_with(key)) == family
+        assert keys.tag_of(key) == "a.example"
+        assert not keys.is_passing(key)
+    message = keys.message("a.example", "f")
+    assert keys.counted_with(message) == keys.counted_with(keys.unheard("a.example")) == ()
+    assert [key for key in (*family, message) if keys.is_message(key)] == [message]
+    assert [key for key in (*family, message) if keys.is_slices(key)] == [keys.slices(route)]
+    assert [key for key in (*family, message) if keys.is_route(key)] == [keys.route(route)]
+    assert keys.is_passing(keys.touch(keys.route(route)))

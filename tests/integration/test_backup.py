@@ -1,0 +1,139 @@
+"""`backup` and `restore` with the real command: while mail flows, into a fresh relay."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.conftest import MakeRelay, MakeStore
+from tests.harness.load import storm
+from tests.harness.relay_config import DOMAIN, calendar
+from tests.harness.relay_process import RelayProcess
+from tests.harness.upstream import SinkThread
+from tests.harness.waiting import until
+from tests.harness.wire import Wire, mail
+
+SENDER = f"news@{DOMAIN}"
+CAP = 600
+HEAD = {"format": "warmup-relay state 1", "taken_at": "2026-03-01T00:00:00Z"}
+
+
+def done(relay: RelayProcess, *words: str) -> str:
+    ran = relay.cli(*words)
+    assert ran.exit == 0, ran
+    return ran.err
+
+
+def statuses(relay: RelayProcess) -> list[dict[str, Any]]:
+    return relay.cli("status", "--json").json
+
+
+@pytest.mark.slow
+def test_a_fresh_relay_stands_where_the_old_one_stood(
+    make_relay: MakeRelay, make_store: MakeStore
+) -> None:
+    """Counters, days, a pause with its reason and a graduation, from one kind of store to another."""
+    domains = {DOMAIN: "ramp", "paused.example": "ramp", "done.example": "ramp"}
+    words = {"policies": {"ramp": calendar(5, 9)}, "domains": domains}
+    old = make_relay("old", **words).start()
+    with Wire(old.port) as wire:
+        for _ in range(3):
+            assert wire.send(SENDER, "r@example.org", mail(SENDER)).code == 250
+    old.clock.move(days=1)
+    with Wire(old.port) as wire:
+        for _ in range(2):
+            assert wire.send(SENDER, "r@example.org", mail(SENDER)).code == 250
+    done(old, "pause", "paused.example", "--reason", "list check")
+    done(old, "graduate", "done.example", "--yes")
+    before = statuses(old)
+    file = old.home / "state.jsonl"
+    assert "keys written" in done(old, "backup", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert old.sigterm() == 0
+
+    new = make_relay("new", clock=old.clock, store=make_store().url, **words)
+    assert "keys restored, as of " in done(new, "restore", str(file))
+    new.start()
+    assert statuses(new) == before
+    assert [one["state"] for one in before] == ["warming", "paused", "warmed"]
+    ran = new.cli("restore", str(file))
+    assert ran.exit == 1
+    assert "holds quota state already" in ran.err
+    done(new, "import", str(file), "--replace")
+    assert statuses(new) == before
+
+
+def test_a_backup_under_load_never_lets_more_through_than_the_cap(
+    make_relay: MakeRelay, sink: SinkThread
+) -> None:
+    words = {"upstream": sink.url, "policies": {"ramp": calendar(CAP)}}
+    old, stop, file = make_relay("old", **words).start(), Event(), Path("state.jsonl")
+    with ThreadPoolExecutor(1) as pool:
+        storming = pool.submit(storm, [old.port], SENDER, clients=8, each=100_000, stop=stop)
+        until(lambda: len(sink.contents()) >= 40, "some mail", timeout_s=20)
+        taken_before = len(sink.contents())
+        done(old, "backup", str(file))
+        taken_after = len(sink.contents())
+        stop.set()
+        storming.result(timeout=30)
+    assert taken_after > taken_before, "the backup was not taken under load"
+
+    new = make_relay("new", clock=old.clock, **words)
+    done(new, "restore", str(old.home / file))
+    new.start()
+    held = new.status()
+    charged = CAP - held["remaining_today"]
+    assert held["lifetime_sends"] + held["reserved_now"] == charged
+    assert taken_before <= charged <= taken_after + 8
+    here = len(sink.contents())
+    told = storm([new.port], SENDER, clients=4, each=200)
+    assert told.replies["250 2.0.0"] == len(sink.contents()) - here == CAP - charged
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (['{"format": "something else"}'], "bad.jsonl:1: not a backup of this version"),
+        ([json.dumps(HEAD | {"format": "warmup-relay state 2"})], "not 'warmup-relay state 2'"),
+        ([], "bad.jsonl:1: not a backup"),
+        ([json.dumps(HEAD), "{"], "bad.jsonl:2: "),
+        ([json.dumps(HEAD), '{"key": "wr1:{a}:route:b", "kind": "hash"}'], "bad.jsonl:2: 'value'"),
+        ([json.dumps(HEAD)], "bad.jsonl:1: its end is missing"),
+        ([json.dumps(HEAD), '{"end": 1}'], "bad.jsonl:2: 0 keys, but there were 1"),
+        ([json.dumps(HEAD), '{"end": 0}', '{"end": 0}'], "bad.jsonl:2: there is more after"),
+    ],
+)
+def test_what_is_no_whole_backup_changes_nothing(
+    make_relay: MakeRelay, lines: list[str], says: str
+) -> None:
+    relay = make_relay()
+    bad = relay.home / "bad.jsonl"
+    bad.write_text("\n".join(lines))
+    ran = relay.cli("restore", str(bad))
+    assert ran.exit == 1, ran
+    assert says in ran.err
+    assert "nothing was changed" in ran.err
+
+
+def test_a_store_in_another_layout_is_refused_by_every_command(
+    make_relay: MakeRelay, make_store: MakeStore
+) -> None:
+    store = make_store()
+    relay = make_relay(store=store.url)
+    file = relay.home / "state.jsonl"
+    done(relay, "backup", str(file))
+    whole = file.read_text()
+    with store.client() as client:
+        client.set("wr1:layout", "2")
+        for words in (("backup", str(file)), ("restore", str(file)), ("status",)):
+            ran = relay.cli(*words)
+            assert ran.exit == 1, ran
+            assert "the store holds data in layout 2" in ran.err
+        assert client.keys("*") in (["wr1:layout"], [b"wr1:layout"])
+    assert file.read_text() == whole, "a backup that failed left the one before as it was"
+    assert not list(relay.home.glob(".*.draft"))
