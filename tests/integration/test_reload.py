@@ -83,6 +83,43 @@ def test_a_bad_edit_is_refused_whole_and_told_in_log_and_metric(
     assert relay.metric("relay_policy_reload_failed") == 0
 
 
+@pytest.mark.parametrize("by_signal", [False, True], ids=["file event", "SIGHUP"])
+@pytest.mark.parametrize("gone", ["removed", "renamed"])
+def test_a_policy_that_is_gone_while_in_use_stays_in_force_and_its_route_is_named(
+    make_relay: MakeRelay, gone: str, by_signal: bool
+) -> None:
+    relay = make_relay(policies={"ramp": calendar(3), "other": calendar(7)}).start()
+    file = relay.home / "policies" / "ramp.yaml"
+    whole = file.read_text()
+    if gone == "renamed":
+        file.rename(file.with_name("slope.yaml"))
+    else:
+        file.unlink()
+    if by_signal:
+        relay.hang_up()
+    until(lambda: relay.metric("relay_policy_reload_failed") == 1, "the refusal", timeout_s=15)
+
+    lines = relay.config_path.read_text().splitlines()
+    at = next(number for number, line in enumerate(lines, 1) if "policy: ramp" in line)
+    column = lines[at - 1].index("ramp") + 1
+    place = f"{relay.config_path}:{at}:{column}: unknown policy"
+    refusals = [line for line in relay.log_lines() if line["event"] == "settings.reload_refused"]
+    assert all(place in line["problems"][0] for line in refusals)
+    assert place in relay.cli("check", "--offline").out
+
+    assert relay.metric("relay_quota_cap", domain=DOMAIN) == 3
+    with Wire(relay.port) as wire:
+        codes = [wire.send(SENDER, "r@example.org", mail(SENDER)).code for _ in range(4)]
+    assert codes == [250, 250, 250, 451]
+    assert relay.metric("relay_policy_reload_failed") == 1
+
+    file.write_text(whole.replace("cap: 3", "cap: 4"))
+    if by_signal:
+        relay.hang_up()
+    limit_is(relay, 4)
+    assert relay.metric("relay_policy_reload_failed") == 0
+
+
 def test_a_new_domain_may_send_after_a_reload_and_no_connection_is_dropped(
     make_relay: MakeRelay,
 ) -> None:
