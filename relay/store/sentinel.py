@@ -9,9 +9,8 @@ was cut off during a failover still names the old master.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import ResponseError
 
@@ -22,7 +21,7 @@ from relay.store.node import Node
 from relay.store.outages import told
 from relay.store.places import Address, Places
 from relay.store.pool import LIFE, Pool, life_in
-from relay.store.topology import Holding
+from relay.store.topology import OneMaster
 
 ASK_SHARE: Final = 0.25
 """How much of a deadline the sentinels have to answer in: one that is frozen costs this."""
@@ -40,8 +39,8 @@ class _Named:
     master: Address
 
 
-class SentinelServers:
-    """`Topology` of a master and its replicas. Raises StoreUnusable for a bad URL."""
+class SentinelServers(OneMaster):
+    """A master and its replicas. Raises StoreUnusable for a bad URL."""
 
     def __init__(self, places: Places, timeout_s: float, acks: Acks | None = None) -> None:
         self._places = places
@@ -50,31 +49,11 @@ class SentinelServers:
         self._master: Address | None = None
         # Nothing is said to it before a master is proven, and that is another one.
         self._pool = Pool(places.url(places.seeds[0]), timeout_s)
-        self._node = Node(self._pool, self._prove, acks)
-
-    async def say(
-        self, commands: Sequence[Command[Any]], until: float, at: Address | None = None
-    ) -> list[Any]:
-        """See `Topology`."""
-        assert at is None, "there is only one master"
-        return await self._node.say(commands, until)
-
-    async def holdings(self, until: float) -> tuple[Holding, ...]:  # noqa: ARG002
-        """See `Topology`."""
-        return (Holding(),)
-
-    async def reach(self, until: float) -> None:
-        """See `Topology`."""
-        async with asyncio.timeout_at(until):
-            await self._node.gate.passed()
-
-    def answering_for_s(self) -> float:
-        """See `Topology`."""
-        return self._node.gate.open_for_s()
+        super().__init__(Node(self._pool, self._prove, acks))
 
     async def close(self) -> None:
         """See `Topology`."""
-        await asyncio.gather(self._node.close(), *(pool.close() for pool in self._sentinels))
+        await asyncio.gather(super().close(), *(pool.close() for pool in self._sentinels))
 
     async def _prove(self, node: Node) -> None:
         master = await self._resolved()

@@ -56,11 +56,11 @@ class Topology(Protocol):
         """Close the connections that are not in use."""
 
 
-class OneServer:
-    """`Topology` of a server at a fixed place. Raises StoreUnusable for a bad `url`."""
+class OneMaster:
+    """`Topology` of a store all of whose keys are at one server at a time: that of `node`."""
 
-    def __init__(self, url: str, timeout_s: float, acks: Acks | None = None) -> None:
-        self._node = Node(Pool(url, timeout_s), _prove, acks)
+    def __init__(self, node: Node) -> None:
+        self._node = node
 
     async def say(
         self, commands: Sequence[Command[Any]], until: float, at: Address | None = None
@@ -85,6 +85,13 @@ class OneServer:
     async def close(self) -> None:
         """See `Topology`."""
         await self._node.close()
+
+
+class OneServer(OneMaster):
+    """A server at a fixed place. Raises StoreUnusable for a bad `url`."""
+
+    def __init__(self, url: str, timeout_s: float, acks: Acks | None = None) -> None:
+        super().__init__(Node(Pool(url, timeout_s), _prove, acks))
 
 
 async def _prove(node: Node) -> None:
