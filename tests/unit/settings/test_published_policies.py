@@ -174,6 +174,9 @@ LENGTHS = {
     "resend-existing-domain": 7,
 }
 
+# Where days count only if enough was sent: the least sends of day 0 and of the day before the last.
+QUALIFYING = {"e2a-linear": (25, 966), "sparkpost-stages": (180, 6_750_000)}
+
 
 def numbers(text):
     return [int(word) for word in text.split()]
@@ -186,10 +189,18 @@ def test_every_day_is_as_published_and_then_as_described(name):
     expected = [*published, *after]
 
     assert len(published) == LENGTHS[name]
-    assert ramp.advance is Advance.CALENDAR_DAYS
+    counted = Advance.QUALIFIED_DAYS if name in QUALIFYING else Advance.CALENDAR_DAYS
+    assert ramp.advance is counted
     assert [ramp.tier_at(day).cap for day in range(len(expected))] == expected
     assert ramp.tier_at(len(expected)).cap == PUBLISHED[name].at_last
     assert ramp.tier_at(FOR_EVER).cap == PUBLISHED[name].at_last
+
+
+@pytest.mark.parametrize("name", QUALIFYING)
+def test_a_day_counts_from_the_published_share_of_its_cap_on(name):
+    ramp = load_policy(name).ramp
+    caps = [ramp.tier_at(0).cap, ramp.tier_at(LENGTHS[name] - 2).cap]
+    assert tuple(map(ramp.qualifies_from, caps)) == QUALIFYING[name]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
