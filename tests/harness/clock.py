@@ -24,6 +24,11 @@ class MovableClock:
         """What the relay takes for now."""
         return datetime.now(UTC) + self._offset
 
+    @property
+    def offset(self) -> timedelta:
+        """How far it is before the real time."""
+        return self._offset
+
     def move(self, **delta: float) -> None:
         """Move it (days=1, hours=…), and wait until every process has read it."""
         self._offset += timedelta(**delta)

@@ -21,7 +21,10 @@ _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]*>)", re.IGNORECASE | re.MU
 
 @dataclass(slots=True)
 class Received:
-    """One message. `content` is without dot-stuffing; parameters are as they came."""
+    """One message. `content` is without dot-stuffing; parameters are as they came.
+
+    `is_cut`: the script ended the connection instead of answering the final dot.
+    """
 
     connection: int
     mail_from: str
@@ -30,6 +33,7 @@ class Received:
     rcpt_params: list[list[str]] = field(default_factory=list)
     content: bytes = b""
     time: float = 0.0
+    is_cut: bool = False
 
     @property
     def message_id(self) -> str | None:
@@ -57,11 +61,16 @@ class Received:
 
 @dataclass(slots=True)
 class Ledger:
-    """Where messages are noted: always in `messages`, and in files where they are named."""
+    """Where messages are noted: always in `messages`, and in files where they are named.
+
+    `dropped` are those that the script neither took nor refused: it cut them off when their
+    content had come, or part of it, so that their sender cannot know.
+    """
 
     file: Path | None = None
     store: Path | None = None
     messages: list[Received] = field(default_factory=list)
+    dropped: list[Received] = field(default_factory=list)
 
     def note(self, message: Received) -> None:
         """Take `message`; it is on record when this returns."""

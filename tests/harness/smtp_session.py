@@ -142,16 +142,25 @@ class Session:
         if act != Act():
             while len(self._buffer) < act.after_bytes:
                 await self._more()
+            if self._message and act.then is not Then.GO_ON:
+                self._sink.ledger.dropped.append(self._message)
             await self._play(act, "")
         if act.refuses:
             await self._swallow()
         content = await self._until_dot()
         message, self._message = self._message, None
         dot = self._sink.script.due("DOT")
-        if message and dot.takes:
+        if message:
             message.content = content
-            self._sink.ledger.note(message)
+            self._judge(message, dot)
         await self._play(dot, "250 2.0.0 Ok: queued")
+
+    def _judge(self, message: Received, dot: Act) -> None:
+        message.is_cut = dot.then is not Then.GO_ON
+        if dot.takes:
+            self._sink.ledger.note(message)
+        elif not dot.refuses:
+            self._sink.ledger.dropped.append(message)
 
     async def _until_dot(self) -> bytes:
         stuffed = bytearray(b"\r\n") + self._buffer
