@@ -43,11 +43,11 @@ class Fleet:
             self._coming.pop(number).result()
         return [number for number in range(len(self.relays)) if number not in self._coming]
 
-    def kill_one(self) -> None:
-        """SIGKILL to one that is up; it starts again by itself."""
-        number = self._dice.choice(self.up or [None])
-        if number is None:
-            return
+    async def kill_one(self) -> None:
+        """SIGKILL to one that is up (the first that is, if none is); it starts again by itself."""
+        while not self.up:
+            await asyncio.wait(self._coming.values(), return_when=asyncio.FIRST_COMPLETED)
+        number = self._dice.choice(self.up)
         self._strike(number)
         self._coming[number] = asyncio.create_task(self._revive(number))
 

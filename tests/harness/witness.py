@@ -18,9 +18,9 @@ VERBS = frozenset(["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "BODY", "DOT", "RS
 
 
 class Cutting(Script):
-    """Cuts the connection at any verb with the chance `rate`; after the final dot both ways.
+    """Cuts the connection at any verb with the chance `rate`.
 
-    Otherwise it answers the final dot within `slowest_s`. `cuts` counts by verb.
+    Three times as often after the final dot, having taken the message or not. Otherwise it answers the final dot within `slowest_s`. `cuts` counts by verb.
     """
 
     def __init__(self, dice: random.Random, rate: float = 0.0, slowest_s: float = 0.03) -> None:
@@ -32,7 +32,7 @@ class Cutting(Script):
 
     def due(self, verb: str, line: bytes = b"") -> Act:
         """See `Script`."""
-        if verb in VERBS and self._dice.random() < self.rate:
+        if verb in VERBS and self._dice.random() < self.rate * (3 if verb == "DOT" else 1):
             return self._cut(verb)
         if verb == "DOT" and self._slowest_s:
             return Act(delay_s=self._dice.uniform(0, self._slowest_s))

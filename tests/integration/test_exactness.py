@@ -35,28 +35,31 @@ WALLS = {
 STEP_S = 90.0
 DECIDED_S = 9.0
 WIDTHS = (1, 1, 1, 2, 3)
-CUTS = 0.01
+CUTS = {True: 0.01, False: 0.03}  # with kills, and without
 TEARS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How much of everything."""
+    """How much of everything. `kills` are those of each round: of relays, that is.
+
+    Where a relay is killed something stays charged and unsent, which would hide a small
+    error: so there are rounds without.
+    """
 
     relays: int
     clients: int
-    rounds: int
-    kills: int
+    kills: tuple[int, ...]
     least_cap: int
     most_cap: int
 
     def caps(self, dice: random.Random) -> list[int]:
         """A cap for each round, of which every share is a whole number."""
-        return [dice.randrange(self.least_cap, self.most_cap, 10) for _ in range(self.rounds)]
+        return [dice.randrange(self.least_cap, self.most_cap, 10) for _ in self.kills]
 
 
-SHORT = Trial(relays=4, clients=60, rounds=2, kills=3, least_cap=250, most_cap=350)
-LONG = Trial(relays=4, clients=200, rounds=20, kills=6, least_cap=900, most_cap=1500)
+SHORT = Trial(relays=4, clients=60, kills=(3, 0), least_cap=250, most_cap=350)
+LONG = Trial(relays=4, clients=200, kills=(6, 6, 6, 6, 0) * 5, least_cap=900, most_cap=1500)
 
 
 class Run:
@@ -83,16 +86,16 @@ class Run:
         clients = self.trial.clients
         self.swarm = Swarm(ports, self.book, self.dice, clients=clients, widths=WIDTHS)
 
-    async def round(self, cap: int) -> None:
+    async def round(self, cap: int, kills: int) -> None:
         """One day: kills while the quota lasts, then quiet, then every wall is sought."""
         ledger = self.sink.ledger
         marks = len(ledger.messages), len(ledger.dropped), len(self.fleet.caught)
-        self.swarm.writes_new, self.swarm.tear, self.cutting.rate = True, TEARS, CUTS
+        self.swarm.writes_new, self.swarm.tear, self.cutting.rate = True, TEARS, CUTS[kills > 0]
         self.swarm.next_day()
-        for share in sorted(self.dice.uniform(0.02, 0.85) for _ in range(self.trial.kills)):
+        for share in sorted(self.dice.uniform(0.02, 0.85) for _ in range(kills)):
             await self._sent(marks[0], int(share * cap))
             await asyncio.sleep(self.dice.uniform(0, 0.03))
-            self.fleet.kill_one()
+            await self.fleet.kill_one()
         await self._sent(marks[0], int(0.9 * cap))
         self.cutting.rate = 0
         await self.fleet.all_up()
@@ -129,6 +132,7 @@ class Run:
         )
         check_quiet(day, self.book, self.sink.messages, self.seed)
         self.figures.add(day)
+        print(self.told(), flush=True)
 
     def told(self) -> str:
         """The figures of the run."""
@@ -161,10 +165,10 @@ async def all_rounds(
         await run.begin(relays)
         async with asyncio.TaskGroup() as group:
             group.create_task(run.swarm.run())
-            for number, cap in enumerate(run.caps):
-                if number:
+            for cap, kills in zip(run.caps, trial.kills, strict=True):
+                if run.figures.days:
                     await asyncio.to_thread(clock.move, days=1)
-                await run.round(cap)
+                await run.round(cap, kills)
             run.swarm.is_on = False
     return run
 
@@ -173,19 +177,17 @@ async def test_two_rounds_of_kills_at_all_ends_pass_no_cap_and_lose_only_what_wa
     make_relay: MakeRelay, make_store: MakeStore, tmp_path: Path, seed: int
 ) -> None:
     run = await all_rounds(SHORT, seed, make_relay, make_store, tmp_path)
-    print(run.told())
-    assert run.fleet.kills == 2 * SHORT.kills, run.told()
+    assert run.fleet.kills == sum(SHORT.kills), run.told()
     assert run.book.torn, run.told()
     assert run.cutting.cuts, run.told()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-async def test_twenty_rounds_of_kills_at_all_ends_pass_no_cap_and_lose_only_what_was_in_flight(
+async def test_25_rounds_of_kills_at_all_ends_pass_no_cap_and_lose_only_what_was_in_flight(
     make_relay: MakeRelay, make_store: MakeStore, tmp_path: Path, seed: int
 ) -> None:
     run = await all_rounds(LONG, seed, make_relay, make_store, tmp_path)
-    print(run.told())
-    assert run.fleet.kills == 20 * LONG.kills, run.told()
+    assert run.fleet.kills == sum(LONG.kills), run.told()
     assert run.cutting.cuts["DOT"], run.told()
     assert run.book.torn, run.told()

@@ -66,7 +66,7 @@ class Run:
         self.swarm.next_day()
         while self.fleet.kills < last and len(self._sink.messages) - taken < 0.9 * self._cap:
             await asyncio.sleep(self.dice.uniform(0, LONGEST_LIFE_S))
-            self.fleet.kill_one()
+            await self.fleet.kill_one()
             await self.fleet.all_up()
         assert await self.swarm.calm(STEP_S), f"{self.seed}: {self.book.open[:5]}"
         await asyncio.gather(*(self.swarm.fill(PROVIDER) for _ in range(CLIENTS)))
@@ -80,6 +80,7 @@ class Run:
         )
         check_quiet(day, self.book, self._sink.messages, self.seed)
         self.figures.add(day)
+        print(self.told(), flush=True)
 
     def told(self) -> str:
         """The figures of the run."""
@@ -103,7 +104,6 @@ async def killed(kills: int, cap: int, make_relay: MakeRelay) -> Run:
         await asyncio.to_thread(relay.start)
         run = Run(relay, sink, cap, seed)
         await run.all_days(kills)
-    print(run.told())
     assert run.fleet.kills >= kills, run.told()
     assert run.fleet.caught, f"no kill met a message: {run.told()}"
     return run
