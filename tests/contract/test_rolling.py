@@ -43,6 +43,18 @@ async def test_a_charge_counts_until_its_slice_is_a_day_and_a_slice_old(world):
     assert (await world.walled(1)).opens_at == NOON + LEAVES + timedelta(hours=1)
 
 
+async def test_a_clock_that_is_two_days_ahead_makes_nobody_forget_what_was_sent(world):
+    world.follow(rolling())
+    await world.granted(50)
+    world.clock.move(hours=24)
+    await world.walled(1)
+    world.clock.move(days=2)
+    await world.granted(1)
+    world.clock.move(days=-2)
+    assert (await world.standing()).charged == 51
+    await world.walled(1)
+
+
 async def test_a_wide_message_waits_for_as_many_slices_as_it_needs(world):
     world.follow(rolling())
     for _ in range(5):

@@ -202,17 +202,17 @@ def test_a_clock_far_from_the_real_one_expires_nothing_early(scripts):
     assert scripts.raw.pttl(scripts.window_key) > 3 * DAY_S * 1000
 
 
-def test_slices_older_than_two_long_days_go_when_a_window_is_first_touched(scripts):
+def test_slices_older_than_three_days_and_two_hours_go_when_a_window_is_first_touched(scripts):
     scripts.reserve(1)
     scripts.world.clock.move(days=1)
     scripts.reserve(1)
     assert len(scripts.hash_of(scripts.slices_key)) == 2
-    scripts.world.clock.move(days=2)
+    scripts.world.clock.move(days=3)
     scripts.reserve(1)
     assert len(scripts.hash_of(scripts.slices_key)) == 2
     pruned = int(scripts.hash_of(scripts.route_key)["pruned"])
     now = epoch_ms(scripts.world.clock.now())
-    assert timedelta(milliseconds=now - pruned) == timedelta(days=3, minutes=-15)
+    assert timedelta(milliseconds=now - pruned) == timedelta(days=4, minutes=-15)
 
 
 def test_a_window_whose_slices_were_pruned_keeps_what_it_counted(scripts):

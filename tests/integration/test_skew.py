@@ -210,3 +210,25 @@ async def test_a_clock_that_jumps_back_an_hour_and_on_over_two_midnights_passes_
     assert days[first] <= cap, days
     assert days[second] == cap, days
     assert 0 < days[third] <= cap, days
+
+
+async def test_a_relay_two_days_ahead_for_a_moment_makes_nobody_forget_a_rolling_window(
+    make_relay: MakeRelay, make_store: MakeStore, tmp_path: Path
+) -> None:
+    cap = 60
+    policy = calendar(cap, window={"kind": "rolling-24h"})
+    async with scene(make_relay, make_store, tmp_path, policy) as over:
+        await over.fill()
+        await over.move(hours=4)
+        await over.move(over.clocks[:1], hours=47)
+        over.swarm.writes_new = True
+        await over.taken(1)
+        assert await over.swarm.calm(30)
+        await over.move(over.clocks[:1], hours=-47)
+        ahead = len(over.sink.messages) - cap
+        for _ in range(2):
+            await over.fill()
+            await over.move(minutes=16)
+        check_letters(over.swarm.book, over.sink.messages, f"seed {SEED}")
+    assert ahead, "the relay that was ahead sent something"
+    assert len(over.sink.messages) == cap + ahead

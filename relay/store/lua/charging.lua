@@ -11,7 +11,8 @@
 -- Example: 3 to google in slice 900-1800 -> "3:900-1800:0:google=3".
 
 local KEPT_MS = 3 * 86400 * 1000 -- how long a closed window is kept
-local SLICES_MS = 50 * 3600 * 1000 -- how far back slices are kept: two long days
+-- How far back slices are kept: the longest day, for relays whose clocks are two days behind.
+local SLICES_MS = (25 + 48 + 1) * 3600 * 1000
 
 local function keep(key, at_least_ms)
   if redis.call('PTTL', key) < at_least_ms then redis.call('PEXPIRE', key, at_least_ms) end
