@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 
-.PHONY: help demo run test test-all bench fmt lock clean setup setup-tests
+.PHONY: help demo run test test-all bench fmt lock clean setup setup-tests setup-bench
 # One target after the other, even under -j: they share the virtualenv and the ports.
 .NOTPARALLEL:
 
@@ -26,8 +26,8 @@ test-all: setup-tests ## The same with the tests that take minutes
 	@scripts/check
 	@$(PY) -m pytest -n 2
 
-bench: setup ## The benchmarks of bench/
-	@$(PY) -m bench
+bench: setup-bench ## Speed and cost beside the peers, half an hour (BENCH_FLAGS=--quick: a minute)
+	@$(PY) -m bench $(BENCH_FLAGS)
 
 fmt: setup ## Format the code and mend what the linter can mend
 	@$(PY) -m ruff check --fix --exit-zero .
@@ -46,3 +46,6 @@ setup:
 
 setup-tests:
 	@scripts/setup tests
+
+setup-bench:
+	@scripts/setup bench

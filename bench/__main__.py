@@ -34,7 +34,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--systems", default="", help="comma-separated; all of them by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of one burst, about")
-    parser.add_argument("--minutes", type=float, default=25.0, help="no round begins that ends later")
+    parser.add_argument(
+        "--minutes", type=float, default=25.0, help="no round begins that ends later"
+    )
     parser.add_argument("--keep", action="store_true", help="write the committed result")
     return parser.parse_args()
 
@@ -50,7 +52,9 @@ def _measure(kinds: list[type[System]], given: argparse.Namespace) -> list[Bench
         _tell("latency")
         latencies(benches, given.seconds * 2)
         rounds(benches, SIZES, most=1, seconds=given.seconds, until_s=until_s, tell=_tell)
-        rounds(benches, SHAPES, most=given.rounds, seconds=given.seconds, until_s=until_s, tell=_tell)
+        rounds(
+            benches, SHAPES, most=given.rounds, seconds=given.seconds, until_s=until_s, tell=_tell
+        )
         for bench in systems:
             bench.memory(SHAPES[-1], given.seconds)
     return benches
@@ -98,7 +102,9 @@ def main() -> None:
         print(f"against the run of {before['date']}, by the calibrations:")
         print("\n".join(compared(document, before)) or "nothing moved by more than 15 %")
     _write(document, keep=given.keep)
-    if flawed := [name for name, e in document["systems"].items() if name != "direct" and not e["checked"]]:
+    if flawed := [
+        name for name, e in document["systems"].items() if name != "direct" and not e["checked"]
+    ]:
         sys.exit(f"failed their checks: {', '.join(flawed)}")
 
 

@@ -8,6 +8,10 @@ from typing import Any
 SHAPE = "20 reused"
 LEFT, RIGHT, ROW, BAR = 250, 250, 34, 18
 WIDTH = 900
+STYLE = (
+    "<style>text{font:14px sans-serif;fill:#222}.b{fill:#4a78b5}.o{fill:#c2571a}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>"
+)
 
 
 def as_svg(document: dict[str, Any]) -> str:
@@ -17,18 +21,15 @@ def as_svg(document: dict[str, Any]) -> str:
     most = max((entry["messages_s"][SHAPE] for entry in shown), default=1)
     bars = [_bar(number, entry, most) for number, entry in enumerate(shown)]
     height = 60 + ROW * len(shown) + 30
-    return "\n".join([
+    head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
-        'aria-label="messages a second by system">',
-        "<style>text{font:14px sans-serif;fill:#222}.b{fill:#4a78b5}.o{fill:#c2571a}"
-        "@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>",
-        f'<text x="10" y="24" style="font-weight:bold">Messages a second, {SHAPE} sessions, '
-        "10 kB</text>",
-        *bars,
-        f'<text x="10" y="{height - 10}">{escape(_foot(document, entries))}</text>',
-        "</svg>",
-        "",
-    ])  # fmt: skip
+        'aria-label="messages a second by system">'
+    )
+    title = f"Messages a second, {SHAPE} sessions, 10 kB"
+    foot = f'<text x="10" y="{height - 10}">{escape(_foot(document, entries))}</text>'
+    return "\n".join(
+        [head, STYLE, f'<text x="10" y="24">{title}</text>', *bars, foot, "</svg>", ""]
+    )
 
 
 def _bar(number: int, entry: dict[str, Any], most: float) -> str:
@@ -36,11 +37,12 @@ def _bar(number: int, entry: dict[str, Any], most: float) -> str:
     top = 44 + number * ROW
     long = max(2, round((WIDTH - LEFT - RIGHT) * rate / most))
     kind = "o" if number == 0 else "b"
-    note = "queued; " if entry["queues"] else ""
+    name = escape(entry["title"][:32])
+    note = f"{rate:.0f}/s, {'queued; ' if entry['queues'] else ''}{cpu:.1f} CPU s/1000"
     return (
-        f'<text x="{LEFT - 10}" y="{top + 14}" text-anchor="end">{escape(entry["title"][:32])}</text>'
+        f'<text x="{LEFT - 10}" y="{top + 14}" text-anchor="end">{name}</text>'
         f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{long}" height="{BAR}"/>'
-        f'<text x="{LEFT + long + 8}" y="{top + 14}">{rate:.0f}/s, {note}{cpu:.1f} CPU s/1000</text>'
+        f'<text x="{LEFT + long + 8}" y="{top + 14}">{note}</text>'
     )
 
 

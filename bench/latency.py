@@ -1,4 +1,4 @@
-"""Latency at low load: one session, TCP_NODELAY, a message every so often, whatever the last took."""
+"""Latency at low load: one session, TCP_NODELAY, so many messages a second."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class _Session:
 def _content() -> bytes:
     head = (
         f"From: Acme <a@{DOMAIN}>\r\nTo: {RECIPIENT}\r\nSubject: News\r\n"
-        f"Date: Sun, 01 Mar 2026 12:00:00 +0000\r\nMessage-ID: <{uuid.uuid4().hex}@{DOMAIN}>\r\n\r\n"
+        "Date: Sun, 01 Mar 2026 12:00:00 +0000\r\n"
+        f"Message-ID: <{uuid.uuid4().hex}@{DOMAIN}>\r\n\r\n"
     ).encode()
     line = b"What is new, in a line of seventy characters that says nothing at all.\r\n"
     return head + line * ((SIZE_BYTES - len(head)) // len(line))

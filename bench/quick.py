@@ -22,9 +22,7 @@ BOUND = 0.5
 
 def ratio(ours: Bench, floor: Bench) -> float:
     """Our CPU time a message in that of the floor: the median over the rounds."""
-    pairs = zip(
-        ours.measured.bursts[SHAPE.name], floor.measured.bursts[SHAPE.name], strict=True
-    )
+    pairs = zip(ours.measured.bursts[SHAPE.name], floor.measured.bursts[SHAPE.name], strict=True)
     return statistics.median(a.cpu_s_per_1000 / b.cpu_s_per_1000 for a, b in pairs)
 
 

@@ -22,9 +22,7 @@ def as_document(
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
         "machine": machine,
-        "systems": {
-            bench.system.about.name: _entry(bench, checks, versions) for bench in benches
-        },
+        "systems": {bench.system.about.name: _entry(bench, checks, versions) for bench in benches},
     }
 
 

@@ -70,7 +70,11 @@ def send(port: int, shape: Shape, count: int) -> None:
     command += ["-l", str(shape.size_bytes), "-f", f"a@{DOMAIN}", "-t", RECIPIENT]
     command += ["-d"] if shape.reuse else []
     done = subprocess.run(
-        [*command, f"127.0.0.1:{port}"], capture_output=True, text=True, timeout=SOURCE_S, check=False
+        [*command, f"127.0.0.1:{port}"],
+        capture_output=True,
+        text=True,
+        timeout=SOURCE_S,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"smtp-source to port {port}: {done.stderr[-500:]}")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bench.peers.every import named
 from bench.peers.scenarios import run
-from bench.peers.table import Result, as_document, as_text, into_page, versions_of
 from bench.peers.system import ROOT
+from bench.peers.table import Result, as_document, as_text, into_page, versions_of
 
 PAGE = ROOT / "docs" / "peers.md"
 RESULT = ROOT / "bench" / "results" / "scenarios.json"

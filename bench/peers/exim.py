@@ -48,7 +48,9 @@ class Exim(System):
             "NSS_WRAPPER_PASSWD": str(self.home / "passwd"),
             "NSS_WRAPPER_GROUP": str(self.home / "group"),
         }
-        self.launch("exim", self._program, "-C", self.home / "exim.conf", "-bdf", "-q10s", env=names)
+        self.launch(
+            "exim", self._program, "-C", self.home / "exim.conf", "-bdf", "-q10s", env=names
+        )
         self.await_port(self.port, "Exim")
 
     def _write(self) -> None:

@@ -1,4 +1,4 @@
-"""The relay itself, with all that it can do: AUTH, provider walls, duplicate guard, metrics, logs."""
+"""The relay itself, everything on: AUTH, provider walls, duplicate guard, metrics, logs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 from bench.peers.system import ROOT, About, System, Wanted
 from tests.harness.ports import free_port
@@ -37,12 +38,15 @@ class Ours(System):
 
     def start(self) -> None:
         self.write(
-            "relay.yaml", self.fill("ours/relay.yaml", WEB=self._web, SECRET=self._credential["secret"])
+            "relay.yaml",
+            self.fill("ours/relay.yaml", WEB=self._web, SECRET=self._credential["secret"]),
         )
         self._write_policy()
-        command = [sys.executable, "-m", "relay", "serve", "--config", "relay.yaml"]
-        clock = self.wanted.clock
-        self.launch("relay", *command, *(["--clock", clock.path] if clock else []), faked=False)
+        command: list[str | Path] = [sys.executable, "-m", "relay", "serve"]
+        command += ["--config", "relay.yaml"]
+        if self.wanted.clock:
+            command += ["--clock", self.wanted.clock.path]
+        self.launch("relay", *command, faked=False)
         until(self._ready, "the relay to be ready", timeout_s=30, detail=self.tails)
 
     def _write_policy(self) -> None:

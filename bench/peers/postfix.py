@@ -20,7 +20,7 @@ class Postfix(System):
         "postfix",
         "Postfix",
         "smtpd_client_recipient_rate_limit, counted by anvil for a client address",
-        "limiting a domain's volume: its manual keeps the limit for clients that misbehave; signing",
+        "a domain's volume: its manual keeps the limit for clients that misbehave; signing",
         {"Postfix": POSTFIX_VERSION},
     )
     signs = False
@@ -89,7 +89,9 @@ class PostfixWithServices(Postfix):
         super().start()
 
     def _start_opendkim(self) -> None:
-        config = self.write("opendkim.conf", self.fill("opendkim/opendkim.conf", PORT=self._opendkim))
+        config = self.write(
+            "opendkim.conf", self.fill("opendkim/opendkim.conf", PORT=self._opendkim)
+        )
         self.launch("opendkim", "/usr/sbin/opendkim", "-f", "-x", config)
         self.await_port(self._opendkim, "opendkim")
 
@@ -114,9 +116,7 @@ class PostfixWithServices(Postfix):
         ]  # fmt: skip
 
     def extra(self) -> str:
-        return self.fill(
-            "postfix/with_services.cf", OPENDKIM=self._opendkim, POSTFWD=self._postfwd
-        )
+        return self.fill("postfix/with_services.cf", OPENDKIM=self._opendkim, POSTFWD=self._postfwd)
 
     def stop(self) -> None:
         super().stop()

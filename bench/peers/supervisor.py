@@ -1,8 +1,9 @@
 """Runs one daemon, and stays the ancestor of everything that it forks.
 
-`python -m bench.peers.supervisor [--background] COMMAND…`. A mail server's children are often orphaned (Exim's
-deliveries are); as the child subreaper (prctl(2), Linux) this process inherits and reaps them, so
-that one walk down /proc finds them and their CPU time is in ours when they have ended.
+`python -m bench.peers.supervisor [--background] COMMAND…`. A mail server's children are often
+orphaned (Exim's deliveries are); as the child subreaper (prctl(2), Linux) this process inherits and
+reaps them, so that one walk down /proc finds them and their CPU time is in ours when they have
+ended.
 """
 
 from __future__ import annotations

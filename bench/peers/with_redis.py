@@ -56,7 +56,11 @@ class Haraka(WithRedis):
         "a day's quota: its window is 24 h from the first recipient; a ramp",
         {
             "Node": ("node", "--version"),
-            "Haraka": ("node", "-p", f"require('{HARAKA}/node_modules/Haraka/package.json').version"),
+            "Haraka": (
+                "node",
+                "-p",
+                f"require('{HARAKA}/node_modules/Haraka/package.json').version",
+            ),
             "Redis": (redis_binary(), "--version"),
         },
     )
@@ -110,4 +114,3 @@ class Naive(WithRedis):
         self.stop()
         self.cap = cap
         self.start()
-
