@@ -45,9 +45,8 @@ def check(kind: type[System]) -> Checked:
         contents = _arrived(sink)
         more = offer(system.port, clients=1, each=1)
         signed = _verifies(system, contents[0]) if contents and system.signs else None
-        return Checked(
-            heard.accepted == len(contents) == CAP, signed, more.accepted == 0 and more.refused == 1
-        )
+        delivered = heard.accepted == len(contents) == CAP
+        return Checked(delivered, signed, (more.accepted, more.refused) == (0, 1))
     finally:
         system.end()
         sink.end()
