@@ -1,9 +1,9 @@
 """A plan as a picture: SVG text, with nothing but the standard library.
 
-Owns what is drawn where. Sent are bars, the backlog is an area, the cap a step line; what is
-above the scale (or unlimited) is dashed along the upper edge. The picture carries its own
-background and follows the reader's light or dark scheme; `title` and `desc` say in words
-what it shows.
+Owns what is drawn where. Sent are bars (in parts, a provider each), the backlog is an area, the
+cap a step line; what is above the scale (or unlimited) is dashed along the upper edge. The
+picture carries its own background and, unless asked for one scheme, follows the reader's; its
+colours are `chart_style.py`. `title` and `desc` say in words what it shows.
 """
 
 from __future__ import annotations
@@ -14,30 +14,19 @@ from itertools import groupby
 from typing import Final
 from xml.sax.saxutils import escape
 
-from relay.core.plan import Plan, PlanDay, sentences
+from relay.core.chart_style import Part, Theme, parts_of, style_of
+from relay.core.plan import Plan, PlanDay
+from relay.core.plan_text import sentences
 
 _WIDTH: Final = 960
-_HEIGHT: Final = 440
+_HEIGHT: Final = 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 936, 84, 384
 _TICKS: Final = 5
+_PART_WIDTH: Final = 140
 _MILLION: Final = 10**6
 _DATES: Final = 8
 _ROOM_ABOVE: Final = 1.5
 """A cap of up to this times the mail is in the picture; a higher one would flatten the rest."""
-
-_STYLE: Final = """\
-text { font: 13px system-ui, sans-serif; fill: #24292f; }
-.name { font-size: 17px; font-weight: 600; }
-.bg { fill: #ffffff; } .grid { stroke: #d0d7de; } .axis { stroke: #57606a; }
-.sent { fill: #0969da; } .backlog { fill: #bf8700; fill-opacity: 0.35; stroke: #9a6700; }
-.cap { fill: none; stroke: #cf222e; stroke-width: 2; } .above { stroke-dasharray: 6 4; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3; }
-  .bg { fill: #0d1117; } .grid { stroke: #30363d; } .axis { stroke: #8b949e; }
-  .sent { fill: #58a6ff; } .backlog { fill: #d29922; stroke: #e3b341; }
-  .cap { stroke: #ff7b72; }
-}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +46,7 @@ class _Scale:
         return row.cap is None or row.cap > self.top
 
 
-def chart(plan: Plan) -> str:
+def chart(plan: Plan, theme: Theme = Theme.AUTO) -> str:
     """The plan as a document of type image/svg+xml."""
     scale = _Scale(len(plan.days), _top(plan))
     name = f"Warm-up plan: {plan.policy}"
@@ -66,10 +55,10 @@ def chart(plan: Plan) -> str:
         _opening(),
         f'<title id="name">{escape(name)}</title>',
         f'<desc id="told">{escape(_described(plan, told))}</desc>',
-        f"<style>\n{_STYLE}</style>",
+        f"<style>\n{style_of(theme)}</style>",
         f'<rect class="bg" width="{_WIDTH}" height="{_HEIGHT}"/>',
         f'<text class="name" x="{_LEFT}" y="30">{escape(name)}</text>',
-        *_legend(),
+        *_legend(plan),
         *_counts(scale),
         *_dates(plan, scale),
         *_drawn(plan, scale),
@@ -137,21 +126,38 @@ def _dates(plan: Plan, scale: _Scale) -> Iterator[str]:
         yield f'<text x="{middle}" y="424" text-anchor="middle">{row.date}</text>'
 
 
-def _legend() -> Iterator[str]:
-    yield f'<rect class="sent" x="{_LEFT}" y="48" width="14" height="12"/>'
-    yield f'<text x="{_LEFT + 20}" y="59">sent</text>'
-    yield f'<rect class="backlog" x="{_LEFT + 70}" y="48" width="14" height="12"/>'
-    yield f'<text x="{_LEFT + 90}" y="59">waiting at the end of the day</text>'
+def _legend(plan: Plan) -> Iterator[str]:
+    yield from _sent_legend(plan)
+    at = _LEFT if plan.providers else _LEFT + 70
+    yield f'<rect class="backlog" x="{at}" y="48" width="14" height="12"/>'
+    yield f'<text x="{at + 20}" y="59">waiting at the end of the day</text>'
     yield f'<path class="cap" d="M{_LEFT + 290} 54h22"/>'
     yield f'<text x="{_LEFT + 318}" y="59">cap</text>'
     yield f'<path class="cap above" d="M{_LEFT + 360} 54h22"/>'
     yield f'<text x="{_LEFT + 388}" y="59">cap above the scale, or unlimited</text>'
+    yield f'<text x="{_LEFT}" y="{_TOP - 14}" text-anchor="end">sends a day</text>'
+
+
+def _sent_legend(plan: Plan) -> Iterator[str]:
+    """`sent`, and below it a colour a provider."""
+    if not plan.providers:
+        yield f'<rect class="sent" x="{_LEFT}" y="48" width="14" height="12"/>'
+        yield f'<text x="{_LEFT + 20}" y="59">sent</text>'
+        return
+    yield f'<text x="{_LEFT - 8}" y="{_HEIGHT - 11}" text-anchor="end">sent to</text>'
+    for at, part in enumerate(parts_of(plan)):
+        x = _LEFT + _PART_WIDTH * at
+        yield f'<rect class="{part.style}" x="{x}" y="{_HEIGHT - 22}" width="14" height="12"/>'
+        yield f'<text x="{x + 20}" y="{_HEIGHT - 11}">{escape(part.name)}</text>'
 
 
 def _drawn(plan: Plan, scale: _Scale) -> Iterator[str]:
     if area := _backlog(plan, scale):
         yield area
-    yield from (_bar(row, scale) for row in plan.days if row.sent)
+    if parts := parts_of(plan):
+        yield from (each for row in plan.days for each in _stack(row, parts, scale))
+    else:
+        yield from (_bar("sent", row.day, 0, row.sent, scale) for row in plan.days if row.sent)
     yield from _caps(plan, scale)
 
 
@@ -172,12 +178,22 @@ def _caps(plan: Plan, scale: _Scale) -> Iterator[str]:
         last = rows[-1]
 
 
-def _bar(row: PlanDay, scale: _Scale) -> str:
-    left, right = float(scale.x(row.day + 0.1)), float(scale.x(row.day + 0.9))
-    y = scale.y(row.sent)
+def _stack(row: PlanDay, parts: list[Part], scale: _Scale) -> Iterator[str]:
+    """The bar of a day in its parts."""
+    sent, below = {each.provider: each.sent for each in row.providers}, 0
+    for part in parts:
+        count = sum(sent[name] for name in part.providers)
+        if count:
+            yield _bar(part.style, row.day, below, below + count, scale)
+        below += count
+
+
+def _bar(style: str, day: int, low: int, high: int, scale: _Scale) -> str:
+    left, right = float(scale.x(day + 0.1)), float(scale.x(day + 0.9))
+    y = scale.y(high)
     return (
-        f'<rect class="sent" x="{left}" y="{y}" width="{right - left:.2f}" '
-        f'height="{_BOTTOM - float(y):.2f}"/>'
+        f'<rect class="{style}" x="{left}" y="{y}" width="{right - left:.2f}" '
+        f'height="{float(scale.y(low)) - float(y):.2f}"/>'
     )
 
 

@@ -106,6 +106,33 @@ def first_open(smoothing: Smoothing, form: WindowForm, day: date) -> datetime:
     return _instant(begins, form, window) or window.opens_at
 
 
+def opens_by_end(
+    smoothing: Smoothing, form: WindowForm, day: Window, cap: int, since: datetime
+) -> int | None:
+    """How many sends of `cap` are open at some instant from `since` to the end of `day`.
+
+    The most that the day's charges can come to: for `hourly_share` the sum over the clock
+    hours that begin in that time, and the one that `since` is in where it began in the day.
+    None where there is no smoothing.
+    """
+    if smoothing is None:
+        return None
+    if isinstance(smoothing, HourlyShare):
+        share = _hourly(smoothing, form, since).open_of(cap)
+        return share * _hours(smoothing, form, day, since)
+    return _even(smoothing, form, day, day.closes_at - _SECOND).open_of(cap)
+
+
+def _hours(smoothing: HourlyShare, form: WindowForm, day: Window, since: datetime) -> int:
+    """The clock hours from `since` on; one that began the day before is that day's."""
+    count, at = 0, since
+    while at < day.closes_at:
+        pace = _hourly(smoothing, form, at)
+        count += pace.since >= day.opens_at
+        at = pace.until
+    return count
+
+
 def _hourly(smoothing: HourlyShare, form: WindowForm, now: datetime) -> Pace:
     local = now.astimezone(ZoneInfo(form.zone))
     into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)

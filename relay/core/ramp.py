@@ -54,8 +54,8 @@ class Ramp:
 
     def tier_at(self, progress: int) -> Tier:
         """The tier in force at `progress` (days or sends, 0 or more)."""
-        starts = [tier.start for tier in self.tiers]
-        return self.tiers[max(0, bisect_right(starts, progress) - 1)]
+        above = bisect_right(self.tiers, progress, key=lambda tier: tier.start)
+        return self.tiers[max(0, above - 1)]
 
     def next_tier(self, progress: int) -> Tier | None:
         """The first tier above the one in force at `progress`, or None at the last."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from relay.core.bounds import Bound, WallKind, bounds_on
+from relay.core.course import from_standing
 from relay.core.policy import ANY_OTHER, MailClass
 from relay.core.quota import (
     Standing,
@@ -21,7 +22,7 @@ from relay.core.quota import (
     warmed_on,
     warmup_day,
 )
-from relay.core.ramp import Advance, Cap
+from relay.core.ramp import Cap
 from relay.core.tenancy import Route
 from relay.core.window import Window
 from relay.core.wording import timestamp
@@ -159,26 +160,22 @@ class Status:
         return None if tier is None else {"at": tier.start, "cap": tier.cap}
 
     def _forecast(self) -> list[dict[str, Any]]:
-        """The caps of the coming days, if each day's cap is used up; 0 on days off."""
+        """The caps of the coming days, if all is used that each of them lets through.
+
+        Whatever the provider and the class; 0 on days off. `plan ID` says the same of more mail
+        than that.
+        """
         if self.state in {State.EXEMPT, State.WARMED}:
             return []
         caps: list[dict[str, Any]] = []
-        policy, at = self.route.policy, self.progress
-        for ahead in range(FORECAST_DAYS):
-            date = self.window.date + timedelta(days=ahead)
-            cap = 0 if policy.is_off(date) else policy.ramp.tier_at(at).cap
-            caps.append({"date": date.isoformat(), "cap": cap})
+        course = from_standing(self.route, self.window, self.standing, self.standing.at)
+        for _ in range(FORECAST_DAYS):
+            cap = 0 if course.is_off else course.cap
+            caps.append({"date": course.window.date.isoformat(), "cap": cap})
             if cap is None:
                 break
-            at += _step(policy.ramp.advance, cap)
+            course.pass_day(course.room((), None).total or 0)
         return caps
-
-
-def _step(advance: Advance, sends: int) -> int:
-    """How far a day with so many sends moves a ramp."""
-    if advance is Advance.LIFETIME_SENDS:
-        return sends
-    return 1 if sends or advance is Advance.CALENDAR_DAYS else 0
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -106,6 +106,11 @@ def load_policy(name_or_path: str, directories: Sequence[Path] = ()) -> Policy:
     )
 
 
+def provider_names(directories: Sequence[Path] = ()) -> frozenset[str]:
+    """The mailbox providers that the data files of `directories`, and the shipped one, name."""
+    return read_providers([each for each in directories if _is_directory(each)]).table.names
+
+
 def _named(name: str, shelf: Shelf) -> Policy:
     policy = shelf.policies.get(name)
     theirs = [problem for problem in shelf.problems if Path(problem.file).stem == name]

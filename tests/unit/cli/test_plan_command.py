@@ -85,10 +85,13 @@ def test_json_holds_the_same_numbers():
         "day": 3,
         "date": "2026-03-04",
         "cap": None,
+        "open": None,
+        "day_off": False,
         "arrived": 300,
         "sent": 500,
         "backlog": 0,
         "expired": 0,
+        "providers": {},
     }
 
 
@@ -154,3 +157,89 @@ def test_two_years_are_planned_at_once(home):
     assert perf_counter() - began < 4
     assert len(table(output)) == 730
     assert "Not warmed within 730 days." in output
+
+
+WALLED = POLICY + "providers: {google: {share: 20%}, default: {cap: 30}}\n"
+
+
+def test_providers_have_columns_and_days_of_their_own(home):
+    (home / "walled.yaml").write_text(WALLED)
+    words = ("walled.yaml", "--volume", "100", "--mix", "google=50%,yahoo=20%")
+    output = run(*words).stdout
+    assert output.splitlines()[0].split()[-4:] == ["arrived", "sent", "backlog", "expired"]
+    assert "                                 google" in output
+    assert "That to google clears on" in output
+    told = json.loads(run(*words, "--json").stdout)
+    assert told["mix"] == {"google": "50%", "other": "30%", "yahoo": "20%"}
+    assert told["mix_is_assumed"] is False
+    assert told["days"][0]["providers"]["google"] == {
+        "cap": 20, "arrived": 50, "sent": 20, "backlog": 30, "expired": 0,
+    }  # fmt: skip
+    assert told["providers"]["other"]["arrived"] == 30 * len(told["days"])
+
+
+def test_where_providers_have_walls_a_usual_mix_is_assumed_and_told(home):
+    (home / "walled.yaml").write_text(WALLED)
+    output = run("walled.yaml", "--volume", "100").stdout
+    assert "Assumed, for the walls of providers: apple 5%, google 45%, microsoft 20%" in output
+    assert "Assumed" not in run("mine.yaml").stdout
+
+
+def test_a_file_has_a_column_a_provider(home):
+    (home / "mail.csv").write_text("date,google,other\n2026-03-01,150,10\n")
+    told = json.loads(run("mine.yaml", "--volumes", "mail.csv", "--json").stdout)
+    assert [day["providers"]["google"]["sent"] for day in told["days"]] == [94, 56]
+    assert told["mix"] is None
+
+
+def test_a_day_off_and_what_headroom_leaves_are_seen(home):
+    more = "days_off: [sunday]\nheadroom: {transactional: 10%}\n"
+    (home / "rests.yaml").write_text(POLICY + more)
+    lines = run("rests.yaml", "--volume", "300", "--start", "2026-03-01").stdout.splitlines()
+    assert lines[0].split()[2:4] == ["cap", "open"]
+    assert lines[1].split()[2:5] == ["day", "off", "0"]
+    assert lines[2].split()[2:4] == ["100", "90"]
+    other = run("rests.yaml", "--class", "transactional", "--start", "2026-03-02").stdout
+    assert other.splitlines()[0].split()[2:4] == ["cap", "arrived"]
+
+
+@pytest.mark.parametrize(
+    ("mix", "told"),
+    [
+        ("google=60%,yahoo=50%", "the shares come to 110%"),
+        ("gogle=50%", 'unknown provider "gogle" (did you mean "google"?)'),
+        ("google=50", "is not a percentage"),
+        ("google", "write for example google=50%,other=50%"),
+        ("google=10%,google=10%", '"google" stands twice'),
+    ],
+)
+def test_a_wrong_mix_is_told(mix, told):
+    output = run("mine.yaml", "--mix", mix, expect=2).output
+    assert told in " ".join(output.replace("│", " ").split())
+
+
+def test_a_png_is_drawn_with_letters_in_it(home):
+    run("mine.yaml", "--volume", "300", "--chart", "plan.png", "--theme", "dark")
+    content = (home / "plan.png").read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    assert int.from_bytes(content[16:20]) == 1920
+    assert run("mine.yaml", "--chart", "plan.gif", expect=1).output.endswith(
+        "plan.gif must end in .svg or .png\n"
+    )
+
+
+def test_a_png_without_what_draws_it_or_without_fonts_is_refused(home, monkeypatch):
+    monkeypatch.setattr("relay.cli.drawing.find_spec", lambda name: None)
+    output = run("mine.yaml", "--chart", "plan.png", expect=1).output
+    assert "pip install 'warmup-relay[png]'" in output
+    monkeypatch.undo()
+    monkeypatch.chdir(home)
+    import resvg_py
+
+    drawn = resvg_py.svg_to_bytes
+    monkeypatch.setattr(
+        resvg_py, "svg_to_bytes", lambda text, **more: drawn(text, skip_system_fonts=True, **more)
+    )
+    output = run("mine.yaml", "--chart", "plan.png", expect=1).output
+    assert "a PNG needs one of these fonts" in output
+    assert not (home / "plan.png").exists()

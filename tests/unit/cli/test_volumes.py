@@ -51,6 +51,31 @@ def test_a_start_is_day_0_of_a_file_without_dates(tmp_path):
     assert read(tmp_path, "7\n", start=date(2027, 1, 1)) == Volumes(date(2027, 1, 1), (7,))
 
 
+def test_a_column_for_each_provider(tmp_path):
+    text = "date,Google,other\n2026-03-01,5,1\n2026-03-03,7,0\n"
+    found = read(tmp_path, text)
+    assert found.counts == ({"google": 5, "other": 1}, 0, {"google": 7, "other": 0})
+    assert read(tmp_path, "google\n5\n").counts == ({"google": 5},)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("gogle,other\n1,2\n", ":1: 'gogle' is neither volume nor a provider; did you mean "),
+        ("google,volume\n1,2\n", ":1: 'volume' is neither volume nor a provider"),
+        ("google,google\n1,2\n", ":1: 'google' stands twice"),
+        ("google,other\n1\n", ":2: 1 columns; expected google,other"),
+        ("date,google\n2026-03-01,x\n", ":2: 'x' is no volume"),
+    ],
+)
+def test_what_is_wrong_with_columns_of_providers_is_told(tmp_path, text, expected):
+    path = tmp_path / "mail.csv"
+    path.write_text(text)
+    with pytest.raises(BadSheet) as wrong:
+        read_volumes(path, None, TODAY, ("google", "other"))
+    assert str(wrong.value).removeprefix(str(path)).startswith(expected)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -106,4 +131,6 @@ def test_whatever_the_file_holds_it_is_read_or_refused(tmp_path, content):
     except BadSheet:
         return
     assert found.counts
-    assert all(0 <= count < 10**12 for count in found.counts)
+    for count in found.counts:
+        numbers = [count] if isinstance(count, int) else count.values()
+        assert all(0 <= number < 10**12 for number in numbers)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.chart import chart
+from relay.core.chart_style import Theme, parts_of
 from relay.core.plan import plan
 from relay.core.ramp import Advance, Ramp, Tier
 from tests.unit.core.test_quota import CALENDAR
@@ -130,3 +131,33 @@ def test_every_plan_gives_a_picture_within_its_frame(volumes, goes_on, queue_day
         assert all(LEFT <= float(x) <= RIGHT for x in re.findall(r"H([\d.]+)", path))
     lines = [each for each in root.iter(f"{SVG}line") if each.get("class") == "grid"]
     assert 2 <= len(lines) <= 6
+
+
+def test_bars_are_in_parts_a_provider_each_and_the_legend_names_them():
+    mail = {"google": 300, "other": 100, "yahoo": 200}
+    made, root = drawn(volumes=[mail])
+    words = [each.text for each in root.iter(f"{SVG}text")]
+    assert words.index("google") < words.index("yahoo") < words.index("other")
+    top = max(float(word.replace(",", "")) for word in words if word and word[0].isdigit()
+              and word.replace(",", "").isdigit())  # fmt: skip
+    for style, name in (("p0", "google"), ("p1", "yahoo"), ("p2", "other")):
+        _, *parts = of_class(root, style, "rect")  # the first is the legend's
+        heights = [float(part.get("height")) for part in parts]
+        expected = [(BOTTOM - TOP) * row.sent / top for row in made.of(name) if row.sent]
+        assert heights == pytest.approx(expected, abs=0.03)
+    assert "sends a day" in words
+
+
+def test_of_many_providers_the_smaller_ones_share_a_colour():
+    mail = {f"p{number}": 10 * number for number in range(1, 10)}
+    made, _ = drawn(volumes=[mail])
+    names = [part.name for part in parts_of(made)]
+    assert names == ["p9", "p8", "p7", "p6", "p5", "all others"]
+
+
+def test_one_scheme_for_good_is_in_the_picture_alone():
+    made = plan(CALENDAR, [100], START)
+    assert "@media" in chart(made)
+    assert "@media" not in chart(made, Theme.DARK)
+    assert "#0d1117" in chart(made, Theme.DARK)
+    assert "#0d1117" not in chart(made, Theme.LIGHT)
