@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from relay.core.providers import ProviderTable
+from relay.core.sources import Sources
 from relay.core.tenancy import Directory, IPNetwork
 
 
@@ -166,7 +167,10 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One relay.yaml. `files` is every file it was read from, for the watcher."""
+    """One relay.yaml. `files` is every file it was read from, for the watcher.
+
+    `sources` is where it says so; two configs that differ in nothing else are the same.
+    """
 
     path: Path
     hostname: str
@@ -181,3 +185,4 @@ class Config:
     policy_directories: tuple[Path, ...] = ()
     providers: ProviderTable = field(default_factory=ProviderTable)
     files: tuple[Path, ...] = ()
+    sources: Sources = field(default_factory=Sources, compare=False, repr=False)

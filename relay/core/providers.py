@@ -111,13 +111,13 @@ class ProviderTable:
         found = self.match(hosts)
         return None if found is None else found[0].name
 
-    def match(self, hosts: Iterable[str]) -> tuple[Provider, str] | None:
-        """As `by_mx`: the entry, and the host that gave it away."""
+    def match(self, hosts: Iterable[str]) -> tuple[Provider, str, str] | None:
+        """As `by_mx`: the entry, the host that gave it away, and the pattern that it matches."""
         found = [(pattern, host) for host in hosts if (pattern := self._pattern(host))]
         if not found:
             return None
         pattern, host = max(found, key=lambda pair: len(pair[0]))
-        return self._patterns[pattern], host
+        return self._patterns[pattern], host, pattern
 
     def _pattern(self, host: str) -> str | None:
         """The longest pattern that `host` matches."""
@@ -153,8 +153,14 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProviderAnswer:
-    """A domain's provider, and how that is known: `detail` names the file, or what DNS said."""
+    """A domain's provider, and how that is known: `detail` names the file, or what DNS said.
+
+    `claim` is the domain or the MX pattern that decided it, as the data file `path` has it;
+    empty where nobody claims the domain.
+    """
 
     provider: str
     how: How
     detail: str
+    claim: str = ""
+    path: str = ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -90,7 +91,7 @@ class Lookup:
             return ProviderAnswer(OTHER, How.UNKNOWN, "not a domain name")
         table = self._table()
         if claim := table.claim(name):
-            return ProviderAnswer(claim.name, How.FILE, claim.path)
+            return ProviderAnswer(claim.name, How.FILE, claim.path, name, claim.path)
         finding = self._fresh(name) or await self._recalled(name)
         if finding is not None:
             return _answer(finding, How.CACHE, table)
@@ -195,9 +196,7 @@ def _normal(domain: str) -> str | None:
 
 def _expired(known: Known, finding: MxFinding, table: ProviderTable) -> ProviderAnswer:
     older = _answer(known.finding, How.CACHE, table)
-    return ProviderAnswer(
-        older.provider, older.how, f"{older.detail} (expired, but now: {finding.why})"
-    )
+    return replace(older, detail=f"{older.detail} (expired, but now: {finding.why})")
 
 
 def _answer(finding: MxFinding, how: How, table: ProviderTable) -> ProviderAnswer:
@@ -211,4 +210,7 @@ def _answer(finding: MxFinding, how: How, table: ProviderTable) -> ProviderAnswe
         MxKind.NO_HOST: "neither MX nor address",
         MxKind.UNKNOWN: finding.why,
     }[finding.kind]
-    return ProviderAnswer(match[0].name if match else OTHER, how, detail)
+    if match is None:
+        return ProviderAnswer(OTHER, how, detail)
+    entry, _, pattern = match
+    return ProviderAnswer(entry.name, how, detail, pattern, entry.path)

@@ -120,9 +120,11 @@ class LiveSettings:
         return list(problems.problems)
 
     def _put_in_force(self, config: Config) -> None:
-        if config == self._config:
+        is_same = config == self._config
+        if not is_same or config.sources != self._config.sources:  # lines may have moved
+            self._config = config
+        if is_same:
             return
-        self._config = config
         _log.info("settings.reloaded", path=str(config.path))
         for subscriber in tuple(self._subscribers):
             try:

@@ -10,12 +10,14 @@ from pathlib import Path
 from relay.core.config import Config
 from relay.core.policy import EXEMPT, Policy
 from relay.core.providers import ProviderTable
+from relay.core.sources import Sources
 from relay.settings.build import absolute, build_config
 from relay.settings.checks import check_config
 from relay.settings.document import Document
 from relay.settings.fields import SecretFiles
 from relay.settings.findings import START, Findings
 from relay.settings.matching import EACH, matches
+from relay.settings.origins import route_sources
 from relay.settings.policies import Shelf, read_policies, read_policy
 from relay.settings.problems import ConfigProblems, Problem, nearest, shown
 from relay.settings.providers import read_providers
@@ -54,7 +56,9 @@ def load(path: Path, env: Mapping[str, str]) -> Loaded:
     problems = findings.in_order() + shelf.problems + providers.problems
     if problems or section is None:
         raise ConfigProblems(problems, files)
-    return Loaded(_config(here, section, shelf, providers.table, files), document)
+    config = _config(here, section, shelf, providers.table, files)
+    sources = Sources(route_sources(document), shelf.sources, providers.sources)
+    return Loaded(replace(config, sources=sources), document)
 
 
 def _config(

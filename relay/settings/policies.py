@@ -7,16 +7,19 @@ config lies over it, and a file replaces one of the same name below.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import relay
 from relay.core.policy import EXEMPT, Policy
 from relay.core.ramp import Ramp
+from relay.core.sources import PolicySources
 from relay.core.window import CalendarDay, Rolling24h
+from relay.settings.document import Document
 from relay.settings.fields import name as policy_name
 from relay.settings.findings import START, Findings
+from relay.settings.origins import policy_sources
 from relay.settings.policy_checks import check_policy
 from relay.settings.policy_schema import PolicySection, WindowKind
 from relay.settings.problems import Problem, Wrong, shown
@@ -42,6 +45,7 @@ class Shelf:
     """Every policy of some directories. `names` includes those with problems."""
 
     policies: dict[str, Policy] = field(default_factory=dict)
+    sources: dict[str, PolicySources] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     files: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -98,12 +102,15 @@ def _read_directory(directory: Path, shelf: Shelf, providers: Collection[str] | 
         shelf.problems.append(Problem(str(directory), *START, wrong.text))
         return
     for path in files:
-        policy, problems = read_policy(path, providers)
+        policy, document, problems = _read(path, providers)
         shelf.files.append(path)
         shelf.problems.extend(problems)
         shelf.names.add(path.stem)
-        if policy:
+        if policy and document:
+            below = shelf.sources.get(policy.name)
+            overrides = (*below.overrides, below.path) if below else ()
             shelf.policies[policy.name] = policy
+            shelf.sources[policy.name] = replace(policy_sources(document), overrides=overrides)
 
 
 def read_policy(
@@ -113,6 +120,13 @@ def read_policy(
 
     `providers`: see `read_policies`.
     """
+    policy, _, problems = _read(path, providers)
+    return policy, problems
+
+
+def _read(
+    path: Path, providers: Collection[str] | None
+) -> tuple[Policy | None, Document | None, list[Problem]]:
     findings = Findings(str(path))
     _check_name(path, findings)
     document = read_yaml(path, findings)
@@ -123,7 +137,8 @@ def read_policy(
     ramp = None
     if document and section and not findings.problems:
         ramp = read_ramp(section.ramp, document, findings)
-    return (_policy(path, section, ramp) if section and ramp else None), findings.in_order()
+    policy = _policy(path, section, ramp) if section and ramp else None
+    return policy, document, findings.in_order()
 
 
 def _check_name(path: Path, findings: Findings) -> None:

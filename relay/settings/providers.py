@@ -15,11 +15,13 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from relay.core.providers import OTHER, RESERVED, Provider, ProviderTable, layered
+from relay.core.sources import Source
 from relay.settings.addresses import parse_domain
 from relay.settings.document import Document
 from relay.settings.fields import Domain, Kind, Section, Truth, parsed
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
+from relay.settings.origins import provider_sources
 from relay.settings.policies import PROVIDERS_FILE, layers
 from relay.settings.problems import Problem, Wrong, nearest, shown
 from relay.settings.validation import validate
@@ -82,6 +84,7 @@ class ProviderShelf:
     """The table of some directories, and what was read for it."""
 
     table: ProviderTable = field(default_factory=ProviderTable)
+    sources: dict[tuple[str, str, str], Source] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -94,8 +97,9 @@ def read_providers(directories: Sequence[Path]) -> ProviderShelf:
         path = directory / PROVIDERS_FILE
         if _exists(path):
             below = {provider.name for layer in read for provider in layer}
-            providers, problems = read_provider_file(path, below)
+            providers, document, problems = _read(path, below)
             read.append(providers)
+            shelf.sources |= provider_sources(document) if document and providers else {}
             shelf.files.append(path)
             shelf.problems.extend(problems)
     shelf.table = layered(read)
@@ -116,6 +120,13 @@ def read_provider_file(
 
     `below` are the names of the layers under it.
     """
+    providers, _, problems = _read(path, below)
+    return providers, problems
+
+
+def _read(
+    path: Path, below: Collection[str]
+) -> tuple[list[Provider], Document | None, list[Problem]]:
     findings = Findings(str(path))
     document = read_yaml(path, findings)
     section = validate(ProvidersSection, document, findings) if document else None
@@ -123,8 +134,9 @@ def read_provider_file(
         _check(document, findings, below)
     problems = findings.in_order()
     if section is None or problems:
-        return [], problems
-    return [_provider(path, name, each) for name, each in section.providers.items()], []
+        return [], document, problems
+    found = [_provider(path, name, each) for name, each in section.providers.items()]
+    return found, document, []
 
 
 def _provider(path: Path, name: str, section: ProviderSection) -> Provider:

@@ -135,10 +135,26 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
 
 def test_explain_names_policy_window_tier_and_the_next_answer(home, initiated):
     told = json.loads(run(home, "explain", DOMAIN, "--json"))
-    layers = {layer["layer"]: layer["says"] for layer in told["layers"]}
+    [route] = told["routes"]
+    layers = {layer["layer"]: layer["says"] for layer in route["layers"]}
     assert "calendar-14-day" in layers["policy"]
     assert "cap 50" in layers["tier"]
-    assert told["next_message"] == "accepted"
+    assert route["next_message"] == "accepted"
+
+
+def test_a_plan_of_a_domain_begins_where_its_route_stands(home, initiated):
+    first = json.loads(run(home, "plan", DOMAIN, "--volume", "80", "--json"))
+    assert first["id"] == f"{DOMAIN}@outbound"
+    status = json.loads(run(home, "status", DOMAIN, "--json"))
+    caps = [{"date": day["date"], "cap": day["cap"]} for day in first["days"]]
+    assert caps[: len(status["forecast"])] == status["forecast"][: len(caps)]
+    run(home, "graduate", DOMAIN, "--yes")
+    told = json.loads(run(home, "plan", DOMAIN, "--volume", "9000", "--json"))
+    assert (told["days"][0]["cap"], told["days"][0]["sent"]) == (None, 9000)
+    assert "leave --start out" in run(home, "plan", DOMAIN, "--start", "2026-01-01", expect=2)
+    assert "no route" in run(home, "plan", "nobody.example", expect=2)
+    run(home, "pause", DOMAIN)
+    assert "planned as if it was resumed today" in run(home, "plan", DOMAIN)
 
 
 def test_plan_needs_no_config(home):
