@@ -53,7 +53,8 @@ def test_of_the_patterns_that_a_host_matches_the_longest_wins(host, provider):
 
 def test_of_several_hosts_the_longest_pattern_wins_and_names_its_host():
     hosts = ["mx.nobody.example", "a.outlook.com", "b.mail.protection.outlook.com"]
-    provider, host = TABLE.match(hosts)
+    provider, host, pattern = TABLE.match(hosts)
+    assert pattern == ".mail.protection.outlook.com"
     assert (provider.name, host) == ("microsoft365", "b.mail.protection.outlook.com")
     assert TABLE.match([]) is None
 
