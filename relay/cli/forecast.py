@@ -19,46 +19,57 @@ from relay.core.policy import MailClass
 from relay.core.window import Rolling24h
 
 
+WhatArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="POLICY|ID", help="A policy's name or file; or a domain, from where it stands."
+    ),
+]
+VolumeOption = Annotated[
+    str | None,
+    typer.Option(metavar="N/day", help=f"What the client wants; default {DEFAULT_VOLUME}."),
+]
+VolumesOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="A line a day, a date before it or not: a volume, or a column a provider; "
+        "nothing comes after it.",
+    ),
+]
+MixOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME=N%,…", help="Whose mailboxes it goes to; the rest is other."),
+]
+ClassOption = Annotated[
+    MailClass, typer.Option("--class", help="The class of the mail, for headroom.")
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="Day 0: default the first date of FILE, else today."),
+]
+QueueOption = Annotated[
+    int, typer.Option(min=0, max=60, help="How long the client keeps what was deferred.")
+]
+ChartOption = Annotated[
+    Path | None,
+    typer.Option("--chart", metavar="FILE", help="Draw it, too: FILE.svg or FILE.png."),
+]
+ThemeOption = Annotated[
+    Theme, typer.Option(help="Of the chart; auto follows the reader, a PNG is light.")
+]
+
+
 def _plan(  # noqa: PLR0913, PLR0917 - an argument is an option
-    what: Annotated[
-        str,
-        typer.Argument(
-            metavar="POLICY|ID", help="A policy's name or file; or a domain, from where it stands."
-        ),
-    ],
-    volume: Annotated[
-        str | None,
-        typer.Option(metavar="N/day", help=f"What the client wants; default {DEFAULT_VOLUME}."),
-    ] = None,
-    volumes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="A line a day, a date before it or not: a volume, or a column a provider; "
-            "nothing comes after it.",
-        ),
-    ] = None,
-    mix: Annotated[
-        str | None,
-        typer.Option(metavar="NAME=N%,…", help="Whose mailboxes it goes to; the rest is other."),
-    ] = None,
-    mail_class: Annotated[
-        MailClass, typer.Option("--class", help="The class of the mail, for headroom.")
-    ] = MailClass.MARKETING,
-    start: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="Day 0: default the first date of FILE, else today."),
-    ] = None,
-    queue_days: Annotated[
-        int, typer.Option(min=0, max=60, help="How long the client keeps what was deferred.")
-    ] = QUEUE_DAYS,
-    chart_file: Annotated[
-        Path | None,
-        typer.Option("--chart", metavar="FILE", help="Draw it, too: FILE.svg or FILE.png."),
-    ] = None,
-    theme: Annotated[
-        Theme, typer.Option(help="Of the chart; auto follows the reader, a PNG is light.")
-    ] = Theme.AUTO,
+    what: WhatArgument,
+    volume: VolumeOption = None,
+    volumes: VolumesOption = None,
+    mix: MixOption = None,
+    mail_class: ClassOption = MailClass.MARKETING,
+    start: StartOption = None,
+    queue_days: QueueOption = QUEUE_DAYS,
+    chart_file: ChartOption = None,
+    theme: ThemeOption = Theme.AUTO,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
