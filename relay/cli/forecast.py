@@ -18,7 +18,6 @@ from relay.core.plan import QUEUE_DAYS, plan_from
 from relay.core.policy import MailClass
 from relay.core.window import Rolling24h
 
-
 WhatArgument = Annotated[
     str,
     typer.Argument(

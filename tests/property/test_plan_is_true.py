@@ -124,7 +124,8 @@ def test_any_plan_is_what_the_store_grants(the_policy, mail, queue_days, mail_cl
 
 
 @pytest.mark.slow
-@often(1000)
+@pytest.mark.timeout(900)
+@often(500)
 @PLANNED
 def test_any_plan_is_what_the_store_grants_for_long(the_policy, mail, queue_days, mail_class):
     assert_true(drivable(the_policy), mail, queue_days, mail_class)
@@ -137,7 +138,8 @@ def test_a_plan_from_where_a_route_stands_is_true_too(the_policy, before, here, 
 
 
 @pytest.mark.slow
-@often(1000)
+@pytest.mark.timeout(900)
+@often(500)
 @GOING_ON
 def test_a_plan_from_where_a_route_stands_is_true_for_long(the_policy, before, here, after):
     check_going_on(the_policy, before, here, after)
