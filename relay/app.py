@@ -28,6 +28,7 @@ from relay.preparing import Preparing
 from relay.presence import presence_in
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
+from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.settings.tokens import DUMMY_SECRET, verify_token
 from relay.signing.signer import DkimSigner
@@ -62,28 +63,33 @@ class RelayParts:
     providers: Lookup
     upstreams: Upstreams
     listeners: Listeners
+    vitals: Vitals
     web: WebServer | None
 
 
-async def open_relay(settings: LiveSettings, clock: AnyClock) -> RelayParts:
+async def open_relay(
+    settings: LiveSettings, clock: AnyClock, seat: Seat | None = None
+) -> RelayParts:
     """Build every room for the config in force. Raises StoreUnusable, OSError.
 
-    Call it in the main thread: the embedded store dies with the thread that started it.
+    `seat`: this is one of several workers. Call it in the main thread: the embedded store
+    dies with the thread that started it.
     """
-    config = settings.config
+    config = seat.config(settings.config) if seat else settings.config
     store = await open_store(config.store, config.data_dir, clock)
     try:
-        return _assemble(settings, clock, store)
+        return _assemble(settings, config, clock, store, seat)
     except BaseException:
         await store.close()
         raise
 
 
-def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> RelayParts:
-    config = settings.config
+def _assemble(
+    settings: LiveSettings, config: Config, clock: AnyClock, store: RedisStore, seat: Seat | None
+) -> RelayParts:
     metrics, background = Metrics(), Background()
     observer = Observer(metrics)
-    upstreams = _upstreams(settings, metrics, observer, background)
+    upstreams = _upstreams(settings, metrics, observer, background, seat)
     measured = MeasuredStore(store, metrics)
     roster = Roster(store.instances.own)
     providers = Lookup(
@@ -118,7 +124,7 @@ def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> Rel
         roster=roster,
         offers_dsn=partial(upstreams.all_offer, "DSN"),
     )
-    listeners = Listeners(config.listeners, surroundings)
+    listeners = Listeners(config.listeners, surroundings, shares_ports=seat is not None)
     vitals = Vitals(
         metrics,
         settings,
@@ -128,24 +134,29 @@ def _assemble(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> Rel
         clock,
         lambda: settings.failed or listeners.has_stale_certificate,
     )
+    web = _web(config, seat, vitals)
     return RelayParts(
-        settings,
-        clock,
-        store,
-        background,
-        providers,
-        upstreams,
-        listeners,
-        WebServer(config.web, vitals) if config.web else None,
+        settings, clock, store, background, providers, upstreams, listeners, vitals, web
     )
 
 
+def _web(config: Config, seat: Seat | None, vitals: Vitals) -> WebServer | None:
+    """On the address of the config, or for the supervisor of this worker alone."""
+    at = seat.ops if seat else config.web
+    return WebServer(at, vitals) if at else None
+
+
 def _upstreams(
-    settings: LiveSettings, metrics: Metrics, observer: Observer, background: Background
+    settings: LiveSettings,
+    metrics: Metrics,
+    observer: Observer,
+    background: Background,
+    seat: Seat | None,
 ) -> Upstreams:
     hostname = settings.config.hostname
 
-    def opened(config: UpstreamConfig) -> MeasuredUpstream:
+    def opened(whole: UpstreamConfig) -> MeasuredUpstream:
+        config = seat.upstream(whole) if seat else whole
         return MeasuredUpstream(open_upstream(config, hostname, observer), metrics)
 
     upstreams = Upstreams(opened)

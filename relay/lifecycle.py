@@ -1,4 +1,4 @@
-"""Start, reload, drain and stop, in phases.
+"""Start, reload, drain and stop, in phases: a relay of one process, or one worker of several.
 
 Stopping: close the listening sockets, 421 new transactions, let those under way finish within
 the deadline of the config, settle what is left, close upstreams and web, the store last.
@@ -10,7 +10,8 @@ import asyncio
 import os
 import resource
 import signal
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ from relay.clock import AnyClock, FileClock
 from relay.core.config import Config
 from relay.keys_at_start import make_missing_keys
 from relay.presence import Presence, announced
+from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.store import StoreUnusable
 
@@ -31,6 +33,9 @@ SPARE_DESCRIPTORS: Final = 1000
 FIRST_PROBE_S: Final = 3.0
 """How long the first look at the upstreams may hold up the start."""
 
+Announced = Callable[[RelayParts], AbstractContextManager[None]]
+"""Says that the relay serves, for as long as the block runs."""
+
 
 class CannotServe(Exception):
     """The relay cannot start; the text says why, for people."""
@@ -38,17 +43,42 @@ class CannotServe(Exception):
 
 async def serve(settings: LiveSettings, clock: AnyClock) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order. Raises CannotServe."""
-    config = settings.config
+    prepare(settings.config)
+    await _serve(settings, clock, None, _announced)
+
+
+async def serve_seat(
+    settings: LiveSettings, clock: AnyClock, seat: Seat, say_ready: Callable[[], None]
+) -> None:
+    """`serve` as one of several workers, whose supervisor has prepared all and is told."""
+
+    @contextmanager
+    def announced(parts: RelayParts) -> Iterator[None]:
+        log.info("worker serving", listeners=_addresses(parts))
+        say_ready()
+        yield
+
+    _allow_descriptors(seat.config(settings.config).limits.connections)
+    await _serve(settings, clock, seat, announced)
+
+
+def prepare(config: Config) -> None:
+    """What a relay needs once, however many processes it has: its directory, and DKIM keys."""
     _allow_descriptors(config.limits.connections)
     config.data_dir.mkdir(parents=True, exist_ok=True)
     make_missing_keys(config)
+
+
+async def _serve(
+    settings: LiveSettings, clock: AnyClock, seat: Seat | None, announced: Announced
+) -> None:
     try:
-        parts = await open_relay(settings, clock)
+        parts = await open_relay(settings, clock, seat)
     except (StoreUnusable, OSError) as error:
         raise CannotServe(str(error)) from error
     try:
         async with asyncio.TaskGroup() as group:
-            await _run(parts, group)
+            await _run(parts, group, announced)
     except* CannotServe as group_error:
         raise group_error.exceptions[0] from None
     finally:
@@ -67,7 +97,7 @@ def _allow_descriptors(connections: int) -> None:
             log.warning("fewer open files allowed than limits.connections needs", allowed=soft)
 
 
-async def _run(parts: RelayParts, group: asyncio.TaskGroup) -> None:
+async def _run(parts: RelayParts, group: asyncio.TaskGroup, announced: Announced) -> None:
     """`stop` begins the end; `drained` is when nothing needs the store any more."""
     stop, drained = asyncio.Event(), asyncio.Event()
     group.create_task(parts.store.run(drained))
@@ -75,11 +105,11 @@ async def _run(parts: RelayParts, group: asyncio.TaskGroup) -> None:
         await _open(parts)
         group.create_task(parts.settings.watch(stop))
         group.create_task(parts.listeners.renew_certificates(stop))
+        group.create_task(parts.vitals.keep_noting(stop))
         if parts.web:
             group.create_task(parts.web.serve())
         _handle_signals(parts, stop)
-        _say_ready(parts)
-        with _note(parts):
+        with announced(parts):
             await stop.wait()
             await _stop(parts)
     finally:
@@ -110,51 +140,40 @@ def _handle_signals(parts: RelayParts, stop: asyncio.Event) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 
-def _say_ready(parts: RelayParts) -> None:
-    config = parts.settings.config
-    if isinstance(parts.clock, FileClock):
-        log.warning(
-            "SIMULATED CLOCK: caps follow a file, not the time", clock=parts.clock.simulated
-        )
+@contextmanager
+def _announced(parts: RelayParts) -> Iterator[None]:
+    web = parts.web.port if parts.web else None
+    with announced_as_serving(parts.settings.config, parts.clock, parts.listeners.addresses, web):
+        yield
+
+
+@contextmanager
+def announced_as_serving(
+    config: Config, clock: AnyClock, listeners: Sequence[tuple[str, int]], web_port: int | None
+) -> Iterator[None]:
+    """Say in the log and in the data directory that the relay serves, while the block runs."""
+    if isinstance(clock, FileClock):
+        log.warning("SIMULATED CLOCK: caps follow a file, not the time", clock=clock.simulated)
+    presence = Presence(
+        pid=os.getpid(),
+        config=str(config.path),
+        listeners=tuple(f"{host}:{port}" for host, port in listeners),
+        web=f"{config.web.host}:{web_port}" if config.web else None,
+        clock=str(clock.path.resolve()) if isinstance(clock, FileClock) else None,
+    )
     log.info(
         "serving",
-        listeners=_addresses(parts),
-        web=_web(parts),
+        listeners=list(presence.listeners),
+        web=presence.web,
         domains=len(config.directory.domains),
-        config=str(config.path),
+        config=presence.config,
     )
-
-
-def _clock(clock: FileClock) -> dict[str, str | None]:
-    return {"clock": clock.simulated}
+    with announced(config.data_dir, presence):
+        yield
 
 
 def _addresses(parts: RelayParts) -> list[str]:
     return [f"{host}:{port}" for host, port in parts.listeners.addresses]
-
-
-def _web(parts: RelayParts) -> str | None:
-    web = parts.settings.config.web
-    return f"{web.host}:{parts.web.port}" if web and parts.web else None
-
-
-def _note(parts: RelayParts) -> ExitStack:
-    config: Config = parts.settings.config
-    path = parts.clock.path if isinstance(parts.clock, FileClock) else None
-    stack = ExitStack()
-    stack.enter_context(
-        announced(
-            config.data_dir,
-            Presence(
-                pid=os.getpid(),
-                config=str(config.path),
-                listeners=tuple(_addresses(parts)),
-                web=_web(parts),
-                clock=str(path.resolve()) if path else None,
-            ),
-        )
-    )
-    return stack
 
 
 async def _stop(parts: RelayParts) -> None:

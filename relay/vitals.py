@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from relay.clock import AnyClock
@@ -19,6 +20,24 @@ PROBE_EVERY_S: Final = 5.0
 
 RETRY_EVERY_S: Final = 0.5
 """The same when one did not."""
+
+NOTE_EVERY_S: Final = 0.5
+
+
+async def route_readings(
+    settings: Settings, store: QuotaStore, clock: AnyClock
+) -> list[RouteReading]:
+    """How each route stands now; none where the store does not answer."""
+    now = clock.now()
+    wanted = [(route, route.policy.window.at(now)) for route in settings.directory.routes()]
+    try:
+        standings = await store.standings(wanted)
+    except StoreTrouble:
+        return []
+    return [
+        RouteReading(route, window, standing)
+        for (route, window), standing in zip(wanted, standings, strict=True)
+    ]
 
 
 class Vitals:
@@ -47,22 +66,22 @@ class Vitals:
 
     async def metrics(self) -> bytes:
         """See `web.ops.Vitals`."""
-        now = self._clock.now()
-        wanted = [
-            (route, route.policy.window.at(now)) for route in self._settings.directory.routes()
-        ]
-        try:
-            standings = await self._store.standings(wanted)
-        except StoreTrouble:
-            wanted, standings = [], []
-        up = bool(standings) or await self._ping()
-        self._metrics.store_up.set(up)
-        self._metrics.policy_reload_failed.set(self._reload_failed())
-        self._metrics.quota.readings = [
-            RouteReading(route, window, standing)
-            for (route, window), standing in zip(wanted, standings, strict=True)
-        ]
+        readings = await route_readings(self._settings, self._store, self._clock)
+        self._metrics.store_up.set(bool(readings) or await self._ping())
+        self._metrics.quota.readings = readings
+        self.note()
         return self._metrics.text()
+
+    def note(self) -> None:
+        """Bring the metrics up to date that nobody tells of when they change."""
+        self._metrics.policy_reload_failed.set(self._reload_failed())
+
+    async def keep_noting(self, stop: asyncio.Event) -> None:
+        """Note again and again, for a page that others put together, until `stop` is set."""
+        while not stop.is_set():
+            self.note()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), NOTE_EVERY_S)
 
     async def readiness(self) -> Readiness:
         """See `web.ops.Vitals`: the store answers, and at least one upstream does."""

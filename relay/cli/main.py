@@ -39,6 +39,8 @@ for module in (serve, inspect, explain, forecast, change, history, setup, state)
         app.command()(command)
 for alias, command in state.ALIASES.items():
     app.command(alias, hidden=True)(command)
+for command in serve.HIDDEN:
+    app.command(hidden=True)(command)
 
 
 def main() -> None:

@@ -165,6 +165,10 @@ class LogConfig:
     addresses: bool = False
 
 
+MOST_WORKERS = 64
+"""Worker processes of one relay; beyond that the machine is not what is short."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """One relay.yaml. `files` is every file it was read from, for the watcher.
@@ -180,6 +184,7 @@ class Config:
     directory: Directory
     store: StoreConfig = field(default_factory=StoreConfig)
     web: WebConfig | None = None
+    workers: int = 1
     limits: Limits = field(default_factory=Limits)
     log: LogConfig = field(default_factory=LogConfig)
     policy_directories: tuple[Path, ...] = ()

@@ -29,10 +29,17 @@ LAST_WORDS_S = 2.0
 
 
 class Listeners:
-    """The edge as a whole. `addresses` are host and port as bound, in the order of the config."""
+    """The edge as a whole. `addresses` are host and port as bound, in the order of the config.
 
-    def __init__(self, listeners: Sequence[Listener], around: Surroundings) -> None:
+    `shares_ports`: other workers listen on the same ports, and the kernel spreads the
+    connections over them (SO_REUSEPORT, socket(7)).
+    """
+
+    def __init__(
+        self, listeners: Sequence[Listener], around: Surroundings, *, shares_ports: bool = False
+    ) -> None:
         self._listeners = listeners
+        self._shares_ports = shares_ports
         self._around = around
         self._servers: list[asyncio.Server] = []
         self._gates: set[ProxyGate] = set()
@@ -60,6 +67,7 @@ class Listeners:
             listener.port,
             backlog=BACKLOG,
             start_serving=False,
+            reuse_port=self._shares_ports,
         )
         self._servers.append(server)
         port = int(server.sockets[0].getsockname()[1])

@@ -56,6 +56,7 @@ def build_config(path: Path, section: ConfigSection, policies: Mapping[str, Poli
         directory=directory_of(tenants),
         store=_store(section),
         web=_web(section),
+        workers=section.workers,
         limits=_limits(section),
         log=LogConfig(section.log.level.value, section.log.format, section.log.addresses),
         policy_directories=tuple(absolute(base, directory) for directory in section.policies),

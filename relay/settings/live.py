@@ -23,7 +23,16 @@ from relay.settings.watching import Watched, changes, wait_for_stop
 
 Subscriber = Callable[[Config], None]
 
-_NEEDS_RESTART: Final = ("hostname", "store", "data_dir", "listeners", "web", "limits", "log")
+_NEEDS_RESTART: Final = (
+    "hostname",
+    "store",
+    "data_dir",
+    "listeners",
+    "web",
+    "workers",
+    "limits",
+    "log",
+)
 _RETRY_S: Final = 5.0
 _log = structlog.get_logger(__name__)
 

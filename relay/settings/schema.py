@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from relay.settings.fields import Domain, FilePath, Name, Section
+from relay.core.config import MOST_WORKERS
+from relay.settings.fields import Domain, FilePath, Kind, Name, Section, whole
 from relay.settings.problems import Wrong, shown
 from relay.settings.schema_server import (
     LimitsSection,
@@ -57,6 +58,12 @@ class ConfigSection(Section):
     )
     web: Annotated[WebSection | None, BeforeValidator(_off)] = Field(
         None, description="Where /metrics, /healthz and /readyz are, or off (which is the default)."
+    )
+    workers: Annotated[int, whole(1, MOST_WORKERS), Kind("whole number")] = Field(
+        1,
+        description="How many processes take mail, best one for each processor core. With more "
+        "than 1 a supervisor starts them, and starts again what dies; limits and upstream "
+        "connections are divided among them (docs/scaling.md).",
     )
     upstreams: dict[Name, UpstreamSection] = Field(
         description="The servers that mail is handed to, by a name of your choice."

@@ -32,7 +32,7 @@ The settings are one YAML file: `relay.yaml`, else `relay.example.yaml`, or the 
   is a plain `${{`. **Secret files**: where a value is a *secret*, `file:PATH` reads it from a file.
 - **Reload**: edits of the file, of its secret files and of the policies are taken over at once (or
   on SIGHUP). A bad edit is refused whole and the running relay keeps what it had. `hostname`,
-  `store`, `data_dir`, `listeners`, `web`, `limits` and `log` change with a restart only.
+  `store`, `data_dir`, `listeners`, `web`, `workers`, `limits` and `log` change with a restart only.
 
 [policies.md](policies.md) is about policy files.
 """

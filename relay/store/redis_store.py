@@ -38,6 +38,11 @@ class RedisStore:
         self._embedded = embedded
         self.instances = RedisInstances(line)
 
+    @property
+    def embedded_url(self) -> str | None:
+        """Where processes of the same user reach the private server; None if there is none."""
+        return self._embedded.url if self._embedded else None
+
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
         """See `ports.QuotaStore`."""
         return await self.line.ask(calls.reserve(demand, anew=anew))

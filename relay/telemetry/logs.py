@@ -36,6 +36,11 @@ def set_up_logs(config: LogConfig) -> None:
         logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
 
 
+def name_process(name: str) -> None:
+    """Put `name` into every event of this process from now on, as `process`."""
+    structlog.contextvars.bind_contextvars(process=name)
+
+
 def _renderers(wanted: LogFormat) -> list[structlog.types.Processor]:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     console = wanted is LogFormat.CONSOLE or (wanted is LogFormat.AUTO and sys.stderr.isatty())

@@ -3,6 +3,7 @@
 Label sets are bounded by the config: domains, tenants and upstreams are configured, the rest
 are enumerations. No recipient is ever in a label. Quota gauges are read from the store when
 they are scraped, never kept here, so that every relay on a store tells the same numbers.
+`multiprocess_mode` is how the gauges of several workers become one (`shared.py`).
 """
 
 from __future__ import annotations
@@ -163,12 +164,21 @@ class Metrics:
             "relay_stage_seconds", "Time per stage", ["stage"], buckets=BUCKETS_S, registry=to
         )
         self.auth_failures = Counter("relay_auth_failures", "Failed AUTH", registry=to)
-        self.store_up = Gauge("relay_store_up", "1 if the store answers", registry=to)
+        self.store_up = Gauge(
+            "relay_store_up", "1 if the store answers", registry=to, multiprocess_mode="livemin"
+        )
         self.policy_reload_failed = Gauge(
-            "relay_policy_reload_failed", "1 if the last reload was refused", registry=to
+            "relay_policy_reload_failed",
+            "1 if the last reload was refused",
+            registry=to,
+            multiprocess_mode="livemax",
         )
         self.connections = Gauge(
-            "relay_connections", "Open SMTP connections", ["listener"], registry=to
+            "relay_connections",
+            "Open SMTP connections",
+            ["listener"],
+            registry=to,
+            multiprocess_mode="livesum",
         )
         for stage in STAGES:
             self.stage_seconds.labels(stage)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 
@@ -22,10 +23,10 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """Serves `Ops` on the address of the config."""
+    """Serves `Ops` on the address of the config, or on a unix socket of one's own."""
 
-    def __init__(self, config: WebConfig, vitals: Vitals) -> None:
-        self._config = config
+    def __init__(self, at: WebConfig | Path, vitals: Vitals) -> None:
+        self._at = at
         self._server = _Server(
             uvicorn.Config(
                 Ops(vitals),
@@ -48,15 +49,7 @@ class WebServer:
 
     def bind(self) -> None:
         """Take the address. Raises OSError if that is not possible."""
-        family = socket.AF_INET6 if ":" in self._config.host else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            bound.bind((self._config.host, self._config.port))
-        except OSError:
-            bound.close()
-            raise
-        self._socket = bound
+        self._socket = _bound_to_path(self._at) if isinstance(self._at, Path) else _bound(self._at)
 
     async def serve(self) -> None:
         """Answer requests until `stop`."""
@@ -68,3 +61,26 @@ class WebServer:
         self._server.config.timeout_graceful_shutdown = max(1, int(deadline_s))
         self._server.should_exit = True
         await asyncio.sleep(0)
+
+
+def _bound(at: WebConfig) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in at.host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((at.host, at.port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _bound_to_path(at: Path) -> socket.socket:
+    """Whoever may enter its directory may ask; what an earlier process left there goes.
+
+    It listens at once: who asks before `serve` has begun waits instead of being refused.
+    """
+    at.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(at))
+    bound.listen()
+    return bound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 import subprocess
@@ -15,6 +16,7 @@ import yaml
 
 from relay.settings.load import load_config
 from relay.telemetry.metrics import Metrics
+from relay.telemetry.shared import SharedMetrics
 from tests.architecture.source import PACKAGE, ROOT, shown
 
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
@@ -81,20 +83,27 @@ def test_the_wheel_holds_the_scripts_of_the_store_and_the_shipped_policies(tmp_p
     assert {name for name in packed if not name.startswith("relay/")} == set()
 
 
-def exposed() -> set[str]:
-    """Every sample name that the relay's own table of metrics can expose."""
-    types = re.findall(r"^# TYPE (\S+) (\S+)$", Metrics().text().decode(), re.MULTILINE)
+@pytest.fixture
+def page(tmp_path) -> str:
+    """The metrics of a relay of one process, and what a supervisor tells besides."""
+    shared = SharedMetrics(tmp_path, 2, lambda: {"supervisor": os.getpid()})
+    return Metrics().text().decode() + shared.text().decode()
+
+
+def exposed(page) -> set[str]:
+    """Every sample name that the relay can expose."""
+    types = re.findall(r"^# TYPE (\S+) (\S+)$", page, re.MULTILINE)
     series = {name for name, kind in types if kind != "histogram"}
     parts = ("_bucket", "_sum", "_count")
     return series | {name + part for name, kind in types if kind == "histogram" for part in parts}
 
 
-def test_the_alerts_name_only_metrics_that_the_relay_has():
+def test_the_alerts_name_only_metrics_that_the_relay_has(page):
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
     expressions = [rule["expr"] for group in groups for rule in group["rules"]]
     wanted = {name for text in expressions for name in re.findall(r"\brelay_[a-z_]+", text)}
     assert wanted
-    assert wanted - exposed() == set()
+    assert wanted - exposed(page) == set()
 
 
 def test_every_alert_is_explained_on_the_operations_page():
@@ -104,10 +113,10 @@ def test_every_alert_is_explained_on_the_operations_page():
     assert {alert for alert in alerts if alert not in page} == set()
 
 
-def test_every_metric_is_explained_on_the_operations_page():
-    names = re.findall(r"^# TYPE (\S+) ", Metrics().text().decode(), re.MULTILINE)
-    page = (ROOT / "docs" / "operations.md").read_text()
-    assert {name for name in names if f"`{name}" not in page} == set()
+def test_every_metric_is_explained_on_the_operations_page(page):
+    names = re.findall(r"^# TYPE (\S+) ", page, re.MULTILINE)
+    text = (ROOT / "docs" / "operations.md").read_text()
+    assert {name for name in names if f"`{name}" not in text} == set()
 
 
 def test_the_config_of_the_compose_file_is_one_that_the_relay_takes():

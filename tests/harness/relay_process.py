@@ -57,7 +57,7 @@ def run_command(*arguments: str | Path, cwd: Path = ROOT, timeout_s: float = 30)
 
 
 class RelayProcess:
-    """One relay in `home`. `clock` may be shared by several."""
+    """One relay in `home`. `clock` may be shared by several. `options` are added to `serve`."""
 
     def __init__(
         self, home: Path, config: RelayConfig | None = None, clock: MovableClock | None = None
@@ -67,6 +67,7 @@ class RelayProcess:
         self.config = config or RelayConfig()
         self.clock = clock or MovableClock(home / "clock")
         self.config_path = self.config.write(home)
+        self.options: tuple[str, ...] = ()
         self._child: Child | None = None
 
     # -- its life ---------------------------------------------------------------------
@@ -83,6 +84,7 @@ class RelayProcess:
     def launch(self) -> Child:
         """Start it without waiting."""
         command = [*COMMAND, "serve", "--config", self.config_path, "--clock", self.clock.path]
+        command += self.options
         self._child = Child(
             command,
             self.home / "relay.log",

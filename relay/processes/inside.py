@@ -1,0 +1,49 @@
+"""A child's side: it dies with its parent, reads its order, and says once how it came up.
+
+The order comes on standard input, ended by the end of the file; the answer is one line of
+JSON on standard output. Logs go to standard error, which all share.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies (prctl(2); Linux only).
+
+    Call it before `read_order`: of a parent that died earlier there is no order to read.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def read_order() -> bytes:
+    """What the parent wrote; empty where there is none, or it died before it had written."""
+    with os.fdopen(os.dup(0), "rb") as pipe:
+        order = pipe.read()
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    os.close(devnull)
+    return order
+
+
+def say_ready() -> None:
+    """Tell the parent that this process serves; its signals are handled from now on."""
+    _say({"ready": True})
+
+
+def say_failed(why: str) -> None:
+    """Tell the parent why this process cannot serve; it ends now."""
+    _say({"failed": why})
+
+
+def _say(line: dict[str, object]) -> None:
+    os.write(1, json.dumps(line).encode() + b"\n")

@@ -1,0 +1,92 @@
+"""The metrics of several workers as one page.
+
+Each worker keeps its counts in files that it maps into memory, under its number: a worker
+that is killed and started again counts on from there, so that no counter ever goes back and
+nothing that was counted is lost. How the values of several workers become one stands in the
+table of metrics: counters and histograms are sums, gauges say it themselves
+(`multiprocess_mode`). Here is only what the supervisor tells itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, values
+from prometheus_client.core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+from relay.telemetry.metrics import QuotaGauges
+from relay.telemetry.processes import ProcessNumbers
+
+TOLD_ONCE: Final = frozenset({"relay_store_up"})
+"""Asked by the supervisor itself at each scrape; what the workers say of it is left out."""
+
+_DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_values(directory: Path, number: int) -> None:
+    """Keep the values of metrics made from now on in `directory`, as worker `number`.
+
+    For the whole process, as the library has it: call it once, before the first `Metrics`.
+    """
+    os.environ[_DIRECTORY] = str(directory)
+    values.ValueClass = values.MultiProcessValue(lambda: number)
+
+
+def forget_gauges(directory: Path, number: int) -> None:
+    """Worker `number` is dead: its gauges are gone, its counts stay."""
+    mark_process_dead(number, str(directory))
+
+
+class Summed(Collector):
+    """What the workers have in `directory`, put together."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is known before a worker has counted."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Each family once. A file that is still empty belongs to a worker that just begins."""
+        files = [str(file) for file in sorted(self._directory.glob("*.db")) if _is_begun(file)]
+        for family in MultiProcessCollector.merge(files):
+            if family.name not in TOLD_ONCE:
+                yield family
+
+
+def _is_begun(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except OSError:
+        return False
+
+
+class SharedMetrics:
+    """The page of a supervisor. `processes` tells name and pid of each process that lives."""
+
+    def __init__(
+        self, directory: Path, workers: int, processes: Callable[[], Mapping[str, int]]
+    ) -> None:
+        to = self.registry = CollectorRegistry()
+        self.quota = QuotaGauges()
+        to.register(Summed(directory))
+        to.register(self.quota)
+        to.register(ProcessNumbers(processes))
+        self.store_up = Gauge("relay_store_up", "1 if the store answers", registry=to)
+        self.workers = Gauge("relay_workers", "Worker processes that serve", registry=to)
+        self.workers.set_function(lambda: len(processes()) - 1)
+        wanted = Gauge("relay_workers_wanted", "Worker processes by the config", registry=to)
+        wanted.set(workers)
+        self.restarts = Counter(
+            "relay_worker_restarts", "Workers that died and were started again", registry=to
+        )
+
+    def text(self) -> bytes:
+        """The exposition, text format 0.0.4."""
+        return generate_latest(self.registry)
