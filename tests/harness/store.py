@@ -42,6 +42,7 @@ class StoreServer:
         certificate: ServerCert | None = None,
         authority: Authority | None = None,
         unix: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
         # A short path: the address of a Unix socket holds at most 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="wr-store-"))
@@ -49,6 +50,7 @@ class StoreServer:
         self._socket = self.directory / "s"
         self._certificate = certificate
         self._authority = authority
+        self._host = host
         self._binary = binary or redis_binary()
         self._child: Child | None = None
 
@@ -62,7 +64,7 @@ class StoreServer:
                 f"rediss://:{PASSWORD}@localhost:{self.port}/0"
                 f"?ssl_ca_certs={self._authority.ca_file}"
             )
-        return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        return f"redis://:{PASSWORD}@{self._host}:{self.port}/0"
 
     def start(self) -> StoreServer:
         """Start it and wait until it answers."""
@@ -72,7 +74,7 @@ class StoreServer:
 
     def _command(self) -> list[str]:
         options = ["--dir", str(self.directory), "--save", "", "--appendonly", "yes"]
-        options += ["--requirepass", PASSWORD, "--bind", "127.0.0.1"]
+        options += ["--requirepass", PASSWORD, "--bind", self._host]
         if not self.port:
             options += ["--port", "0", "--unixsocket", str(self._socket)]
         elif self._certificate and self._authority:

@@ -26,21 +26,23 @@ ROOT = Path(__file__).parents[2]
 class SinkProcess:
     """Takes everything, unless `acts` ("DOT=delay:0.05") say otherwise; notes it in a file."""
 
-    def __init__(self, home: Path, *acts: str) -> None:
+    def __init__(self, home: Path, *acts: str, host: str = "127.0.0.1") -> None:
         home.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.host, self.port = host, free_port()
         self._ledger = home / "ledger.jsonl"
         command = [sys.executable, "-m", "tests.harness.smtp_sink", "--port", str(self.port)]
-        command += ["--ledger", str(self._ledger)]
+        command += ["--host", host, "--ledger", str(self._ledger)]
         for act in acts:
             command += ["--act", act]
         self._child = Child(command, home / "sink.log", cwd=ROOT)
-        until(lambda: is_listening(self.port), "the upstream to listen", detail=self._child.tail)
+        until(
+            lambda: is_listening(self.port, host), "the upstream to listen", detail=self._child.tail
+        )
 
     @property
     def url(self) -> str:
         """For `upstreams:` in relay.yaml."""
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"smtp://{self.host}:{self.port}"
 
     def message_ids(self) -> list[str]:
         """The Message-IDs of everything taken, in order, without angle brackets."""

@@ -37,7 +37,7 @@ class WireReply:
 
 
 class Wire:
-    """One connection. With `greet`, the greeting and EHLO are done."""
+    """One connection, from `source`. With `greet`, the greeting and EHLO are done."""
 
     def __init__(
         self,
@@ -47,8 +47,12 @@ class Wire:
         tls: ssl.SSLContext | None = None,
         greet: bool = True,
         timeout_s: float = TIMEOUT_S,
+        host: str = "127.0.0.1",
+        source: str = "",
     ) -> None:
-        self._socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout_s)
+        self._socket: socket.socket = socket.create_connection(
+            (host, port), timeout_s, (source, 0) if source else None
+        )
         if preamble:
             self._socket.sendall(preamble)
         if tls:
