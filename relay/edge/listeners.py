@@ -129,4 +129,8 @@ def _certificate(listener: Listener) -> Certificate | None:
         return None
     if listener.certificate is None or listener.key is None:
         raise OSError(f"{listener.name}: TLS needs a certificate and a key")
-    return Certificate(listener.certificate, listener.key)
+    try:
+        return Certificate(listener.certificate, listener.key)
+    except OSError as error:  # ssl.SSLError is one; neither names the file
+        files = f"certificate {listener.certificate}, key {listener.key}"
+        raise OSError(f"{listener.name}: {files}: {error}") from error

@@ -209,3 +209,18 @@ def test_a_port_that_is_taken_is_a_clear_error(
     assert "Traceback" not in child.tail()
     with Wire(first.port) as wire:
         assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_workers_that_cannot_start_end_the_start_with_their_reason(
+    make_relay: MakeRelay, count: int
+) -> None:
+    files = {"certificate": "gone.crt", "key": "gone.key"}
+    relay = make_relay(listeners=[{"tls": "implicit", **files}], more={"workers": count})
+
+    child = relay.launch()
+
+    assert child.wait(30) == 1
+    assert "warmup-relay: " in child.tail()
+    assert "gone.crt" in child.tail()
+    assert "Traceback" not in child.tail()
