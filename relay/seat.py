@@ -53,8 +53,12 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a worker reads before all else: the config in force, its seat, the clock's file."""
+    """What a worker reads before all else: the config in force, its seat, the clock's file.
 
+    `supervisor`: the process id of who gives it.
+    """
+
+    supervisor: int
     config: Config
     seat: Seat
     clock: Path | None

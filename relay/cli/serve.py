@@ -17,7 +17,7 @@ from relay.clock import clock_for
 from relay.core.config import MOST_WORKERS
 from relay.lifecycle import CannotServe, serve_seat
 from relay.lifecycle import serve as serve_until_stopped
-from relay.processes.inside import die_with_parent, read_order, say_failed, say_ready
+from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
 from relay.seat import Order
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems
@@ -63,6 +63,8 @@ def worker(number: int) -> None:
     if not told:
         fail("a worker is started by `serve --workers N`")
     order: Order = pickle.loads(told)  # noqa: S301  # a pipe from our own parent
+    if is_orphan(order.supervisor):
+        fail("the supervisor died while this worker began")
     set_up_logs(order.config.log)
     name_process(f"worker {number}")
     share_values(order.seat.metrics, order.seat.number)

@@ -19,10 +19,15 @@ _PR_SET_PDEATHSIG: Final = 1
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent dies (prctl(2); Linux only).
 
-    Call it before `read_order`: of a parent that died earlier there is no order to read.
+    Of a parent that died earlier the kernel tells nothing: ask `is_orphan` afterwards.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def is_orphan(parent: int) -> bool:
+    """Whether the process `parent`, which gave the order, is no longer our parent."""
+    return os.getppid() != parent
 
 
 def read_order() -> bytes:

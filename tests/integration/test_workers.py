@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.harness.smtp_script import late
 from tests.harness.upstream import SinkThread
 from tests.harness.waiting import until
 from tests.harness.wire import Wire, mail
-from tests.harness.workers import children, is_running, kill_worker, messages_by_worker
+from tests.harness.workers import children, is_running, kill_worker, messages_by_worker, workers
 
 SENDER = f"news@{DOMAIN}"
 TWO = {"workers": 2}
@@ -224,3 +225,18 @@ def test_workers_that_cannot_start_end_the_start_with_their_reason(
     assert "warmup-relay: " in child.tail()
     assert "gone.crt" in child.tail()
     assert "Traceback" not in child.tail()
+
+
+def test_a_supervisor_killed_while_its_workers_begin_leaves_none_of_them(
+    make_relay: MakeRelay,
+) -> None:
+    relay = make_relay(more=TWO)
+    child = relay.launch()
+    until(lambda: len(workers(relay)) == 2, "the workers to begin", timeout_s=20, every_s=0.005)
+    time.sleep(0.3)  # they have their orders by now, and still import what they need
+    family = children(child.pid)
+    assert not is_listening(relay.port), "they have come up already: too late to show it"
+
+    relay.kill9()
+
+    until(lambda: not any(map(is_running, family)), "all to die", timeout_s=15)
