@@ -1,64 +1,31 @@
 """Quota around one message: reserve before, settle after, and never twice (rules 1 to 3).
 
-Owns what happens between the store's verbs: which earlier attempt makes a message a retry,
-and what an exception between reserve and settle means for the charge. Knows nothing of SMTP,
-DKIM or Redis. Read `core/quota.py` for the words, `insisting.py` for a store that is away.
+Owns what an exception between reserve and settle means for the charge. Knows nothing of SMTP,
+DKIM or Redis. Which route is charged is `reserving.py`; read `core/quota.py` for the words,
+`insisting.py` for a store that is away.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from relay.core.domain import domain_of
-from relay.core.errors import StoreTrouble, WarmupLimit
-from relay.core.mail import Classified, Outgoing, Recipient
-from relay.core.policy import MailClass
-from relay.core.providers import OTHER
-from relay.core.quota import (
-    Demand,
-    Granted,
-    Reservation,
-    Seen,
-    Split,
-    Verdict,
-    Walled,
-    wall_before,
-)
+from relay.core.mail import Classified, Outgoing
+from relay.core.quota import Reservation, Verdict
 from relay.core.reply import Reply
-from relay.core.tenancy import Route, RouteId
+from relay.core.tenancy import Route
 from relay.core.window import SLICE_S, Window
 from relay.insisting import Insisting
-from relay.ports import (
-    Accepted,
-    Clock,
-    Instances,
-    Providers,
-    QuotaStore,
-    Upstream,
-)
+from relay.ports import Accepted, Clock, Instances, Providers, QuotaStore, Upstream
+from relay.reserving import Charge, Reserving, Wanted
 from relay.retries import Retries
-from relay.verdicts import heard_as, refusal_by, verdict_on
+from relay.verdicts import heard_as, verdict_on
 
 RETRIED: Final = Reply(250, "0.0", "Ok: taken at an earlier attempt, not sent again")
-
-
-@dataclass(slots=True)
-class Charge:
-    """What was reserved for one message, and what will become of it.
-
-    `is_retry`: the upstream has the message from an earlier attempt, whose reservation this
-    is; nothing was charged now.
-    """
-
-    reservation: Reservation
-    is_retry: bool = False
-    verdict: Verdict = Verdict.REFUND
 
 
 @dataclass(slots=True)
@@ -89,7 +56,9 @@ class Charging:
         self._clock = clock
         self._insisting = insisting
         self._retries = Retries(instances, session_is_alive)
-        self._providers = providers
+        self._reserving = Reserving(store, clock, self._retries, providers)
+        self.peek = self._reserving.peek
+        self.room_for = self._reserving.room_for
         self._under_way: dict[str, tuple[Reservation, ...]] = {}
 
     @asynccontextmanager
@@ -99,7 +68,7 @@ class Charging:
         Raises WarmupLimit, NeverFits, StillUnderWay or StoreTrouble, and then nothing was
         charged (StoreTrouble: may have been). A block left before `hand_over` refunds.
         """
-        charge = await self._reserve(message)
+        charge = await self._reserving.reserve_message(message)
         if charge.is_retry:
             yield charge
             return
@@ -125,31 +94,13 @@ class Charging:
             await self.settle(shares.reservations, shares.verdict)
             del self._under_way[ref]
 
-    async def reserve_one(
-        self, route: Route, mail_class: MailClass, recipient: Recipient, name: str, session: str
-    ) -> Reservation:
-        """Charge the send to `recipient` under the id `name`, for a message that is not known yet.
+    async def reserve_one(self, routes: Sequence[Route], wanted: Wanted) -> Reservation:
+        """Charge what is `wanted`, a recipient of a message that is not known yet.
 
-        Raises WarmupLimit, NeverFits or StoreTrouble (may be charged). To be settled.
+        To the first of `routes` that has room. Raises WarmupLimit, NeverFits or StoreTrouble
+        (may be charged). To be settled.
         """
-        demand = await self._demand(route, mail_class, [recipient], name, session)
-        found = await self._store.reserve(demand)
-        if isinstance(found, Walled):
-            raise refusal_by(found.wall)
-        assert isinstance(found, Granted)
-        return found.reservation
-
-    async def check_room(
-        self, route: Route, mail_class: MailClass, recipients: Sequence[Recipient]
-    ) -> None:
-        """Raise WarmupLimit or NeverFits unless `recipients` would fit now, or StoreTrouble."""
-        asked = await self._demand(route, mail_class, recipients, "", "")
-        standing = await self._store.standing(route, asked.window)
-        wall = wall_before(
-            route, asked.window, standing, asked.count, asked.split, asked.mail_class
-        )
-        if wall is not None:
-            raise refusal_by(wall)
+        return (await self._reserving.reserve(routes, wanted)).reservation
 
     def are_current(self, route: Route, reservations: Sequence[Reservation]) -> bool:
         """Whether all `reservations` of `route` still count for the window of now."""
@@ -162,14 +113,12 @@ class Charging:
         """Record what became of `reservations`, all of them at once. Never raises."""
         await asyncio.gather(*(self._settle(held, verdict) for held in reservations))
 
-    async def earlier_attempts(
-        self, route: RouteId, fingerprints: Sequence[str]
-    ) -> list[str | None]:
-        """For each message the session of an attempt that was taken and never heard of, if any.
+    async def earlier_attempts(self, domain: str, fingerprints: Sequence[str]) -> list[str | None]:
+        """For each message of `domain` the session of an attempt that was taken and never heard of.
 
-        Raises StillUnderWay or StoreTrouble.
+        None where there is none. Raises StillUnderWay or StoreTrouble.
         """
-        found = await self._store.attempts(route, fingerprints, self._clock.now())
+        found = await self._store.attempts(domain, fingerprints, self._clock.now())
         return await self._retries.unheard_sessions(found)
 
     async def hand_over(self, charge: Charge, upstream: Upstream, message: Outgoing) -> Accepted:
@@ -181,21 +130,6 @@ class Charging:
         charge.verdict = Verdict.UNKNOWN
         charge.verdict, answer = verdict_on(await upstream.deliver(message))
         return Accepted(heard_as(answer), _receipt(charge.reservation))
-
-    async def peek(self, route: Route, wanted: int) -> None:
-        """Raise WarmupLimit if the route is paused or full, for certain, before any body.
-
-        A message of which the store still remembers an unheard acceptance may be on its way
-        again (rule 3), so nothing is said then; neither while the store is away.
-        """
-        window = route.policy.window.at(self._clock.now())
-        try:
-            standing = await self._store.standing(route, window)
-        except StoreTrouble:
-            return
-        wall = wall_before(route, window, standing, wanted)
-        if wall is not None and not standing.unheard:
-            raise WarmupLimit(wall)
 
     async def left(self, reservation_id: str) -> None:
         """The client went away while its message was under way. Never raises."""
@@ -209,56 +143,6 @@ class Charging:
     async def heard(self, receipt: Reservation) -> None:
         """The client heard: what is remembered of the message is dropped. Never raises."""
         await self._insisting.insist(receipt.id, lambda: self._store.heard(receipt))
-
-    async def _reserve(self, message: Classified) -> Charge:
-        submission = message.submission
-        demand = await self._demand(
-            message.route,
-            message.mail_class,
-            submission.envelope.recipients,
-            submission.ref,
-            submission.session,
-            message.fingerprint,
-        )
-        found = await self._store.reserve(demand)
-        if isinstance(found, Seen):
-            if session := await self._retries.unheard_session(found.marks):
-                return Charge(_earlier(demand, session), is_retry=True)
-            found = await self._store.reserve(demand, anew=True)
-        if isinstance(found, Walled):
-            raise refusal_by(found.wall)
-        assert isinstance(found, Granted)
-        return Charge(found.reservation)
-
-    async def _demand(
-        self,
-        route: Route,
-        mail_class: MailClass,
-        recipients: Sequence[Recipient],
-        reservation: str,
-        session: str,
-        fingerprint: str | None = None,
-    ) -> Demand:
-        split = await self._split(recipients)
-        now = self._clock.now()
-        return Demand(
-            route=route,
-            window=route.policy.window.at(now),
-            count=len(recipients),
-            now=now,
-            reservation=reservation,
-            session=session,
-            fingerprint=fingerprint,
-            split=split,
-            mail_class=mail_class,
-        )
-
-    async def _split(self, recipients: Sequence[Recipient]) -> Split:
-        """How many of `recipients` each provider has; one without a valid domain is `other`."""
-        domains = [domain_of(recipient.address) for recipient in recipients]
-        known = await self._providers.of({domain for domain in domains if domain})
-        counts = Counter(known.get(domain or "", OTHER) for domain in domains)
-        return tuple(sorted(counts.items()))
 
     async def _settle(self, reservation: Reservation, verdict: Verdict) -> None:
         now = self._clock.now()
@@ -274,15 +158,3 @@ def _just_slid(held: Window, now: Window) -> bool:
 
 def _receipt(reservation: Reservation) -> Reservation | None:
     return reservation if reservation.fingerprint is not None else None
-
-
-def _earlier(demand: Demand, session: str) -> Reservation:
-    """The reservation of an earlier attempt at the same message, for `heard` and `left`."""
-    return Reservation(
-        id=f"{demand.reservation}+{session}",
-        route=demand.route.id,
-        window=demand.window,
-        count=demand.count,
-        session=session,
-        fingerprint=demand.fingerprint,
-    )

@@ -48,7 +48,7 @@ class Pipeline:
             if charge.is_retry:
                 return Accepted(RETRIED, charge.reservation, is_retry=True)
             signed = await self._preparing.signed(message)
-            upstream = self._upstreams[message.route.id.upstream]
+            upstream = self._upstreams[charge.reservation.route.upstream]
             return await self._charging.hand_over(charge, upstream, signed)
 
     def check_sender(self, client: Client, mail_from: str) -> None:
@@ -60,7 +60,7 @@ class Pipeline:
         name = domain_of(envelope.mail_from)
         domain = name and self._settings.directory.standing_in(client.tenant, name)
         if domain:
-            await self._charging.peek(domain.routes[0], len(envelope.recipients))
+            await self._charging.peek(domain.walk, len(envelope.recipients))
 
     async def left(self, submission: Submission) -> None:
         """See `ports.Relay`."""

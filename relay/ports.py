@@ -15,7 +15,7 @@ from typing import Protocol
 from relay.core.history import Past
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.providers import MxFinding, ProviderAnswer
-from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
+from relay.core.quota import Answer, Demand, Mark, Reservation, Standing, Verdict
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory, Route, RouteId
 from relay.core.window import Window
@@ -43,12 +43,13 @@ class QuotaStore(Protocol):
     StoreTrouble from `reserve` the charge may stand (rule 1: unknown is charged).
     """
 
-    async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
+    async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """Charge `demand.count`, all or nothing, unless a wall is in the way.
 
         Earlier attempts at the same message (rule 3) are reported instead, and nothing is
-        charged, unless `anew` says that this is a mail of its own. Never retried: calling it
-        twice charges twice. A cancelled call may have charged.
+        charged, unless `anew` says that this is a mail of its own. A campaign is charged over
+        one route only: the first charge that stands fixes it. Never retried: calling it twice
+        charges twice. A cancelled call may have charged.
         """
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
@@ -56,7 +57,8 @@ class QuotaStore(Protocol):
 
         SENT starts the clock (first send), counts towards the lifetime and, where there is a
         fingerprint, remembers the acceptance as TAKEN until `heard`. REFUND gives the charge
-        back to its own window. Idempotent: the second call changes nothing.
+        back to its own window; a campaign of which every charge was given back may take any
+        route again. Idempotent: the second call changes nothing.
         """
 
     async def left(self, reservation: Reservation) -> None:
@@ -70,9 +72,9 @@ class QuotaStore(Protocol):
         """The client was seen to hear of the acceptance: forget it. Idempotent."""
 
     async def attempts(
-        self, route: RouteId, fingerprints: Sequence[str], now: datetime
+        self, domain: str, fingerprints: Sequence[str], now: datetime
     ) -> list[dict[str, Mark]]:
-        """Earlier attempts at each of these messages, as session → mark. Reads only.
+        """Earlier attempts at each of these messages of `domain`, as session → mark. Reads only.
 
         For messages whose quota is reserved before they are known (rule 3).
         """

@@ -8,7 +8,7 @@ the quota is `charging.py`, for the client `edge/replies.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from relay.charging import RETRIED, Charging, Shares
@@ -18,7 +18,7 @@ from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, S
 from relay.core.policy import MailClass, Recipients
 from relay.core.quota import Reservation, Verdict
 from relay.core.reply import Reply
-from relay.core.tenancy import Directory, Route
+from relay.core.tenancy import Directory, Route, SendingDomain
 from relay.ports import (
     Accepted,
     Handover,
@@ -30,6 +30,7 @@ from relay.ports import (
     Upstream,
 )
 from relay.preparing import Preparing
+from relay.reserving import Wanted
 from relay.verdicts import heard_as, refusal_of, verdict_on
 
 Classify = Callable[[Submission, Directory], Classified]
@@ -60,7 +61,7 @@ class Splitting:
         domain = name and self.settings.directory.standing_in(client.tenant, name)
         if not domain or domain.routes[0].policy.recipients is not Recipients.SPLIT:
             return None
-        return SplitMessage(self, domain.routes[0], client, envelope, ref, session)
+        return SplitMessage(self, domain, client, envelope, ref, session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +73,24 @@ class _Held:
 
 
 class SplitMessage:
-    """Implements `ports.SplitTransaction` for a message that stands to go over `route`."""
+    """Implements `ports.SplitTransaction` for a message that stands to be `domain`'s.
+
+    The first recipient that is reserved decides its route: the first of the domain's that has
+    room. Those after it fit that route, or are deferred.
+    """
 
     def __init__(
         self,
         desk: Splitting,
-        route: Route,
+        domain: SendingDomain,
         client: Client,
         envelope: Envelope,
         ref: str,
         session: str,
     ) -> None:
         self._desk = desk
-        self._route = route
+        self._domain = domain
+        self._route: Route | None = None
         self._mail_class = client.mail_class or DEFAULT_CLASS
         self._envelope = envelope
         self._ref = ref
@@ -99,9 +105,11 @@ class SplitMessage:
         """See `ports.SplitTransaction`."""
         if self._lost:
             raise refusal_of(self._lost)  # the upstream takes nothing more: charge nothing
-        reservation = await self._reserve(self._route, self._mail_class, recipient)
+        routes = (self._route,) if self._route else self._domain.walk
+        reservation = await self._reserve(routes, self._mail_class, recipient)
+        self._route = self._route or _route_of(reservation, routes)
         try:
-            answer = await self._offer(recipient)
+            answer = await self._offer(recipient, reservation.route.upstream)
         except BaseException:
             await self._desk.charging.settle([reservation], Verdict.REFUND)
             raise
@@ -133,23 +141,23 @@ class SplitMessage:
         self._held = []
         async with self._desk.charging.settling(self._ref, shares):
             shares.verdict = Verdict.UNKNOWN
-            shares.verdict, answer = verdict_on(await self._send(message.route, signed))
+            upstream = shares.reservations[0].route.upstream
+            shares.verdict, answer = verdict_on(await self._send(upstream, signed))
         reply = heard_as(answer)
         return _accepted(reply, (*shares.reservations, *earlier), is_retry=False)
 
     # At RCPT.
 
     async def _reserve(
-        self, route: Route, mail_class: MailClass, recipient: Recipient
+        self, routes: Sequence[Route], mail_class: MailClass, recipient: Recipient
     ) -> Reservation:
         self._number += 1
-        name = f"{self._ref}.{self._number}"
-        charging = self._desk.charging
-        return await charging.reserve_one(route, mail_class, recipient, name, self._session)
+        wanted = Wanted((recipient,), mail_class, f"{self._ref}.{self._number}", self._session)
+        return await self._desk.charging.reserve_one(routes, wanted)
 
-    async def _offer(self, recipient: Recipient) -> Reply:
+    async def _offer(self, recipient: Recipient, upstream: str) -> Reply:
         if self._handover is None:
-            await self._open()
+            await self._open(upstream)
         assert self._handover is not None
         answer = await self._handover.recipient(recipient)
         if isinstance(answer, Reply):
@@ -158,8 +166,8 @@ class SplitMessage:
             self._lost = Unreachable("the upstream has left")
         raise refusal_of(answer)
 
-    async def _open(self) -> None:
-        begun = await self._desk.upstreams[self._route.id.upstream].begin(self._envelope)
+    async def _open(self, upstream: str) -> None:
+        begun = await self._desk.upstreams[upstream].begin(self._envelope)
         if isinstance(begun, Refusal):
             self._lost = begun
             raise refusal_of(begun)
@@ -173,14 +181,14 @@ class SplitMessage:
         Another domain in the From header, another class, or a new window since the first RCPT.
         """
         charging, recipients = self._desk.charging, [held.recipient for held in self._held]
-        wanted = (message.route.id, message.mail_class)
-        has_moved = wanted != (self._route.id, self._mail_class)
-        if not has_moved and charging.are_current(self._route, self._reservations()):
+        wanted = (message.domain.name, message.mail_class)
+        is_as_begun = wanted == (self._domain.name, self._mail_class)
+        if is_as_begun and self._is_current():
             return
         await self._give_back()
-        await charging.check_room(message.route, message.mail_class, recipients)
+        route = await charging.room_for(message.domain.walk, message.mail_class, recipients)
         for recipient in recipients:
-            reservation = await self._reserve(message.route, message.mail_class, recipient)
+            reservation = await self._reserve((route,), message.mail_class, recipient)
             self._held.append(_Held(recipient, reservation))
 
     async def _leave_out_retried(self, message: Classified) -> tuple[Reservation, ...]:
@@ -192,7 +200,7 @@ class SplitMessage:
         names = recipient_fingerprints(self._to_held(message))
         if not names:
             return ()
-        sessions = await self._desk.charging.earlier_attempts(message.route.id, names)
+        sessions = await self._desk.charging.earlier_attempts(message.domain.name, names)
         known = [_named(*pair) for pair in zip(self._held, names, strict=True)]
         pairs = list(zip(known, sessions, strict=True))
         self._held = [held for held, _ in pairs]
@@ -204,13 +212,13 @@ class SplitMessage:
             await self._desk.charging.settle(doubles, Verdict.REFUND)
         return tuple(_of_session(held.reservation, session) for held, session in seen)
 
-    async def _send(self, route: Route, signed: Outgoing) -> Outcome:
+    async def _send(self, upstream: str, signed: Outgoing) -> Outcome:
         """In the open transaction; in a new one if that was given up, or is another upstream's."""
-        if route.id.upstream != self._route.id.upstream:
+        if self._route is None or upstream != self._route.id.upstream:
             await self._give_up_upstream()
         handover, self._handover = self._handover, None
         if handover is None:
-            return await self._desk.upstreams[route.id.upstream].deliver(signed)
+            return await self._desk.upstreams[upstream].deliver(signed)
         return await handover.send(signed)
 
     def _to_held(self, message: Classified) -> Classified:
@@ -220,6 +228,10 @@ class SplitMessage:
         return replace(message, submission=replace(message.submission, envelope=envelope))
 
     # The end.
+
+    def _is_current(self) -> bool:
+        held = self._reservations()
+        return self._route is None or self._desk.charging.are_current(self._route, held)
 
     def _reservations(self) -> list[Reservation]:
         return [held.reservation for held in self._held]
@@ -237,6 +249,10 @@ class SplitMessage:
         handover, self._handover = self._handover, None
         if handover:
             await handover.abort()
+
+
+def _route_of(reservation: Reservation, routes: Sequence[Route]) -> Route:
+    return next(route for route in routes if route.id == reservation.route)
 
 
 def _is_farewell(refusal: Refusal) -> bool:

@@ -1,6 +1,8 @@
-"""What a wall, or the outcome of a hand-over, means for the charge and for the client."""
+"""What walls, or the outcome of a hand-over, means for the charge and for the client."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from relay.core.errors import (
     NeverFits,
@@ -11,6 +13,7 @@ from relay.core.errors import (
     UpstreamTrouble,
     WarmupLimit,
 )
+from relay.core.excess import first_to_open, widest
 from relay.core.quota import Verdict, Wall
 from relay.core.reply import Reply
 from relay.ports import Lacks, Outcome, Refusal, SaidNo, Taken, Unknown, Unreachable
@@ -38,9 +41,10 @@ def refusal_of(refusal: Refusal) -> RelayError:
             return UpstreamTrouble()
 
 
-def refusal_by(wall: Wall) -> WarmupLimit | NeverFits:
-    """What the client hears of `wall`."""
-    return NeverFits(wall) if wall.never_fits else WarmupLimit(wall)
+def refusal_by(walls: Sequence[Wall]) -> WarmupLimit | NeverFits:
+    """What the client hears of `walls`: one for each route that its message might have taken."""
+    passable = [wall for wall in walls if not wall.never_fits]
+    return WarmupLimit(first_to_open(passable)) if passable else NeverFits(widest(walls))
 
 
 def heard_as(answer: Reply | RelayError) -> Reply:

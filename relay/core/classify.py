@@ -12,13 +12,14 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
+from relay.core.campaign import Campaign
 from relay.core.domain import domain_of
 from relay.core.errors import BadMessage, MailLoop, NotPermitted
 from relay.core.header import Field, parse_fields, split_message, unfolded
 from relay.core.mail import Classified, Client, Envelope, Submission
 from relay.core.policy import MailClass
 from relay.core.sender import parse_from
-from relay.core.tenancy import Directory, RouteId, SendingDomain, Tenant
+from relay.core.tenancy import Directory, SendingDomain, Tenant
 
 RECEIVED_LIMIT: Final = 100
 """RFC 5321 §6.3: at least 100."""
@@ -42,17 +43,16 @@ def classify(
     _check_loop(fields, received_limit)
     domain = _domain_from(fields, submission.client.tenant, directory)
     check_reverse_path(submission.client.tenant, envelope.mail_from, directory)
-    route = domain.routes[0]
-    message_id = _message_id(fields)
+    message_id = _first_value(fields, b"message-id")
     return Classified(
         submission=submission,
         domain=domain,
-        route=route,
         mail_class=_class_of(fields, submission.client),
         message_id=message_id,
-        fingerprint=fingerprint_of(route.id, envelope, content) if message_id else None,
+        fingerprint=fingerprint_of(domain.name, envelope, content) if message_id else None,
         header=_without_own(section, fields),
         body=body,
+        campaign=_campaign_of(fields, domain),
         needs_8bit=not content.isascii(),
         needs_utf8=_needs_utf8(envelope, section),
     )
@@ -67,15 +67,15 @@ def check_reverse_path(tenant: Tenant, mail_from: str, directory: Directory) -> 
         raise NotPermitted(f"{name or 'this'} is not a domain that you may send from")
 
 
-def fingerprint_of(route: RouteId, envelope: Envelope, content: bytes) -> str:
+def fingerprint_of(domain: str, envelope: Envelope, content: bytes) -> str:
     """What a retry has in common with its first attempt (rule 3), 64 hex digits.
 
-    The number of recipients and the length of each part come first, so that no part can
-    run into the next.
+    Not the route: a retry may find another one open than its first attempt did. The number of
+    recipients and the length of each part come first, so that no part can run into the next.
     """
     recipients = sorted(recipient.address for recipient in envelope.recipients)
     digest = sha256(len(recipients).to_bytes(8))
-    for text in (route.domain, route.upstream, envelope.mail_from, *recipients):
+    for text in (domain, envelope.mail_from, *recipients):
         part = text.encode("utf-8", "surrogateescape")
         digest.update(len(part).to_bytes(8))
         digest.update(part)
@@ -95,7 +95,7 @@ def recipient_fingerprints(message: Classified) -> tuple[str, ...]:
     envelope = message.submission.envelope
     content = sha256(message.submission.content).digest()
     each = (replace(envelope, recipients=(recipient,)) for recipient in envelope.recipients)
-    return tuple(fingerprint_of(message.route.id, alone, content) for alone in each)
+    return tuple(fingerprint_of(message.domain.name, alone, content) for alone in each)
 
 
 def _check_loop(fields: Iterable[Field], limit: int) -> None:
@@ -131,9 +131,21 @@ def _class_of(fields: Sequence[Field], client: Client) -> MailClass:
         raise BadMessage(f'X-Warmup-Class is {allowed}, not "{text[:40]}"') from None
 
 
-def _message_id(fields: Sequence[Field]) -> bytes | None:
-    values = (unfolded(field.value) for field in fields if field.name == b"message-id")
+def _first_value(fields: Sequence[Field], name: bytes) -> bytes | None:
+    values = (unfolded(field.value) for field in fields if field.name == name)
     return next((value for value in values if value), None)
+
+
+def _campaign_of(fields: Sequence[Field], domain: SendingDomain) -> Campaign | None:
+    """Of several fields the first that says something counts; None where none does."""
+    sticky = domain.routes[0].policy.sticky
+    if sticky is None:
+        return None
+    value = _first_value(fields, sticky.header.encode())
+    if value is None:
+        return None
+    upstreams = tuple(route.id.upstream for route in domain.walk)
+    return Campaign(sha256(value).hexdigest(), sticky.keep_s, upstreams)
 
 
 def _without_own(section: bytes, fields: Sequence[Field]) -> bytes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from relay.core.campaign import Campaign
 from relay.core.policy import MailClass
-from relay.core.tenancy import Route, SendingDomain, Tenant
+from relay.core.tenancy import SendingDomain, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """A submission that may be sent, and as what.
+    """A submission that may be sent, and as what. Its route is found when quota is reserved.
 
     `header` is the header section with our own X-Warmup-* fields removed, without the empty
     line; `body` is a view of everything after it, the empty line included, so that the body
@@ -81,12 +82,12 @@ class Classified:
 
     submission: Submission
     domain: SendingDomain
-    route: Route
     mail_class: MailClass
     message_id: bytes | None
     fingerprint: str | None
     header: bytes
     body: memoryview
+    campaign: Campaign | None = None
     needs_8bit: bool = False
     needs_utf8: bool = False
 

@@ -36,6 +36,13 @@ class Recipients(StrEnum):
     SPLIT = "split"
 
 
+class Excess(StrEnum):
+    """What becomes of mail above a wall (DESIGN §1)."""
+
+    DEFER = "defer"
+    OVERFLOW = "overflow"
+
+
 class IdleAction(StrEnum):
     """What becomes of a route that has not sent for long."""
 
@@ -52,11 +59,22 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
+class Sticky:
+    """Messages with one value in the field `header` (lower case) are a campaign.
+
+    It keeps to one route until `keep_s` after its last message.
+    """
+
+    header: str
+    keep_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One policy. `name` is its file's name without `.yaml`; `path` is that file.
 
     `headroom_ppm` is the share of every cap that is kept for a class. `days_off` are weekdays,
-    Monday is 0.
+    Monday is 0. `recipients` and `sticky` count where it is the policy of a domain's first route.
     """
 
     name: str
@@ -71,6 +89,8 @@ class Policy:
     days_off: frozenset[int] = frozenset()
     idle: Idle | None = None
     recipients: Recipients = Recipients.WHOLE
+    excess: Excess = Excess.DEFER
+    sticky: Sticky | None = None
 
     def provider_cap(self, provider: str) -> ProviderCap | None:
         """What the policy says of `provider`; None where it has no wall of its own."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from relay.core.bounds import Bound, Split, WallKind, bounds_on
+from relay.core.campaign import Campaign
 from relay.core.policy import MailClass
 from relay.core.standing import (
     Leaving,
@@ -34,8 +35,11 @@ from relay.core.walls import Wall, wall_before
 from relay.core.window import Window
 
 __all__ = [
+    "Answer",
     "Bound",
+    "Campaign",
     "Demand",
+    "Elsewhere",
     "Granted",
     "Leaving",
     "Mark",
@@ -70,7 +74,7 @@ class Demand:
     `split` says how many of them go to which provider (all of them, each provider once).
     `reservation` is a new id, unique over all relays. `fingerprint` identifies the message
     for rule 3 (None: it carries no Message-ID and is never taken for a retry); `session`
-    names the client's connection.
+    names the client's connection. A `campaign` is granted nothing but over its own route.
     """
 
     route: Route
@@ -82,11 +86,15 @@ class Demand:
     fingerprint: str | None = None
     split: Split = ()
     mail_class: MailClass = MailClass.MARKETING
+    campaign: Campaign | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Quota that has been charged. Good for one `settle`."""
+    """Quota that has been charged. Good for one `settle`.
+
+    `campaign` is the digest of the campaign that it helps to keep to its route.
+    """
 
     id: str
     route: RouteId
@@ -94,6 +102,7 @@ class Reservation:
     count: int
     session: str
     fingerprint: str | None
+    campaign: str | None = None
 
 
 class Verdict(StrEnum):
@@ -131,9 +140,20 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Walled:
-    """Nothing was charged: this is the wall."""
+    """Nothing was charged: this is the wall.
+
+    `is_kept`: the message's campaign keeps to this route, so no other may be asked.
+    """
 
     wall: Wall
+    is_kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Nothing was charged: the message's campaign keeps to the route of this `upstream`."""
+
+    upstream: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +161,7 @@ class Seen:
     """Nothing was charged: earlier attempts at this message, as session → mark."""
 
     marks: dict[str, Mark]
+
+
+Answer = Granted | Walled | Elsewhere | Seen
+"""What a store answers to a demand."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
-from relay.core.policy import MailClass, Policy
+from relay.core.policy import Excess, MailClass, Policy
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -46,21 +46,41 @@ class RouteId:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route and its policy (`policy.EXEMPT` where there is no warm-up)."""
+    """A route and its policy (`policy.EXEMPT` where there is no warm-up).
+
+    `place` is where it stands among the routes of its domain; 0 is the first.
+    """
 
     id: RouteId
     policy: Policy
+    place: int = 0
+
+    @property
+    def name(self) -> str:
+        """What people call it (DESIGN §7): its domain, or domain@upstream where it is not first."""
+        return str(self.id) if self.place else self.id.domain
 
 
 @dataclass(frozen=True, slots=True)
 class SendingDomain:
-    """A domain that a tenant may send from. `name` is a lower case A-label."""
+    """A domain that a tenant may send from. `name` is a lower case A-label.
+
+    `routes` are in order of preference; there is at least one.
+    """
 
     name: str
     tenant: str
     routes: tuple[Route, ...]
     envelope_domains: frozenset[str] = frozenset()
     dkim: tuple[DkimKey, ...] = ()
+
+    @property
+    def walk(self) -> tuple[Route, ...]:
+        """The routes that mail may take, in order: up to the first that does not overflow."""
+        for end, route in enumerate(self.routes, 1):
+            if route.policy.excess is not Excess.OVERFLOW:
+                return self.routes[:end]
+        return self.routes
 
 
 @dataclass(frozen=True, slots=True)

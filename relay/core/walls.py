@@ -76,6 +76,14 @@ class Wall:
             return self._pace_reaches(after)
         return self._enough_leaves() if self.window.slides else after
 
+    @property
+    def passable_at(self) -> datetime | None:
+        """When the message may pass: `opens_at`, or the day it fits on; None if nobody knows."""
+        if not self.is_too_wide:
+            return self.opens_at
+        policy, day = self.route.policy, self.fits_on
+        return None if day is None else first_open(policy.smoothing, policy.window, day)
+
     def _pace_reaches(self, after: datetime) -> datetime:
         cap, pace = cap_of(self.route.policy, self.window, self.standing), self.pace
         if cap is None or pace is None:

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from relay.core.quota import (
+    Answer,
     Demand,
+    Elsewhere,
     Granted,
     Leaving,
     Mark,
@@ -25,11 +27,13 @@ from relay.core.window import Window, leaves_at
 from relay.store.slices import epoch_ms, from_epoch_ms
 
 
-def found(demand: Demand, answer: list[Any]) -> Granted | Walled | Seen:
+def found(demand: Demand, answer: list[Any]) -> Answer:
     """What `reserve.lua` answered to `demand`."""
-    outcome, told, marks = answer
+    outcome, told, more = answer
     if outcome == "seen":
-        return Seen({session: Mark(mark) for session, mark in _in_groups(marks, 2)})
+        return Seen({session: Mark(mark) for session, mark in _in_groups(more, 2)})
+    if outcome == "elsewhere":
+        return Elsewhere(*more)
     standing = _standing(told, demand.now)
     if outcome == "granted":
         return Granted(reservation_for(demand), standing)
@@ -37,7 +41,7 @@ def found(demand: Demand, answer: list[Any]) -> Granted | Walled | Seen:
         demand.route, demand.window, standing, demand.count, demand.split, demand.mail_class
     )
     assert wall is not None, "reserve.lua found a wall where core.quota finds none"
-    return Walled(wall)
+    return Walled(wall, is_kept=bool(more))
 
 
 def standing_of(route: Route, window: Window, now: datetime, told: list[Any]) -> Standing:
@@ -60,6 +64,7 @@ def reservation_for(demand: Demand) -> Reservation:
         count=demand.count,
         session=demand.session,
         fingerprint=demand.fingerprint,
+        campaign=demand.campaign.digest if demand.campaign else None,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from relay.core.history import Past
-from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
+from relay.core.quota import Answer, Demand, Mark, Reservation, Standing, Verdict
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.store import answers, keys
@@ -26,20 +26,21 @@ TAKEN_MS: Final = 6 * 86_400_000
 LEFT_MS: Final = 15 * 60_000
 """How long LEFT is: longer than a transaction with an upstream may take (§4.5.3.2: 10 min)."""
 
-RESERVE: Final = ("reading", "telling", "limits", "walls", "idling", "charging", "reserve")
+_BEFORE: Final = ("reading", "telling", "limits", "walls", "idling", "charging", "campaigns")
+RESERVE: Final = (*_BEFORE, "reserve")
+SETTLE: Final = ("campaigns", "settle")
 STANDING: Final = ("reading", "telling", "standing")
 """The files that a script of several is made of, one after the other."""
 
 
-def reserve(demand: Demand, *, anew: bool) -> Command[Granted | Walled | Seen]:
+def reserve(demand: Demand, *, anew: bool) -> Command[Answer]:
     """`reserve.lua`."""
+    campaign = demand.campaign.digest if demand.campaign else None
     names = reading_keys(demand.route.id, demand.window)
-    if demand.fingerprint is not None:
-        names = (*names, keys.message(demand.route.id.domain, demand.fingerprint))
     return evalsha(
         "reserve",
         script(*RESERVE),
-        names,
+        (*names, *_of_message(demand.route.id.domain, demand.fingerprint, campaign)),
         reserving_words(demand, anew=anew),
         lambda answer: found(demand, answer),
     )
@@ -51,12 +52,11 @@ def settle(reservation: Reservation, verdict: Verdict, now: datetime) -> Command
     names = [keys.route(route), keys.window(route, window.label), keys.slices(route)]
     names += [keys.days(route), keys.unheard(route.domain)]
     names += [keys.sending_days(route), keys.qualified_days(route)]
-    if fingerprint is not None:
-        names.append(keys.message(route.domain, fingerprint))
+    names += _of_message(route.domain, fingerprint, reservation.campaign)
     member = keys.unheard_member(fingerprint or "", reservation.session)
     arguments = (epoch_ms(now), reservation.id, verdict.value, window.label, window.day)
-    remembered = (reservation.session, member, TAKEN_MS)
-    return evalsha("settle", script("settle"), tuple(names), (*arguments, *remembered), bool)
+    remembered = (reservation.session, member, TAKEN_MS, int(reservation.campaign is not None))
+    return evalsha("settle", script(*SETTLE), tuple(names), (*arguments, *remembered), bool)
 
 
 def left(reservation: Reservation, fingerprint: str, now: datetime) -> Command[None]:
@@ -75,9 +75,9 @@ def heard(reservation: Reservation, fingerprint: str) -> Command[None]:
     return evalsha("heard", script("heard"), names, (reservation.session, member), _nothing)
 
 
-def attempts(route: RouteId, fingerprint: str, now: datetime) -> Command[dict[str, Mark]]:
+def attempts(domain: str, fingerprint: str, now: datetime) -> Command[dict[str, Mark]]:
     """HGETALL: one key, and nothing to decide."""
-    words = ("HGETALL", keys.message(route.domain, fingerprint))
+    words = ("HGETALL", keys.message(domain, fingerprint))
     return Command("attempts", words, lambda answer: answers.attempts(answer, now))
 
 
@@ -139,6 +139,12 @@ def reading_keys(route: RouteId, window: Window) -> tuple[str, ...]:
     counted = (keys.route(route), keys.window(route, window.label), keys.slices(route))
     days = (keys.sending_days(route), keys.qualified_days(route))
     return (*counted, keys.unheard(route.domain), *days)
+
+
+def _of_message(domain: str, fingerprint: str | None, campaign: str | None) -> tuple[str, ...]:
+    """The last of KEYS: the memory of a message, and its campaign, where it has them."""
+    named = [] if fingerprint is None else [keys.message(domain, fingerprint)]
+    return (*named, *([] if campaign is None else [keys.campaign(domain, campaign)]))
 
 
 def _nothing(_answer: object) -> None:

@@ -41,7 +41,15 @@ def reserving_words(demand: Demand, *, anew: bool) -> tuple[Word, ...]:
         *(len(demand.split), len(policy.ramp.tiers)),
         *_tiers(policy.ramp),
         *(word for name, sends in demand.split for word in _share(policy, name, sends)),
+        *_campaign(demand),
     )
+
+
+def _campaign(demand: Demand) -> tuple[Word, ...]:
+    campaign = demand.campaign
+    if campaign is None:
+        return ()
+    return campaign.keep_s * 1000, demand.route.id.upstream, *campaign.upstreams
 
 
 def _kept_from(policy: Policy, mail_class: MailClass) -> int:

@@ -52,6 +52,11 @@ def message(domain: str, fingerprint: str) -> str:
     return f"{_domain(domain)}:message:{fingerprint}"
 
 
+def campaign(domain: str, digest: str) -> str:
+    """Hash: the route that one campaign keeps to, and until when."""
+    return f"{_domain(domain)}:campaign:{digest}"
+
+
 def unheard(domain: str) -> str:
     """Sorted set: acceptances not seen to be heard of, scored by their expiry in epoch ms."""
     return f"{_domain(domain)}:unheard"

@@ -15,7 +15,9 @@ from datetime import datetime
 
 from relay.core.history import Past
 from relay.core.quota import (
+    Answer,
     Demand,
+    Elsewhere,
     Granted,
     Mark,
     Reservation,
@@ -40,6 +42,15 @@ class _Memory:
     expires_ms: int
 
 
+@dataclass(slots=True)
+class _Kept:
+    """The route that a campaign keeps to, for the charges that stand."""
+
+    upstream: str
+    until_ms: int
+    charges: set[str]
+
+
 class MemoryStore:
     """`ports.QuotaStore` in this process's memory. Never raises StoreTrouble."""
 
@@ -47,19 +58,24 @@ class MemoryStore:
         self._clock = clock
         self._routes: defaultdict[RouteId, RememberedRoute] = defaultdict(RememberedRoute)
         self._memory: defaultdict[tuple[str, str], dict[str, _Memory]] = defaultdict(dict)
+        self._campaigns: dict[tuple[str, str], _Kept] = {}
 
-    async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
+    async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
         message = (demand.route.id.domain, demand.fingerprint or "")
         if not anew and (marks := self._marks(message, demand.now)):
             return Seen(marks)
+        kept = self._kept(demand)
+        if kept and kept.upstream != demand.route.id.upstream:
+            return Elsewhere(kept.upstream)
         standing = self._of_demand(demand)
         wall = wall_before(
             demand.route, demand.window, standing, demand.count, demand.split, demand.mail_class
         )
         if wall:
-            return Walled(wall)
+            return Walled(wall, is_kept=kept is not None)
         self._routes[demand.route.id].charge(demand)
+        self._keep(demand, kept)
         after = replace(self._of_demand(demand), leaving=())
         return Granted(reservation_for(demand), after)
 
@@ -75,6 +91,8 @@ class MemoryStore:
             route.count_as_sent(charge, _whole_ms(now))
             mark = Mark.GONE if left else Mark.TAKEN
             self._remember(reservation, mark, epoch_ms(now) + TAKEN_MS)
+        if verdict is Verdict.REFUND:
+            self._release(reservation)
 
     async def left(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
@@ -90,10 +108,10 @@ class MemoryStore:
         self._memory[_message(reservation)].pop(reservation.session, None)
 
     async def attempts(
-        self, route: RouteId, fingerprints: Sequence[str], now: datetime
+        self, domain: str, fingerprints: Sequence[str], now: datetime
     ) -> list[dict[str, Mark]]:
         """See `ports.QuotaStore`."""
-        return [self._marks((route.domain, name), now) for name in fingerprints]
+        return [self._marks((domain, name), now) for name in fingerprints]
 
     async def standing(self, route: Route, window: Window) -> Standing:
         """See `ports.QuotaStore`."""
@@ -165,6 +183,32 @@ class MemoryStore:
         kept = [m for key, held in self._memory.items() if key[0] == domain for m in held.values()]
         live = [m for m in kept if m.mark is not Mark.LEFT and m.expires_ms > epoch_ms(now)]
         return len(live)
+
+    def _kept(self, demand: Demand) -> _Kept | None:
+        campaign = demand.campaign
+        if campaign is None:
+            return None
+        found = self._campaigns.get((demand.route.id.domain, campaign.digest))
+        if found is None or found.until_ms <= epoch_ms(demand.now):
+            return None
+        return found if found.upstream in campaign.upstreams else None
+
+    def _keep(self, demand: Demand, kept: _Kept | None) -> None:
+        campaign = demand.campaign
+        if campaign is not None:
+            charges = {*(kept.charges if kept else ()), demand.reservation}
+            until_ms = epoch_ms(demand.now) + campaign.keep_s * 1000
+            route = demand.route.id
+            name = (route.domain, campaign.digest)
+            self._campaigns[name] = _Kept(route.upstream, until_ms, charges)
+
+    def _release(self, reservation: Reservation) -> None:
+        name = (reservation.route.domain, reservation.campaign or "")
+        held = self._campaigns.get(name)
+        if held and reservation.id in held.charges:
+            held.charges.remove(reservation.id)
+            if not held.charges:
+                del self._campaigns[name]
 
     def _remember(self, reservation: Reservation, mark: Mark, expires_ms: int) -> None:
         if reservation.fingerprint is not None:

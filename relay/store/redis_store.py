@@ -14,7 +14,7 @@ from datetime import datetime
 
 from relay.core.errors import StoreTrouble
 from relay.core.history import Past
-from relay.core.quota import Demand, Granted, Mark, Reservation, Seen, Standing, Verdict, Walled
+from relay.core.quota import Answer, Demand, Mark, Reservation, Standing, Verdict
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
@@ -43,7 +43,7 @@ class RedisStore:
         """Where processes of the same user reach the private server; None if there is none."""
         return self._embedded.url if self._embedded else None
 
-    async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
+    async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
         return await self.line.ask(calls.reserve(demand, anew=anew))
 
@@ -63,10 +63,10 @@ class RedisStore:
             await self.line.insist(calls.heard(reservation, reservation.fingerprint))
 
     async def attempts(
-        self, route: RouteId, fingerprints: Sequence[str], now: datetime
+        self, domain: str, fingerprints: Sequence[str], now: datetime
     ) -> list[dict[str, Mark]]:
         """See `ports.QuotaStore`. One round trip."""
-        return await self.line.ask_all([calls.attempts(route, f, now) for f in fingerprints])
+        return await self.line.ask_all([calls.attempts(domain, f, now) for f in fingerprints])
 
     async def standing(self, route: Route, window: Window) -> Standing:
         """See `ports.QuotaStore`."""

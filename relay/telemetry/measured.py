@@ -16,7 +16,7 @@ from time import perf_counter
 import structlog
 
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
-from relay.core.quota import Demand, Granted, Reservation, Seen, Verdict, Walled
+from relay.core.quota import Answer, Demand, Reservation, Verdict
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory
 from relay.ports import (
@@ -49,14 +49,19 @@ def _stage(metrics: Metrics, stage: str) -> Iterator[None]:
         metrics.stage_seconds.labels(stage).observe(perf_counter() - began)
 
 
+def _goes_over(upstream: str) -> None:
+    """The story's message is sent to this upstream."""
+    if story := current.get():
+        story.upstream = upstream
+
+
 def told(classify: Classify) -> Classify:
-    """`classify`, noting domain, route and class in the story."""
+    """`classify`, noting domain and class in the story."""
 
     def classify_and_tell(submission: Submission, directory: Directory) -> Classified:
         message = classify(submission, directory)
         if story := current.get():
             story.domain = message.domain.name
-            story.upstream = message.route.id.upstream
             story.mail_class = message.mail_class.value
         return message
 
@@ -178,7 +183,7 @@ class MeasuredStore:
         self.restart = store.restart
         self.adopt = store.adopt
 
-    async def reserve(self, demand: Demand, *, anew: bool = False) -> Granted | Walled | Seen:
+    async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
         with _stage(self._metrics, "reserve"):
             return await self._store.reserve(demand, anew=anew)
@@ -223,26 +228,31 @@ class MeasuredUpstream:
 
     async def deliver(self, message: Outgoing) -> Outcome:
         """See `ports.Upstream`."""
+        _goes_over(self._upstream.name)
         with _stage(self._metrics, "forward"):
             return await self._upstream.deliver(message)
 
     async def begin(self, envelope: Envelope) -> Handover | Refusal:
         """See `ports.Upstream`."""
         begun = await self._upstream.begin(envelope)
-        return begun if isinstance(begun, Refusal) else MeasuredHandover(begun, self._metrics)
+        if isinstance(begun, Refusal):
+            return begun
+        return MeasuredHandover(begun, self._metrics, self._upstream.name)
 
 
 class MeasuredHandover:
     """Wraps `ports.Handover`: times the forwarding, not the waiting between recipients."""
 
-    def __init__(self, handover: Handover, metrics: Metrics) -> None:
+    def __init__(self, handover: Handover, metrics: Metrics, upstream: str) -> None:
         self._handover = handover
         self._metrics = metrics
+        self._upstream = upstream
         self.recipient = handover.recipient
         self.abort = handover.abort
 
     async def send(self, message: Outgoing) -> Outcome:
         """See `ports.Handover`."""
+        _goes_over(self._upstream)
         with _stage(self._metrics, "forward"):
             return await self._handover.send(message)
 

@@ -13,14 +13,14 @@ async def test_attempts_tells_of_each_message_what_reserve_would_have_found(worl
     await world.settle(await world.granted(1, "fa", "i.2", anew=True), Verdict.SENT)
     await world.store.left(await world.granted(1, "fb", "i.3"))
     await world.store.left(taken)
-    route, now = world.route.id, world.clock.now()
+    domain, now = world.route.id.domain, world.clock.now()
 
-    found = await world.store.attempts(route, ["fb", "none", "fa"], now)
+    found = await world.store.attempts(domain, ["fb", "none", "fa"], now)
 
     assert found == [{"i.3": Mark.LEFT}, {}, {"i.1": Mark.GONE, "i.2": Mark.TAKEN}]
     later = now + timedelta(days=1)
-    assert await world.store.attempts(route, ["fb"], later) == [{}]
-    assert await world.store.attempts(route, [], now) == []
+    assert await world.store.attempts(domain, ["fb"], later) == [{}]
+    assert await world.store.attempts(domain, [], now) == []
 
 
 async def test_a_reservation_may_learn_its_message_after_it_was_made(world):

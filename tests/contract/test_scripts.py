@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import redis
 
+from relay.core.campaign import Campaign
 from relay.core.quota import Reservation, Verdict
 from relay.store import answers, calls, commands, keys
 from relay.store.commands import script
@@ -18,7 +20,7 @@ from tests.contract.world import HandClock, World, fresh_route, policy
 HEADS = {
     "layout": ("layout",),
     "reserve": calls.RESERVE,
-    "settle": ("settle",),
+    "settle": calls.SETTLE,
     "left": ("left",),
     "heard": ("heard",),
     "standing": calls.STANDING,
@@ -84,7 +86,7 @@ def test_every_script_has_its_place_in_these_tests():
 
 
 @pytest.mark.parametrize("verb", HEADS)
-@pytest.mark.parametrize("shape", [(0, 0), (0, 2), (2, 0), (1, 5), (9, 9)])
+@pytest.mark.parametrize("shape", [(0, 0), (0, 2), (2, 0), (1, 5), (10, 10)])
 def test_a_script_refuses_a_wrong_number_of_keys_or_arguments(raw, verb, shape):
     many_keys, many_arguments = shape
     words = [f"{{x}}{n}" for n in range(many_keys)] + ["1"] * many_arguments
@@ -303,7 +305,7 @@ def test_standing_can_be_run_as_a_read_only_script(scripts):
 
 def test_all_keys_of_a_command_share_the_hash_tag_of_the_domain():
     world = World(None, HandClock(), fresh_route(policy()))
-    demand = world.demand(1, "print")
+    demand = replace(world.demand(1, "print"), campaign=Campaign("c1", 3600, ("outbound",)))
     held = answers.reservation_for(demand)
     now = world.clock.now()
     all_of_them = [
@@ -321,3 +323,24 @@ def test_all_keys_of_a_command_share_the_hash_tag_of_the_domain():
         named = command.words[3 : 3 + command.words[2]]
         tags = {re.search(r"\{(.+?)\}", key).group(1) for key in named}
         assert tags == {world.route.id.domain}, command.verb
+
+
+def test_the_hash_of_a_campaign_is_laid_out_as_documented_and_expires_by_itself(scripts):
+    def reserve():
+        demand = replace(scripts.world.demand(1), campaign=Campaign("c1", 86_400, ("outbound",)))
+        scripts.run(calls.reserve(demand, anew=False))
+        return answers.reservation_for(demand)
+
+    first, second = reserve(), reserve()
+    key = keys.campaign(scripts.world.route.id.domain, "c1")
+    until = str(epoch_ms(scripts.world.clock.now()) + DAY_S * 1000)
+    assert scripts.hash_of(key) == {
+        "upstream": "outbound",
+        "until": until,
+        f"r:{first.id}": "1",
+        f"r:{second.id}": "1",
+    }
+    assert 0 < scripts.raw.pttl(key) <= 4 * DAY_S * 1000
+    scripts.settle(first, Verdict.SENT)
+    scripts.settle(second, Verdict.REFUND)
+    assert scripts.hash_of(key) == {"upstream": "outbound", "until": until, "stands": "1"}

@@ -1,8 +1,8 @@
 -- reserve: charge `count` sends, all or nothing, unless something is in the way.
--- (`reading`, `telling`, `limits`, `walls`, `idling` and `charging.lua` are put in front.)
+-- (`reading`, `telling`, `limits`, `walls`, `idling`, `charging` and `campaigns.lua` are in front.)
 --
 -- KEYS    1 route  2 window  3 slices  4 unheard  5 sending days  6 qualified days
---         7 message (only with a fingerprint)
+--         7 message (only with a fingerprint)  last: campaign (only of a message of one)
 -- ARGV    1-8 those of reading.lua  9 count (>= 1)  10 reservation id
 --         11 slice ("from-to", epoch s)  12 anew  13 transactional (0 or 1)
 --         14 headroom of the other class (parts of a million)  15 day off (0 or 1)
@@ -10,15 +10,18 @@
 --         19 qualify (parts of a million)  20-23 smoothing: numerator, denominator, rounding of
 --         the cap, and least (a limit)  24 providers of the message  25 tiers  26... tiers in
 --         rising order: from (days or sends), cap (-1: unlimited); then per provider: name,
---         sends, limits (0: no wall), from, limit (see limits.lua), ...
--- Returns {outcome, what telling.lua says of the providers of the message, {session, mark, ...}};
---         outcome is granted (charged; the numbers are as of after it), walled or seen (nothing
---         charged)
+--         sends, limits (0: no wall), from, limit (see limits.lua), ...; then, with a campaign:
+--         how long it keeps its route (ms), this route's upstream, upstreams it may keep to, ...
+-- Returns {outcome, what telling.lua says of the providers of the message, more}; outcome and more:
+--         granted    (charged; the numbers are as of after it)  {}
+--         seen       (from here on nothing is charged)  {session, mark, ...}
+--         walled     {} or, where the campaign keeps to this route, {its upstream}
+--         elsewhere  (no numbers) {upstream of the route that the campaign keeps to}
 -- Repeat  never: each call charges. After a lost reply the charge may stand.
 --
 -- Example: cap 50, charged 48: count 2 -> granted, charged 50; then count 1 -> walled, 50.
 
-assert((#KEYS == 6 or #KEYS == 7) and #ARGV >= 27, 'reserve: arity')
+assert(#KEYS >= 6 and #ARGV >= 27, 'reserve: arity')
 local count = tonumber(ARGV[9])
 assert(count >= 1, 'reserve: count')
 
@@ -27,7 +30,12 @@ for i = 1, tonumber(ARGV[24]) do
   split[i] = { ARGV[at], tonumber(ARGV[at + 1]), at + 3, tonumber(ARGV[at + 2]) }
   names[i], at = ARGV[at], at + 3 + 2 * tonumber(ARGV[at + 2])
 end
-assert(at == #ARGV + 1, 'reserve: arity')
+local keep_ms, upstream, among = tonumber(ARGV[at]), ARGV[at + 1], { unpack(ARGV, at + 2) }
+assert(at == #ARGV + 1 or #among > 0, 'reserve: arity')
+local campaign = keep_ms and KEYS[#KEYS]
+local of_message = #KEYS - (campaign and 7 or 6)
+assert(of_message == 0 or of_message == 1, 'reserve: arity')
+local message = of_message == 1 and KEYS[7]
 
 local standing, in_step = standing_of(names)
 for _, name in ipairs(names) do
@@ -35,7 +43,7 @@ for _, name in ipairs(names) do
 end
 
 local function marks()
-  local live, flat = {}, redis.call('HGETALL', KEYS[7])
+  local live, flat = {}, redis.call('HGETALL', message)
   for i = 1, #flat, 2 do
     local mark, expires = string.match(flat[i + 1], '^(%l+):(%d+)$')
     if tonumber(expires) > now then
@@ -48,12 +56,18 @@ end
 
 -- Decide.
 local idled = has_idled(standing)
-local seen = KEYS[7] and ARGV[12] == '0' and marks() or {}
+local seen = message and ARGV[12] == '0' and marks() or {}
 if #seen > 0 then return { 'seen', told(standing, names), seen } end
+local kept = campaign and kept_route(campaign, now, among)
+if kept and kept ~= upstream then return { 'elsewhere', {}, { kept } } end
 local passed, cap = passes(standing, count, split)
-if not passed then return { 'walled', told(standing, names, true), {} } end
+if not passed then return { 'walled', told(standing, names, true), { kept } } end
 
 -- Write.
 if idled then forget(standing) end
 charge(standing, cap, count, split, in_step)
+if campaign then
+  keep_route(campaign, upstream, not kept, now + keep_ms, ARGV[10])
+  keep(campaign, keep_ms + KEPT_MS)
+end
 return { 'granted', told(standing, names), {} }

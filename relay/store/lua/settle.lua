@@ -1,17 +1,21 @@
--- settle: record what became of a reservation.
+-- settle: record what became of a reservation. (`campaigns.lua` is put in front.)
 --
 -- KEYS    1 route  2 window  3 slices  4 days  5 unheard  6 sending days  7 qualified days
---         8 message (only with a fingerprint)
+--         8 message (only with a fingerprint)  last: campaign (only of a message of one)
 -- ARGV    1 now (epoch ms)  2 reservation id  3 verdict (sent, refund or unknown)
 --         4 window label  5 day (ordinal of the window)  6 session
 --         7 member of unheard  8 how long an acceptance is remembered (ms)
+--         9 whether there is a campaign (0 or 1)
 -- Returns 1 if this call recorded it, 0 if there is no such reservation (any more)
 -- Repeat  freely: the record of the reservation is taken away by the first call, and
 --         without it nothing is changed, also where the window has expired
 --
 -- Example: reserved 3 in window W: sent -> W sent +3, lifetime +3, that day +3; again -> 0.
 
-assert((#KEYS == 7 or #KEYS == 8) and #ARGV == 8, 'settle: arity')
+local campaign = ARGV[9] == '1' and KEYS[#KEYS]
+local of_message = #KEYS - (campaign and 8 or 7)
+assert((of_message == 0 or of_message == 1) and #ARGV == 9, 'settle: arity')
+local message = of_message == 1 and KEYS[8]
 local now, verdict, day, session = tonumber(ARGV[1]), ARGV[3], tonumber(ARGV[5]), ARGV[6]
 assert(verdict == 'sent' or verdict == 'refund' or verdict == 'unknown', 'settle: verdict')
 local DAYS = 400 -- days kept for charts
@@ -24,7 +28,7 @@ local count, slice, is_transactional, split =
   string.match(record, '^(%d+):(%d+%-%d+):([01]):(.*)$')
 local pools = { [''] = tonumber(count) }
 for name, sends in string.gmatch(split, '([^=,]+)=(%d+)') do pools[name] = tonumber(sends) end
-local mark = KEYS[8] and redis.call('HGET', KEYS[8], session)
+local mark = message and redis.call('HGET', message, session)
 local client_left = mark and string.sub(mark, 1, 5) == 'left:'
 
 -- Write.
@@ -74,23 +78,24 @@ end
 local function remember_acceptance()
   local expires = now + tonumber(ARGV[8])
   local kind = client_left and 'gone' or 'taken'
-  redis.call('HSET', KEYS[8], session, string.format('%s:%.0f', kind, expires))
+  redis.call('HSET', message, session, string.format('%s:%.0f', kind, expires))
   redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - SKEW_MS)
   redis.call('ZADD', KEYS[5], expires, ARGV[7])
-  redis.call('PEXPIRE', KEYS[8], ARGV[8] + SKEW_MS)
+  redis.call('PEXPIRE', message, ARGV[8] + SKEW_MS)
   redis.call('PEXPIRE', KEYS[5], ARGV[8] + SKEW_MS)
 end
 
+if campaign then settle_route(campaign, ARGV[2], verdict ~= 'refund') end
 if verdict == 'sent' then
   count_in('sent', 's')
   redis.call('HSETNX', KEYS[1], 'first_day', ARGV[5])
   redis.call('HSETNX', KEYS[1], 'first_at', ARGV[1])
   redis.call('HINCRBY', KEYS[1], 'lifetime', pools[''])
   remember_day(redis.call('HINCRBY', KEYS[4], ARGV[5], pools['']))
-  if KEYS[8] then remember_acceptance() end
+  if message then remember_acceptance() end
   return 1
 end
-if client_left then redis.call('HDEL', KEYS[8], session) end
+if client_left then redis.call('HDEL', message, session) end
 if verdict == 'unknown' then
   count_in('unknown', 'u')
 else

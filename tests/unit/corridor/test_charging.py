@@ -117,7 +117,7 @@ class Desk:
             session, NOON,
         )  # fmt: skip
         return Classified(
-            submission, domain, self.route, mail_class, None, fingerprint, b"",
+            submission, domain, mail_class, None, fingerprint, b"",
             memoryview(b""),
         )  # fmt: skip
 
@@ -283,12 +283,12 @@ async def test_what_was_heard_while_the_store_was_away_is_forgotten_after_it_is_
 
 
 async def test_a_peek_says_what_is_certain_and_nothing_else(desk):
-    await desk.charging.peek(desk.route, 1)
+    await desk.charging.peek([desk.route], 1)
     accepted = await desk.send(desk.message(50, fingerprint="f"))
-    await desk.charging.peek(desk.route, 1)  # might be the retry
+    await desk.charging.peek([desk.route], 1)  # might be the retry
     await desk.charging.heard(accepted.receipt)
     with pytest.raises(WarmupLimit):
-        await desk.charging.peek(desk.route, 1)
+        await desk.charging.peek([desk.route], 1)
 
 
 async def test_a_client_that_left_before_the_reservation_stood_is_noted_all_the_same(desk):
@@ -327,7 +327,7 @@ async def test_the_class_of_a_message_decides_which_headroom_is_its_own(desk):
     await desk.send(desk.message(45))
     with pytest.raises(WarmupLimit, match="the rest is kept for transactional mail"):
         await desk.send(desk.message())
-    await desk.charging.peek(desk.route, 1)  # the class is not certain at RCPT
+    await desk.charging.peek([desk.route], 1)  # the class is not certain at RCPT
     await desk.send(desk.message(5, mail_class=MailClass.TRANSACTIONAL))
     with pytest.raises(WarmupLimit):
-        await desk.charging.peek(desk.route, 1)
+        await desk.charging.peek([desk.route], 1)

@@ -18,6 +18,7 @@ def test_every_key_is_spelled_exactly_like_this():
     assert keys.slices(NEWS) == "wr1:{news.acme.example}:slices:outbound"
     assert keys.days(NEWS) == "wr1:{news.acme.example}:days:outbound"
     assert keys.message("news.acme.example", "ab12") == "wr1:{news.acme.example}:message:ab12"
+    assert keys.campaign("news.acme.example", "cd34") == "wr1:{news.acme.example}:campaign:cd34"
     assert keys.unheard("news.acme.example") == "wr1:{news.acme.example}:unheard"
     assert keys.unheard_member("ab12", "i.7") == "ab12:i.7"
     assert keys.instance("abcdef") == "wr1:instance:abcdef"

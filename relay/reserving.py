@@ -1,0 +1,206 @@
+"""Which route takes a message: quota is asked of a domain's routes in order (`excess: overflow`).
+
+Owns the walk: the first route without a wall is charged, and a message that meets a wall on
+every one is told of the wall that opens first. Only walls lead on to the next route; trouble
+of the store or an upstream ends the walk. What becomes of a charge is `charging.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relay.core.campaign import Campaign
+from relay.core.domain import domain_of
+from relay.core.errors import StoreTrouble, WarmupLimit
+from relay.core.excess import first_to_open
+from relay.core.mail import Classified, Recipient
+from relay.core.policy import MailClass
+from relay.core.providers import OTHER
+from relay.core.quota import (
+    Answer,
+    Demand,
+    Elsewhere,
+    Granted,
+    Reservation,
+    Seen,
+    Split,
+    Verdict,
+    Wall,
+    Walled,
+    wall_before,
+)
+from relay.core.tenancy import Route
+from relay.ports import Clock, Providers, QuotaStore
+from relay.retries import Retries
+from relay.verdicts import refusal_by
+
+
+@dataclass(slots=True)
+class Charge:
+    """What was reserved for one message, and what will become of it.
+
+    `is_retry`: the upstream has the message from an earlier attempt, whose reservation this
+    is; nothing was charged now.
+    """
+
+    reservation: Reservation
+    is_retry: bool = False
+    verdict: Verdict = Verdict.REFUND
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for, whichever route takes it: a `Demand` without route, window and time."""
+
+    recipients: tuple[Recipient, ...]
+    mail_class: MailClass
+    reservation: str = ""
+    session: str = ""
+    fingerprint: str | None = None
+    campaign: Campaign | None = None
+
+
+class Reserving:
+    """Asks `store` for quota, route by route."""
+
+    def __init__(
+        self, store: QuotaStore, clock: Clock, retries: Retries, providers: Providers
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._retries = retries
+        self._providers = providers
+
+    async def reserve_message(self, message: Classified) -> Charge:
+        """Charge `message` to the first of its domain's routes that has room.
+
+        Raises WarmupLimit, NeverFits, StillUnderWay or StoreTrouble, and then nothing was
+        charged (StoreTrouble: may have been).
+        """
+        submission = message.submission
+        wanted = Wanted(
+            submission.envelope.recipients,
+            message.mail_class,
+            submission.ref,
+            submission.session,
+            message.fingerprint,
+            message.campaign,
+        )
+        return await self.reserve(message.domain.walk, wanted)
+
+    async def reserve(self, routes: Sequence[Route], wanted: Wanted) -> Charge:
+        """As `reserve_message`, for what is `wanted` of `routes`."""
+        split = await self._split(wanted.recipients)
+        found = await self._walk(routes, wanted, split)
+        if isinstance(found, Elsewhere):
+            kept = [route for route in routes if route.id.upstream == found.upstream]
+            found = await self._walk(kept, wanted, split)
+        if isinstance(found, Elsewhere):
+            raise StoreTrouble  # the campaign was given up and taken over between two questions
+        return found
+
+    async def room_for(
+        self, routes: Sequence[Route], mail_class: MailClass, recipients: Sequence[Recipient]
+    ) -> Route:
+        """The first of `routes` on which all `recipients` would fit now.
+
+        Raises WarmupLimit or NeverFits where there is none, or StoreTrouble.
+        """
+        split, walls = await self._split(recipients), []
+        for route in routes:
+            wall = await self._wall(route, len(recipients), split, mail_class)
+            if wall is None:
+                return route
+            walls.append(wall)
+        raise refusal_by(walls)
+
+    async def peek(self, routes: Sequence[Route], count: int) -> None:
+        """Raise WarmupLimit if every route is paused or full, for certain, before any body.
+
+        A message of which the store still remembers an unheard acceptance may be on its way
+        again (rule 3), so nothing is said then; neither while the store is away.
+        """
+        now = self._clock.now()
+        wanted = [(route, route.policy.window.at(now)) for route in routes]
+        try:
+            standings = await self._store.standings(wanted)
+        except StoreTrouble:
+            return
+        walls = []
+        for (route, window), standing in zip(wanted, standings, strict=True):
+            wall = wall_before(route, window, standing, count)
+            if wall is None or standing.unheard:
+                return
+            walls.append(wall)
+        raise WarmupLimit(first_to_open(walls))
+
+    async def _walk(
+        self, routes: Sequence[Route], wanted: Wanted, split: Split
+    ) -> Charge | Elsewhere:
+        walls: list[Wall] = []
+        is_anew = False
+        for route in routes:
+            demand = self._demand(route, wanted, split)
+            found = await self._store.reserve(demand, anew=is_anew)
+            if isinstance(found, Seen):
+                if session := await self._retries.unheard_session(found.marks):
+                    return Charge(_earlier(demand, session), is_retry=True)
+                is_anew = True
+                found = await self._store.reserve(demand, anew=True)
+            if isinstance(found, Walled) and found.is_kept:
+                raise refusal_by([found.wall])
+            if not isinstance(found, Walled):
+                return _charge(found)
+            walls.append(found.wall)
+        raise refusal_by(walls)
+
+    async def _wall(
+        self, route: Route, count: int, split: Split, mail_class: MailClass
+    ) -> Wall | None:
+        window = route.policy.window.at(self._clock.now())
+        standing = await self._store.standing(route, window)
+        return wall_before(route, window, standing, count, split, mail_class)
+
+    def _demand(self, route: Route, wanted: Wanted, split: Split) -> Demand:
+        now = self._clock.now()
+        return Demand(
+            route=route,
+            window=route.policy.window.at(now),
+            count=len(wanted.recipients),
+            now=now,
+            reservation=wanted.reservation,
+            session=wanted.session,
+            fingerprint=wanted.fingerprint,
+            split=split,
+            mail_class=wanted.mail_class,
+            campaign=wanted.campaign,
+        )
+
+    async def _split(self, recipients: Sequence[Recipient]) -> Split:
+        """How many of `recipients` each provider has; one without a valid domain is `other`."""
+        domains = [domain_of(recipient.address) for recipient in recipients]
+        known = await self._providers.of({domain for domain in domains if domain})
+        counts = Counter(known.get(domain or "", OTHER) for domain in domains)
+        return tuple(sorted(counts.items()))
+
+
+def _charge(found: Answer) -> Charge | Elsewhere:
+    assert isinstance(found, Granted | Elsewhere)
+    return Charge(found.reservation) if isinstance(found, Granted) else found
+
+
+def _earlier(demand: Demand, session: str) -> Reservation:
+    """The reservation of an earlier attempt at the same message, for `heard` and `left`.
+
+    Over which route it went is not known, nor needed: messages are remembered by domain.
+    """
+    return Reservation(
+        id=f"{demand.reservation}+{session}",
+        route=demand.route.id,
+        window=demand.window,
+        count=demand.count,
+        session=session,
+        fingerprint=demand.fingerprint,
+    )
