@@ -130,7 +130,8 @@ def _domain(
         name=name,
         tenant=tenant,
         routes=tuple(
-            Route(RouteId(name, route.upstream), policies[route.policy]) for route in section.routes
+            Route(RouteId(name, route.upstream), policies[route.policy], place)
+            for place, route in enumerate(section.routes)
         ),
         envelope_domains=frozenset(section.envelope_domains),
         dkim=tuple(DkimKey(key.selector, absolute(base, key.key)) for key in section.dkim),

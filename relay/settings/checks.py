@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from relay.core.policy import EXEMPT
 from relay.settings.addresses import parse_address, parse_domain, parse_network
 from relay.settings.document import Document, Path
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
-from relay.settings.problems import Wrong, nearest, shown
+from relay.settings.problems import Wrong, shown
 from relay.settings.store_url import EMBEDDED
 from relay.settings.upstream_checks import check_upstreams
 
@@ -35,13 +34,12 @@ class _Checked:
         self.findings.add(self.document.value_at(path), text, hint)
 
 
-def check_config(document: Document, findings: Findings, policies: Collection[str]) -> None:
-    """Add to `findings` what is wrong between keys; `policies` are the names that exist."""
+def check_config(document: Document, findings: Findings) -> None:
+    """Add to `findings` what is wrong between keys; routes are `route_checks.py`."""
     checked = _Checked(document, findings)
     _listeners(checked)
     _store(checked)
     check_upstreams(document, findings)
-    _routes(checked, {*policies, EXEMPT.name})
     _domains(checked)
     _envelope_domains(checked)
     _usernames(checked)
@@ -79,26 +77,6 @@ def _listeners(checked: _Checked) -> None:
         address = _parsed(parse_address, text)
         if address:
             addresses.see(str(address), path)
-
-
-def _routes(checked: _Checked, policies: set[str]) -> None:
-    upstreams = {str(path[-1]) for path, _ in checked.each("upstreams", EACH)}
-    for path, route in checked.each(*_DOMAIN, "routes", EACH):
-        if path[-1] == 1:
-            checked.wrong(
-                path,
-                "a second route is overflow, which is not built yet",
-                "keep one route a domain",
-            )
-        if isinstance(route, dict):
-            _reference(checked, (*path, "upstream"), route.get("upstream"), upstreams)
-            _reference(checked, (*path, "policy"), route.get("policy"), policies)
-
-
-def _reference(checked: _Checked, path: Path, name: Any, known: set[str]) -> None:
-    if isinstance(name, str) and name not in known:
-        listed = f"known: {', '.join(sorted(known)[:20])}" if known else "there is none"
-        checked.wrong(path, f"unknown {path[-1]} {shown(name)}", nearest(name, known) or listed)
 
 
 def _domains(checked: _Checked) -> None:

@@ -21,6 +21,7 @@ from relay.settings.origins import route_sources
 from relay.settings.policies import Shelf, read_policies, read_policy
 from relay.settings.problems import ConfigProblems, Problem, nearest, shown
 from relay.settings.providers import read_providers
+from relay.settings.route_checks import check_routes
 from relay.settings.schema import DEFAULT_POLICIES, ConfigSection
 from relay.settings.validation import validate
 from relay.settings.yaml import read_yaml
@@ -51,7 +52,8 @@ def load(path: Path, env: Mapping[str, str]) -> Loaded:
     providers = read_providers(directories)
     shelf = read_policies(directories, None if providers.problems else providers.table.names)
     section = validate(ConfigSection, document, findings, secrets)
-    check_config(document, findings, shelf.names)
+    check_config(document, findings)
+    check_routes(document, findings, shelf.names, shelf.policies)
     files = (here, *secrets.asked, *shelf.files, *providers.files)
     problems = findings.in_order() + shelf.problems + providers.problems
     if problems or section is None:

@@ -24,6 +24,7 @@ from relay.settings.policy_checks import check_policy
 from relay.settings.policy_schema import PolicySection, WindowKind
 from relay.settings.problems import Problem, Wrong, shown
 from relay.settings.ramp_reading import read_ramp
+from relay.settings.sticky_schema import sticky
 from relay.settings.validation import validate
 from relay.settings.wall_checks import check_walls
 from relay.settings.wall_reading import headroom_ppm, idle, provider_cap, smoothing, weekdays
@@ -161,6 +162,8 @@ def _policy(path: Path, section: PolicySection, ramp: Ramp) -> Policy:
         window=_FORMS[section.window.kind](section.window.timezone, section.window.starts),
         path=str(path),
         recipients=section.recipients,
+        excess=section.excess,
+        sticky=sticky(section.sticky),
         providers={name: provider_cap(cap) for name, cap in section.providers.items()},
         headroom_ppm=headroom_ppm(section.headroom),
         smoothing=smoothing(section.smoothing),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from relay.core.policy import Excess, Recipients
 from relay.core.ramp import Advance
 from relay.settings.document import Document, Path
 from relay.settings.findings import Findings
@@ -23,6 +24,7 @@ def check_policy(document: Document, findings: Findings) -> None:
             _one_form(path, ramp, document, findings)
             _days_only(path, ramp, document, findings)
             _nothing_after_unlimited(path, ramp, document, findings)
+    _sticky(document, findings)
     for pattern in (("ramp", "tiers"), ("providers", EACH, "tiers")):
         for path, tiers in matches(document.data, pattern):
             _tiers(path, tiers, document, findings)
@@ -30,6 +32,18 @@ def check_policy(document: Document, findings: Findings) -> None:
         for path, formula in matches(document.data, ("ramp", name)):
             if isinstance(formula, dict):
                 _formula(path, formula, document, findings)
+
+
+def _sticky(document: Document, findings: Findings) -> None:
+    data = document.data if isinstance(document.data, dict) else {}
+    if data.get("sticky") is None:
+        return
+    if data.get("excess", Excess.DEFER) == Excess.DEFER:
+        text = "sticky says which route a campaign keeps to, and this policy never leaves its own"
+        findings.add(document.key_at(("sticky",)), text, "say excess: overflow, or leave it out")
+    if data.get("recipients") == Recipients.SPLIT:
+        text = "sticky stands beside recipients: split, where the route is chosen before the header"
+        findings.add(document.key_at(("sticky",)), f"{text} comes", "keep one of them")
 
 
 def _one_form(path: Path, ramp: dict[str, Any], document: Document, findings: Findings) -> None:

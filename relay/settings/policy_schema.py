@@ -14,11 +14,12 @@ from zoneinfo import available_timezones
 
 from pydantic import Field
 
-from relay.core.policy import ANY_OTHER, Recipients
+from relay.core.policy import ANY_OTHER, Excess, Recipients
 from relay.core.providers import OTHER
 from relay.settings.fields import Kind, Section, Text, choice_text, one_of, parsed
 from relay.settings.problems import Wrong, nearest, shown
 from relay.settings.ramp_schema import RampSection
+from relay.settings.sticky_schema import StickySection
 from relay.settings.wall_schema import (
     Day,
     HeadroomSection,
@@ -35,12 +36,6 @@ class WindowKind(StrEnum):
 
     CALENDAR_DAY = "calendar-day"
     ROLLING_24H = "rolling-24h"
-
-
-class Excess(StrEnum):
-    """What becomes of mail above the cap."""
-
-    DEFER = "defer"
 
 
 @cache
@@ -81,7 +76,7 @@ class WindowSection(Section):
 class PolicySection(Section):
     """A policy: how one route is warmed."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"hold", "overflow", "guard", "adaptive"})
+    later: ClassVar[frozenset[str]] = frozenset({"hold", "guard", "adaptive"})
 
     description: Text = Field(description="What the policy does, in a sentence.")
     source: Annotated[str, parsed(str), Kind("text")] = Field(
@@ -91,19 +86,24 @@ class PolicySection(Section):
     window: WindowSection = Field(
         default_factory=WindowSection, description="The time that a cap is for."
     )
-    excess: Annotated[Excess, one_of(Excess, "hold", "overflow"), Kind(choice_text(Excess))] = (
-        Field(
-            Excess.DEFER,
-            description="What becomes of mail above the cap. defer: it is answered 451 with the "
-            "time of the next sends, and the client tries again.",
-        )
+    excess: Annotated[Excess, one_of(Excess, "hold"), Kind(choice_text(Excess))] = Field(
+        Excess.DEFER,
+        description="What becomes of mail that a limit of the policy, a day off or a pause stops. "
+        "defer: it is answered 451 with the time of the next sends, and the client tries again. "
+        "overflow: the domain's next route takes it, if that has room; on the last route of a "
+        "domain it is as defer (docs/overflow.md).",
+    )
+    sticky: StickySection | None = Field(
+        None,
+        description="Keeps each campaign on the route of its first message: overflow decides for "
+        "campaigns and not for each message. That of the domain's first route counts.",
     )
     recipients: Annotated[Recipients, one_of(Recipients), Kind(choice_text(Recipients))] = Field(
         Recipients.WHOLE,
         description="whole: a message fits with all of its recipients, or none of it is sent. "
         "split: each recipient is reserved, offered to the upstream and answered at its own RCPT; "
         "only for clients that are mail servers, because applications lose recipients by it "
-        "without a word.",
+        "without a word. That of the domain's first route counts.",
     )
     providers: dict[ProviderKey, ProviderCapSection] = Field(
         default_factory=dict,

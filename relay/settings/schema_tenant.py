@@ -94,7 +94,9 @@ class DomainSection(Section):
     )
     routes: list[RouteSection] = Field(
         min_length=1,
-        description="Where the domain's mail goes. Exactly one route in this version.",
+        description="Where the domain's mail goes. Of several routes, each over another upstream, "
+        "the first that has room takes a message; the policies of all but the last say excess: "
+        "overflow (docs/overflow.md).",
     )
 
 

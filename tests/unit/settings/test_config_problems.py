@@ -293,8 +293,13 @@ SINGLE = [
     ),
     (
         "policy: exempt}",
-        "policy: exempt}, «{upstream: smart, policy: exempt}",
-        "a second route is overflow, which is not built yet (keep one route a domain)",
+        "policy: exempt}, «{upstream: outbound, policy: exempt}",
+        'no mail ever comes to this route: "exempt" before it does not overflow (put the exempt route last)',
+    ),
+    (
+        "policy: exempt}",
+        "policy: calendar-14-day}, «{upstream: outbound, policy: exempt}",
+        'no mail ever comes to this route: "calendar-14-day" before it does not overflow (say excess: overflow in that policy, or remove this route)',
     ),
     ("[{upstream: smart, policy: exempt}]", "«[]", "routes: must not be empty"),
     # directories, environment, syntax

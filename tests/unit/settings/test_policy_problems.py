@@ -10,8 +10,37 @@ SINGLE = [
     ("description: For tests", "«source: none", '"description" is missing'),
     ("description: For tests", 'description: «""', "description: is empty"),
     ("excess: defer", "«exces: defer", 'unknown key "exces" (did you mean "excess"?)'),
-    ("excess: defer", "excess: «hold", f'excess: "hold" {NOT_YET} (use defer)'),
-    ("excess: defer", "excess: «overflow", f'excess: "overflow" {NOT_YET} (use defer)'),
+    ("excess: defer", "excess: «hold", f'excess: "hold" {NOT_YET} (use defer or overflow)'),
+    (
+        "excess: defer",
+        "excess: «overflows",
+        'excess: "overflows" is not defer or overflow (did you mean "overflow"?)',
+    ),
+    (
+        "excess: defer",
+        "«sticky: {}",
+        "sticky says which route a campaign keeps to, and this policy never leaves its own (say excess: overflow, or leave it out)",
+    ),
+    (
+        "excess: defer",
+        "excess: overflow\nrecipients: split\n«sticky: {}",
+        "sticky stands beside recipients: split, where the route is chosen before the header comes (keep one of them)",
+    ),
+    (
+        "excess: defer",
+        "excess: overflow\nsticky: {header: «'List-Id:'}",
+        'header: "List-Id:" is not the name of a header field, such as X-Warmup-Campaign',
+    ),
+    (
+        "excess: defer",
+        "excess: overflow\nsticky: {keep: «30 min}",
+        'keep: "30 min" is not between 1 hour and 90 days',
+    ),
+    (
+        "excess: defer",
+        "excess: overflow\nsticky: {keep: «91 days}",
+        'keep: "91 days" is not between 1 hour and 90 days',
+    ),
     (
         "excess: defer",
         "recipients: «splits",
@@ -21,7 +50,6 @@ SINGLE = [
         ("excess: defer", f"«{key}: {{}}", f'"{key}" {NOT_YET} (leave it out)')
         for key in (
             "hold",
-            "overflow",
             "guard",
             "adaptive",
         )
