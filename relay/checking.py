@@ -17,6 +17,7 @@ from cryptography import x509
 from relay.app import open_tools
 from relay.core.config import Config, Listener
 from relay.core.errors import StoreTrouble
+from relay.core.policy import Excess
 from relay.core.reply import Reply
 from relay.core.tenancy import SendingDomain
 from relay.signing.keys import read_key
@@ -59,7 +60,7 @@ def check_offline(config: Config) -> list[Finding]:
         _fine("policies", ", ".join(policies) or "none in use"),
     ]
     for domain in directory.domains.values():
-        found += _keys(domain, config)
+        found += _keys(domain, config) + _last_route(domain)
     for listener in config.listeners:
         found += _certificate(listener)
     return found
@@ -72,6 +73,15 @@ def _keys(domain: SendingDomain, config: Config) -> list[Finding]:
         _key(f"dkim {domain.name} {entry.selector}", entry.path, config.data_dir)
         for entry in domain.dkim
     ]
+
+
+def _last_route(domain: SendingDomain) -> list[Finding]:
+    """A policy may be another domain's too, so this is no fault; but nothing overflows here."""
+    policy = domain.routes[-1].policy
+    if policy.excess is not Excess.OVERFLOW:
+        return []
+    says = f"{policy.name} overflows, and no route comes after it: excess is deferred"
+    return [_fine(f"routes {domain.name}", says)]
 
 
 def _key(part: str, path: Path, data_dir: Path) -> Finding:

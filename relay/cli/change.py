@@ -78,7 +78,7 @@ def _change(config: Config, name: str, done: str, idle: str, json: bool, verb: V
     if json:
         print_json({"changed": changed, **status.fields()})
     else:
-        typer.echo(f"{route.id} {done if changed else idle}")
+        typer.echo(f"{route.name} {done if changed else idle}")
 
 
 async def _apply(config: Config, route: Route, verb: Verb) -> tuple[bool, Status]:

@@ -16,7 +16,7 @@ from relay.core.domain import normalize_domain
 from relay.core.errors import StoreTrouble
 from relay.core.tenancy import Route
 from relay.settings.load import load_config
-from relay.settings.problems import ConfigProblems
+from relay.settings.problems import ConfigProblems, nearest
 from relay.store import StoreUnusable
 
 T = TypeVar("T")
@@ -61,7 +61,10 @@ def show_problems(found: ConfigProblems) -> None:
 
 
 def find_route(config: Config, name: str) -> Route:
-    """The route called `name`: a domain, or domain@upstream. Exits with 2 if there is none."""
+    """The route called `name`: a domain (its first route), or domain@upstream.
+
+    Exits with 2 if there is none, naming the one most like it.
+    """
     domain, _, upstream = name.partition("@")
     try:
         found = config.directory.domains.get(normalize_domain(domain))
@@ -71,8 +74,9 @@ def find_route(config: Config, name: str) -> Route:
     for route in routes:
         if upstream in {"", route.id.upstream}:
             return route
-    known = ", ".join(list(config.directory.domains)[:20]) or "none"
-    raise typer.BadParameter(f"no route {name!r}; domains: {known}")
+    known = [route.name for route in (routes or config.directory.routes())]
+    hint = nearest(name, known) or f"known: {', '.join(known[:20]) or 'none'}"
+    raise typer.BadParameter(f"no route {name!r}; {hint}")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

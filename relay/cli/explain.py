@@ -12,20 +12,21 @@ from relay.app import Tools, open_tools
 from relay.cli.context import ConfigOption, JsonOption, find_route, load, print_json, run
 from relay.cli.inspect import RouteArgument, read_routes
 from relay.cli.layers import Layer, layers_of, recipient_layer, rule_layer
-from relay.core.classify import DEFAULT_CLASS
+from relay.cli.order import Order
 from relay.core.config import Config
 from relay.core.domain import domain_of
 from relay.core.providers import ProviderAnswer
-from relay.core.quota import wall_before
+from relay.core.quota import Wall
 from relay.core.report import Status
 from relay.core.sources import Source, Sources
 from relay.core.tenancy import Route
 from relay.core.wording import deferral_text
+from relay.settings.units import duration_text
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One route: its layers, and the deferral that one more message would hear, if any."""
+    """One route, and the layers behind its number."""
 
     route: Route
     layers: list[Layer]
@@ -34,7 +35,7 @@ class Explained:
     def fields(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "route": str(self.route.id),
+            "route": self.route.name,
             "layers": [layer.fields() for layer in self.layers],
             "next_message": self.deferral or "accepted",
         }
@@ -42,12 +43,21 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the store and the providers answered. `recipient` was asked about, if any."""
+    """What the store and the providers answered. `recipient` was asked about, if any.
 
-    found: list[Status]
+    `walk` is the route and, of a domain's first one, those that mail may overflow to.
+    """
+
+    walk: list[Status]
     simulated: str | None
     recipient: str | None
     provider: ProviderAnswer | None
+
+    @property
+    def order(self) -> Order:
+        """What one more message would meet, to the recipient where there is one."""
+        split = ((self.provider.provider, 1),) if self.provider else ()
+        return Order(tuple(self.walk), split)
 
 
 def explain(
@@ -60,18 +70,26 @@ def explain(
 ) -> None:
     """Show every layer that made today's number, and what one more message would hear."""
     settings = load(config)
-    answers = run(_asked(settings, [find_route(settings, id)], rcpt))
-    explained = [_explained(one, answers, settings.sources) for one in answers.found]
+    answers = run(_asked(settings, find_route(settings, id), rcpt))
+    explained = [_explained(*pair, answers, settings.sources) for pair in answers.order.pairs()]
+    refusal, taker = answers.order.refusal(), answers.order.taker()
+    over = taker.route.name if taker else None
     if json:
-        print_json({"id": id, "routes": [each.fields() for each in explained]})
+        told = {"id": id, "routes": [each.fields() for each in explained]}
+        print_json({**told, "next_message": refusal or "accepted", "next_route": over})
         return
     for each in explained:
-        _print(each)
+        _print(each.layers)
+    several = len(explained) > 1
+    _print(_order(answers) if several else [])
+    accepted = "one more send is accepted" + (f" over {over}" if several else "")
+    _print([Layer("next", refusal or accepted)])
 
 
-async def _asked(settings: Config, routes: list[Route], rcpt: str | None) -> Answers:
+async def _asked(settings: Config, route: Route, rcpt: str | None) -> Answers:
+    walk = (route,) if route.place else settings.directory.domains[route.id.domain].walk
     async with open_tools(settings) as tools:
-        found = await read_routes(tools, routes)
+        found = await read_routes(tools, list(walk))
         provider = await _provider(tools, rcpt) if rcpt else None
         return Answers(found, tools.clock.simulated, rcpt, provider)
 
@@ -80,23 +98,28 @@ async def _provider(tools: Tools, rcpt: str) -> ProviderAnswer:
     return await tools.providers.explain(domain_of(rcpt) or rcpt)
 
 
-def _explained(one: Status, answers: Answers, sources: Sources) -> Explained:
+def _explained(one: Status, wall: Wall | None, answers: Answers, sources: Sources) -> Explained:
     layers = layers_of(one, sources)
     if answers.simulated:
         layers.insert(0, Layer("now", f"simulated clock: {answers.simulated}"))
-    split: tuple[tuple[str, int], ...] = ()
     if answers.recipient and answers.provider:
-        provider = answers.provider.provider
         layers.append(recipient_layer(answers.recipient, answers.provider, sources))
-        layers.append(rule_layer(one, provider, sources))
-        split = ((provider, 1),)
-    wall = wall_before(one.route, one.window, one.standing, 1, split, DEFAULT_CLASS)
+        layers.append(rule_layer(one, answers.provider.provider, sources))
     return Explained(one.route, layers, deferral_text(wall) if wall else None)
 
 
-def _print(each: Explained) -> None:
-    says = each.deferral or "one more send is accepted"
-    for layer in [*each.layers, Layer("next", says)]:
+def _order(answers: Answers) -> list[Layer]:
+    """Where there is a choice of routes: each of them, and what campaigns keep to."""
+    layers = [Layer("order", says) for says in answers.order.lines()]
+    if sticky := answers.walk[0].route.policy.sticky:
+        kept = duration_text(sticky.keep_s)
+        says = f"a campaign ({sticky.header}) keeps its route until {kept} after its last message"
+        layers.append(Layer("sticky", says))
+    return layers
+
+
+def _print(layers: list[Layer]) -> None:
+    for layer in layers:
         typer.echo(f"{layer.name:<12}{layer.says}")
         if layer.source:
             typer.echo(f"{'':<12}  {_shown(layer.source)}")

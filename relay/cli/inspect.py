@@ -21,7 +21,9 @@ from relay.core.wording import cap_text, counted_text, place_text, timestamp
 WIDTH = 200
 """Columns where there is no terminal to fit."""
 
-RouteArgument = Annotated[str, typer.Argument(metavar="ID", help="DOMAIN or DOMAIN@UPSTREAM.")]
+RouteArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="DOMAIN (its first route) or DOMAIN@UPSTREAM.")
+]
 
 
 def status(
@@ -63,7 +65,7 @@ async def read_routes(tools: Tools, routes: list[Route]) -> list[Status]:
 
 def _print_table(found: list[Status]) -> None:
     table = Table(box=None, pad_edge=False)
-    for name in ("route", "state", "policy"):
+    for name in ("id", "upstream", "state", "policy"):
         table.add_column(name)
     for name in ("day", "cap", "sent", "reserved", "remaining", "lifetime"):
         table.add_column(name, justify="right")
@@ -71,7 +73,7 @@ def _print_table(found: list[Status]) -> None:
     for one in found:
         fields = one.fields()
         table.add_row(
-            str(one.route.id), one.state.value, one.route.policy.name,
+            one.route.name, one.route.id.upstream, one.state.value, one.route.policy.name,
             str(fields["warmup_day"]), cap_text(one.cap), str(one.sent),
             str(one.standing.reserved), cap_text(fields["remaining_today"]),
             str(one.standing.lifetime), fields["resets_at"],
@@ -89,7 +91,7 @@ def _card(one: Status) -> list[tuple[str, str]]:
     fields = one.fields()
     tier = next_tier(one.route.policy, one.window, one.standing)
     rows = [
-        ("route", str(one.route.id)),
+        ("route", f"{one.route.name} over {one.route.id.upstream}"),
         ("tenant", one.tenant),
         ("policy", f"{one.route.policy.name}, {_place(one)}"),
         ("state", one.state.value + (f": {one.reason}" if one.reason else "")),

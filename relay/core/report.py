@@ -107,7 +107,7 @@ class Status:
         """The JSON object; null stands for unlimited, unknown and not yet."""
         standing, policy = self.standing, self.route.policy
         return {
-            "id": self.route.id.domain,
+            "id": self.route.name,
             "tenant": self.tenant,
             "domain": self.route.id.domain,
             "upstream": self.route.id.upstream,

@@ -72,6 +72,13 @@ smoothing: {{hourly_share: 20%}}             # or even, or {{even: {{from: "08:0
 days_off: [saturday, sunday]
 idle: {{after: 30 days, do: step-back}}      # or restart
 ```
+
+What a limit stops is deferred, or goes over the domain's next route ([overflow.md](overflow.md)):
+
+```yaml
+excess: overflow                           # or defer
+sticky: {{header: X-Listmonk-Campaign, keep: 7 days}}   # a campaign keeps to one route
+```
 """
 
 
