@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from relay.core.campaign import Campaign
 from relay.core.domain import domain_of
-from relay.core.errors import StoreTrouble, WarmupLimit
+from relay.core.errors import NeverFits, StoreTrouble, WarmupLimit
 from relay.core.excess import first_to_open
 from relay.core.mail import Classified, Recipient
 from relay.core.policy import MailClass
@@ -150,7 +150,7 @@ class Reserving:
                 is_anew = True
                 found = await self._store.reserve(demand, anew=True)
             if isinstance(found, Walled) and found.is_kept:
-                raise refusal_by([found.wall])
+                raise _refusal_by_own(found.wall, wanted)
             if not isinstance(found, Walled):
                 return _charge(found)
             walls.append(found.wall)
@@ -189,6 +189,15 @@ class Reserving:
 def _charge(found: Answer) -> Charge | Elsewhere:
     assert isinstance(found, Granted | Elsewhere)
     return Charge(found.reservation) if isinstance(found, Granted) else found
+
+
+def _refusal_by_own(wall: Wall, wanted: Wanted) -> WarmupLimit | NeverFits:
+    """What a campaign hears of its own route: 550 only where there is no other one.
+
+    When the campaign is forgotten, another route may take what this one never will.
+    """
+    others = wanted.campaign.upstreams[1:] if wanted.campaign else ()
+    return WarmupLimit(wall) if others else refusal_by([wall])
 
 
 def _earlier(demand: Demand, session: str) -> Reservation:

@@ -290,8 +290,17 @@ async def test_a_campaign_whose_first_message_was_not_taken_is_free_again():
     assert await walk.taken(campaign="a") == "new"
 
 
-async def test_a_wide_message_of_a_campaign_is_judged_by_the_campaigns_route_alone():
+async def test_a_message_too_wide_for_its_campaigns_route_is_deferred_while_there_are_others():
     walk = Walk([new(5), EXEMPT])
+    assert await walk.taken(campaign="a") == "new"
+    wall = await walk.limit(count=10, campaign="a")
+    assert (wall.route.id.upstream, wall.never_fits) == ("new", True)
+    walk.clock.move(seconds=WEEK_S)
+    assert await walk.taken(10, campaign="a") == "warm"
+
+
+async def test_a_message_too_wide_for_the_only_route_is_refused_though_its_campaign_is_kept():
+    walk = Walk([new(5)])
     assert await walk.taken(campaign="a") == "new"
     with pytest.raises(NeverFits):
         await walk.take(10, campaign="a")
