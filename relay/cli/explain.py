@@ -75,7 +75,7 @@ def explain(
     refusal, taker = answers.order.refusal(), answers.order.taker()
     over = taker.route.name if taker else None
     if json:
-        told = {"id": id, "routes": [each.fields() for each in explained]}
+        told = {"id": answers.walk[0].route.name, "routes": [each.fields() for each in explained]}
         print_json({**told, "next_message": refusal or "accepted", "next_route": over})
         return
     for each in explained:
