@@ -17,7 +17,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError
 from relay.store import layout
 from relay.store.atlas import Atlas
 from relay.store.commands import Command
-from relay.store.durability import Acks, tells_of_desertion
+from relay.store.durability import Acks, tells_of_desertion, waits
 from relay.store.gate import Gate
 from relay.store.node import Node
 from relay.store.places import Address, Places
@@ -161,7 +161,7 @@ class ClusterServers:
 
     def _node(self, address: Address) -> Node:
         if address not in self._nodes:
-            pool = Pool(self._places.url(address), self._timeout_s)
+            pool = Pool(self._places.url(address), self._timeout_s, apart=waits(self._acks))
             self._nodes[address] = Node(pool, _prove_node, self._acks)
         return self._nodes[address]
 

@@ -71,6 +71,11 @@ class Acks:
         ]
 
 
+def waits(acks: Acks | None) -> bool:
+    """Whether conversations hold up what is behind them on their connection (WAIT does)."""
+    return acks is not None and acks.count > 0
+
+
 def tells_of_desertion(answer: Any) -> bool:
     """Whether a server says that its replicas are gone: there may be another master by now.
 

@@ -19,7 +19,10 @@ from relay.store.gate import Gate, Shut
 from relay.store.pool import Pool, Restarted
 
 CONNECTIONS: Final = 32
-"""Most conversations at once; others wait. More would not make one server any faster."""
+"""Most conversations at once; others wait. More would not make one server any faster.
+
+What a server that freezes has heard of and not answered stays charged: no more than this.
+"""
 
 _ASKING: Final[tuple[Word, ...]] = ("ASKING",)
 
@@ -74,7 +77,7 @@ class Node:
     async def lost(self) -> None:
         """Trust no connection to it, and prove it before the next call."""
         self.gate.shut()
-        await self._pool.hang_up()
+        self._pool.hang_up()
 
     async def move_to(self, pool: Pool) -> None:
         """Talk over `pool` from now on. Conversations under way end where they began."""

@@ -1,24 +1,25 @@
-"""Connections to one server, each used by one caller at a time.
+"""Connections to one server: one that is shared, or as many as there are conversations.
 
-redis-py's `Connection` speaks the protocol; its client and its pools are not used, because
-after a cancellation or a timeout they may keep a slot for ever, and because of what they
-repeat on their own. The promise here: whatever ends a conversation early closes its
-connection, so that no answer is ever read by the wrong caller; and nothing is sent twice.
-There is no deadline of its own beyond connecting, and no bound on how many talk at once:
-callers bring both (`line.py`).
+redis-py's `Connection` opens a connection and says who we are; from there on it is a `Pipe`.
+Its client and its pools are not used, because after a cancellation or a timeout they may keep a
+slot for ever, and because of what they repeat on their own. The promise here: no answer is ever
+read by the wrong caller, and nothing is sent twice. There is no deadline of its own beyond
+connecting, and no bound on how many talk at once: callers bring both (`line.py`, `node.py`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from relay.store.commands import Word
+from relay.store.pipe import Pipe
 from relay.store.troubles import StoreUnusable
 
 _OURS: Final = frozenset({"timeout", "max_connections", "health_check_interval"})
@@ -40,65 +41,113 @@ def life_in(answer: Any) -> str:
 
 
 class Pool:
-    """As many connections to the server at `url` as talk at once; `timeout_s` bounds connecting.
+    """Connections to the server at `url`; `timeout_s` bounds connecting.
 
     `url` is redis://, rediss:// (`?ssl_ca_certs=FILE` names the authorities) or unix://, with
     user and password percent-encoded. Raises StoreUnusable for one that makes no sense.
-    While `life` is set, a new connection is used only if the server is still in that life:
-    a server that was started again may have become somebody else.
+    `apart`: every conversation has a connection to itself, for commands that hold up whatever
+    is behind them (WAIT). While `life` is set, a new connection is used only if the server is
+    still in that life: a server that was started again may have become somebody else.
     """
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, *, apart: bool = False) -> None:
         self.life: str | None = None
-        self._idle: list[AbstractConnection] = []
+        self._apart = apart
+        self._pipes: list[Pipe] = []
+        self._connecting = asyncio.Lock()
         self._is_closed = False
         try:
             self._options: dict[str, Any] = {**parse_url(url)}
             self._kind = self._options.pop("connection_class", Connection)
             self._options = {k: v for k, v in self._options.items() if k not in _OURS}
             self._options |= _fixed_options(timeout_s)
-            self._idle.append(self._kind(**self._options))
+            self.dialler()
         except (RedisError, TypeError, ValueError) as error:
             raise StoreUnusable(f"the URL of the store cannot be used: {error}") from error
 
+    def dialler(self) -> AbstractConnection:
+        """What opens a connection as the URL says, not connected yet."""
+        dialler: AbstractConnection = self._kind(**self._options)
+        return dialler
+
     async def converse(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
-        """Send `commands` in one go and read one answer each, in order.
+        """Send `commands` in one go and wait for one answer each, in order.
 
         An error that the server answers stands in the list as a ResponseError. Raises
         whatever else goes wrong; the commands may then have been carried out, or not.
         """
-        connection = self._idle.pop() if self._idle else self._kind(**self._options)
+        if self._apart:
+            return await self._converse_apart(commands)
+        pipe = self._open_pipe()
+        if pipe is None:
+            async with self._connecting:  # whoever comes meanwhile uses what the first one opened
+                pipe = self._open_pipe() or await self._connect()
+                self._pipes = [pipe]
         try:
-            await self._ready(connection)
-            return await _converse(connection, commands)
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
+            return await pipe.converse(commands)
         finally:
             if self._is_closed:
-                await connection.disconnect(nowait=True)
-            self._idle.append(connection)
+                self.hang_up()
 
-    async def _ready(self, connection: AbstractConnection) -> None:
-        # Readable before anything was asked: closed by the server, or out of step.
-        if connection.is_connected and not await connection.can_read():
-            return
-        await connection.disconnect(nowait=True)
-        await connection.connect()  # type: ignore[no-untyped-call]
+    async def _converse_apart(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
+        pipe = self._open_pipe() or await self._connect()
+        if pipe in self._pipes:
+            self._pipes.remove(pipe)
+        try:
+            answers = await pipe.converse(commands)
+        except BaseException:
+            pipe.retire()
+            raise
+        self._pipes.append(pipe)
+        if self._is_closed:
+            self.hang_up()
+        return answers
+
+    def _open_pipe(self) -> Pipe | None:
+        self._pipes = [pipe for pipe in self._pipes if pipe.is_open]
+        return self._pipes[-1] if self._pipes else None
+
+    async def _connect(self) -> Pipe:
+        dialler = self.dialler()
+        try:
+            await dialler.connect()  # type: ignore[no-untyped-call]
+            pipe = _taken_over(dialler)
+        except BaseException:
+            await dialler.disconnect(nowait=True)
+            raise
         if self.life is not None:
-            (answer,) = await _converse(connection, [LIFE])
-            if life_in(answer) != self.life:
-                raise Restarted("the server was started again")
+            await self._check_life(pipe)
+        return pipe
+
+    async def _check_life(self, pipe: Pipe) -> None:
+        is_same = False
+        try:
+            (answer,) = await pipe.converse([LIFE])
+            is_same = life_in(answer) == self.life
+        finally:
+            if not is_same:
+                pipe.retire()
+        if not is_same:
+            raise Restarted("the server was started again")
 
     async def close(self) -> None:
         """Hang up for good: conversations under way end, and then their connections do."""
         self._is_closed = True
-        await self.hang_up()
+        self.hang_up()
 
-    async def hang_up(self) -> None:
-        """Close the connections that nobody uses; they are opened again when needed."""
-        for connection in tuple(self._idle):
-            await connection.disconnect(nowait=True)
+    def hang_up(self) -> None:
+        """Begin no conversation on the connections there are; others are opened when needed."""
+        pipes, self._pipes = self._pipes, []
+        for pipe in pipes:
+            pipe.retire()
+
+
+def _taken_over(dialler: AbstractConnection) -> Pipe:
+    """From here on the connection is ours: redis-py forgets it, and cannot close it."""
+    writer = dialler._writer  # noqa: SLF001  there is no other way to it
+    assert writer is not None
+    dialler._reader = dialler._writer = None  # noqa: SLF001
+    return Pipe(writer)
 
 
 def _fixed_options(timeout_s: float) -> dict[str, Any]:
@@ -118,17 +167,3 @@ def _fixed_options(timeout_s: float) -> dict[str, Any]:
         "socket_connect_timeout": timeout_s,
         "socket_timeout": None,
     }
-
-
-async def _converse(
-    connection: AbstractConnection, commands: Sequence[tuple[Word, ...]]
-) -> list[Any]:
-    await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-    return [await _answer(connection) for _ in commands]
-
-
-async def _answer(connection: AbstractConnection) -> Any:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 
 from relay.store import layout
 from relay.store.commands import Command
-from relay.store.durability import Acks
+from relay.store.durability import Acks, waits
 from relay.store.node import Node
 from relay.store.outages import told
 from relay.store.places import Address, Places
@@ -48,7 +48,8 @@ class SentinelServers(OneMaster):
         self._sentinels = [Pool(places.sentinel_url(a), timeout_s) for a in places.seeds]
         self._master: Address | None = None
         # Nothing is said to it before a master is proven, and that is another one.
-        self._pool = Pool(places.url(places.seeds[0]), timeout_s)
+        self._apart = waits(acks)
+        self._pool = Pool(places.url(places.seeds[0]), timeout_s, apart=self._apart)
         super().__init__(Node(self._pool, self._prove, acks))
 
     async def close(self) -> None:
@@ -58,7 +59,7 @@ class SentinelServers(OneMaster):
     async def _prove(self, node: Node) -> None:
         master = await self._resolved()
         if master != self._master:
-            self._pool = Pool(self._places.url(master), self._timeout_s)
+            self._pool = Pool(self._places.url(master), self._timeout_s, apart=self._apart)
             await node.move_to(self._pool)
             self._master = master
         self._pool.life = None

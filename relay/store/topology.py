@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from relay.store import layout
 from relay.store.commands import Command
-from relay.store.durability import Acks
+from relay.store.durability import Acks, waits
 from relay.store.node import Node
 from relay.store.places import Address
 from relay.store.pool import Pool
@@ -91,7 +91,7 @@ class OneServer(OneMaster):
     """A server at a fixed place. Raises StoreUnusable for a bad `url`."""
 
     def __init__(self, url: str, timeout_s: float, acks: Acks | None = None) -> None:
-        super().__init__(Node(Pool(url, timeout_s), _prove, acks))
+        super().__init__(Node(Pool(url, timeout_s, apart=waits(acks)), _prove, acks))
 
 
 async def _prove(node: Node) -> None:

@@ -10,7 +10,7 @@ from relay.store.troubles import StoreUnusable
 
 
 def connection_of(url: str):
-    return Pool(url, 1.5)._idle[0]
+    return Pool(url, 1.5).dialler()
 
 
 def test_a_url_names_host_port_database_and_who_we_are():
