@@ -8,11 +8,12 @@ from pathlib import Path
 from relay.core.config import StoreConfig
 from relay.ports import Clock
 from relay.store.cluster import ClusterServers
+from relay.store.disk import Disk
 from relay.store.durability import Acks
 from relay.store.embedded import EmbeddedStore
 from relay.store.line import Line
 from relay.store.outages import told
-from relay.store.ownership import attach
+from relay.store.ownership import Home, attach
 from relay.store.places import CLUSTER, places_of
 from relay.store.redis_store import RedisStore
 from relay.store.sentinel import SentinelServers
@@ -33,13 +34,17 @@ async def open_store(
     Call it in the main thread; the store is bound to the running loop.
     """
     if config.url is not None:
-        return await _reached(line_to(config.url, config.timeout_s, config.wait_replicas), clock)
+        # A worker is given the URL of the embedded server that its supervisor started.
+        disk = _disk(config, data_dir) if config.url == attach(data_dir) else None
+        line = line_to(config.url, config.timeout_s, config.wait_replicas)
+        return await _reached(line, clock, disk)
     shared = attach(data_dir) if share else None
     if shared is not None:
-        return await _reached(line_to(shared, config.timeout_s), clock)
+        return await _reached(line_to(shared, config.timeout_s), clock, _disk(config, data_dir))
     embedded = await EmbeddedStore.start(data_dir)
     try:
-        return await _reached(line_to(embedded.url, config.timeout_s), clock, embedded)
+        line = line_to(embedded.url, config.timeout_s)
+        return await _reached(line, clock, _disk(config, data_dir), embedded)
     except BaseException:
         await embedded.stop()
         raise
@@ -60,7 +65,13 @@ def _servers(url: str, timeout_s: float, acks: Acks) -> Topology:
     return SentinelServers(places, timeout_s, acks)
 
 
-async def _reached(line: Line, clock: Clock, embedded: EmbeddedStore | None = None) -> RedisStore:
+def _disk(config: StoreConfig, data_dir: Path) -> Disk:
+    return Disk(Home(data_dir).appended, config.timeout_s)
+
+
+async def _reached(
+    line: Line, clock: Clock, disk: Disk | None = None, embedded: EmbeddedStore | None = None
+) -> RedisStore:
     try:
         await line.reach()
     except StoreUnusable:
@@ -68,4 +79,4 @@ async def _reached(line: Line, clock: Clock, embedded: EmbeddedStore | None = No
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the relay defers meanwhile
         log.warning("the store does not answer yet: %s", told(error))
-    return RedisStore(line, clock, embedded)
+    return RedisStore(line, clock, disk, embedded)

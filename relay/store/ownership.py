@@ -46,6 +46,11 @@ class Home:
         return self.data_dir / "store"
 
     @property
+    def appended(self) -> Path:
+        """Where the server keeps its append-only files."""
+        return self.directory / "appendonlydir"
+
+    @property
     def server_lock(self) -> Path:
         """Held by the running server."""
         return self.directory / "server.lock"

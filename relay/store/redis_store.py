@@ -19,6 +19,8 @@ from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
 from relay.store import calls
+from relay.store.commands import Command
+from relay.store.disk import Disk
 from relay.store.embedded import EmbeddedStore
 from relay.store.instances import RedisInstances
 from relay.store.line import Line
@@ -28,13 +30,20 @@ from relay.store.pasts import after_adopting
 class RedisStore:
     """`ports.QuotaStore` over `line`, with the `instances` that live on the same store.
 
-    `embedded` is the private server that belongs to it, if any; `run` keeps it up and
-    `close` ends it.
+    `disk` is where the server writes, if it leaves the syncing to us. `embedded` is the
+    private server that belongs to it, if any; `run` keeps it up and `close` ends it.
     """
 
-    def __init__(self, line: Line, clock: Clock, embedded: EmbeddedStore | None = None) -> None:
+    def __init__(
+        self,
+        line: Line,
+        clock: Clock,
+        disk: Disk | None = None,
+        embedded: EmbeddedStore | None = None,
+    ) -> None:
         self.line = line
         self._clock = clock
+        self._disk = disk
         self._embedded = embedded
         self.instances = RedisInstances(line)
 
@@ -45,22 +54,28 @@ class RedisStore:
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
-        return await self.line.ask(calls.reserve(demand, anew=anew))
+        found = await self.line.ask(calls.reserve(demand, anew=anew))
+        if self._disk and isinstance(found, Granted):
+            await self._disk.reached()
+        return found
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
         await self.line.insist(calls.settle(reservation, verdict, now))
+        self._sync_soon()
 
     async def left(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
         if reservation.fingerprint is not None:
             now = self._clock.now()
             await self.line.insist(calls.left(reservation, reservation.fingerprint, now))
+            self._sync_soon()
 
     async def heard(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
         if reservation.fingerprint is not None:
             await self.line.insist(calls.heard(reservation, reservation.fingerprint))
+            self._sync_soon()
 
     async def attempts(
         self, domain: str, fingerprints: Sequence[str], now: datetime
@@ -79,19 +94,19 @@ class RedisStore:
 
     async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
         """See `ports.QuotaStore`."""
-        return await self.line.ask(calls.pause(route, reason, now))
+        return await self._changed(calls.pause(route, reason, now))
 
     async def resume(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""
-        return await self.line.ask(calls.resume(route))
+        return await self._changed(calls.resume(route))
 
     async def graduate(self, route: RouteId, now: datetime) -> bool:
         """See `ports.QuotaStore`."""
-        return await self.line.ask(calls.graduate(route, now))
+        return await self._changed(calls.graduate(route, now))
 
     async def restart(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""
-        return await self.line.ask(calls.restart(route))
+        return await self._changed(calls.restart(route))
 
     async def adopt(
         self, route: Route, past: Past, now: datetime, *, replaces: bool, dry: bool
@@ -125,5 +140,18 @@ class RedisStore:
     async def close(self) -> None:
         """Close the connections and end the embedded server, within a bounded time."""
         await self.line.close()
+        if self._disk is not None:
+            await self._disk.close()
         if self._embedded is not None:
             await self._embedded.stop()
+
+    async def _changed(self, command: Command[bool]) -> bool:
+        """What people ask for: on the disk before they are told that it was done."""
+        answer = await self.line.ask(command)
+        if self._disk is not None:
+            await self._disk.reached()
+        return answer
+
+    def _sync_soon(self) -> None:
+        if self._disk is not None:
+            self._disk.soon()

@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import redis
 
 from relay.core.config import StoreConfig
 from relay.core.quota import Verdict
-from relay.store import StoreUnusable, attach, open_store
+from relay.store import StoreUnusable, attach, disk, open_store
 from relay.store.embedded import EmbeddedStore
 from relay.store.ownership import Home
 from relay.store.server_process import _WATCHER
@@ -185,6 +186,47 @@ async def test_a_server_that_dies_is_started_again_and_mail_is_deferred_meanwhil
             assert watchers_of(pid) == []
         standing = await world.standing()
         assert (standing.sent, standing.charged) == (5, 7)
+
+
+@pytest.mark.parametrize("how", ["as its owner", "by its url", "shared"])
+async def test_a_reservation_is_on_the_disk_before_it_is_granted(how, tmp_path, monkeypatch):
+    synced = []
+
+    def note(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(disk, "_SYNC", note)
+    async with embedded_world(tmp_path) as owner:
+        world = owner
+        if how != "as its owner":
+            url = owner.store._embedded.url if how == "by its url" else None
+            store = await open_store(StoreConfig(url), tmp_path, HandClock(), share=True)
+            world = World(store, owner.clock, owner.route)
+        for _ in range(3):
+            before = len(synced)
+            await world.granted(1)
+            file = next(tmp_path.glob("store/appendonlydir/*.incr.aof"))
+            assert synced[before:] == [file.stat().st_size]
+        if world is not owner:
+            await world.store.close()
+
+
+async def test_reservations_go_on_and_are_kept_while_the_server_writes_its_file_anew(tmp_path):
+    async with embedded_world(tmp_path) as world, running(world):
+        url = f"unix://{world.store._embedded._socket}"
+        with redis.Redis.from_url(url) as raw:
+            before = set(tmp_path.glob("store/appendonlydir/*.incr.aof"))
+            for _ in range(3):
+                raw.bgrewriteaof()
+                await asyncio.gather(*(world.granted(1) for _ in range(100)))
+                while raw.info("persistence")["aof_rewrite_in_progress"]:
+                    await world.granted(1)
+        assert before.isdisjoint(tmp_path.glob("store/appendonlydir/*.incr.aof"))
+        charged = (await world.standing()).charged
+        assert charged >= 300
+        os.kill(world.store._embedded.pid, signal.SIGKILL)
+        await recovers_within(world, 2.0)
+        assert (await world.standing()).charged == charged + 1
 
 
 async def test_a_killed_server_has_lost_no_acknowledged_charge(tmp_path):

@@ -140,6 +140,6 @@ def test_the_options_lose_nothing_evict_nothing_and_open_no_port(tmp_path):
     words = options(tmp_path, tmp_path / "s", tmp_path / "log")
     chosen = dict(zip(words[::2], words[1::2], strict=True))
     assert chosen["--port"] == "0"
-    assert (chosen["--appendonly"], chosen["--appendfsync"]) == ("yes", "always")
+    assert (chosen["--appendonly"], chosen["--appendfsync"]) == ("yes", "no")
     assert chosen["--maxmemory-policy"] == "noeviction"
     assert (chosen["--save"], chosen["--unixsocketperm"]) == ("", "700")
