@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from relay.beside import beside
 from relay.charging import RETRIED, Charging
 from relay.core.classify import check_reverse_path
 from relay.core.domain import domain_of
@@ -43,7 +44,8 @@ class Pipeline:
 
     async def relay(self, submission: Submission) -> Accepted:
         """See `ports.Relay`."""
-        message = self._classify(submission, self._settings.directory)
+        size, directory = len(submission.content), self._settings.directory
+        message = await beside(size, self._classify, submission, directory)
         async with self._charging.reserved(message) as charge:
             if charge.is_retry:
                 return Accepted(RETRIED, charge.reservation, is_retry=True)

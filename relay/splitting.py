@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from relay.beside import beside
 from relay.charging import RETRIED, Charging, Shares
 from relay.core.classify import DEFAULT_CLASS, recipient_fingerprints
 from relay.core.domain import domain_of
@@ -131,7 +132,8 @@ class SplitMessage:
             await self._let_go()
 
     async def _relayed(self, submission: Submission) -> Accepted:
-        message = self._desk.classify(submission, self._desk.settings.directory)
+        size, directory = len(submission.content), self._desk.settings.directory
+        message = await beside(size, self._desk.classify, submission, directory)
         await self._move(message)
         earlier = await self._leave_out_retried(message)
         if not self._held:
@@ -197,7 +199,8 @@ class SplitMessage:
         They were offered upstream already, so that transaction is given up. Those that stay
         get their fingerprints.
         """
-        names = recipient_fingerprints(self._to_held(message))
+        size = len(message.submission.content)
+        names = await beside(size, recipient_fingerprints, self._to_held(message))
         if not names:
             return ()
         sessions = await self._desk.charging.earlier_attempts(message.domain.name, names)

@@ -6,8 +6,6 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from relay.app import Tools, open_tools
 from relay.cli.context import ConfigOption, JsonOption, find_route, load, print_json, run
@@ -64,6 +62,9 @@ async def read_routes(tools: Tools, routes: list[Route]) -> list[Status]:
 
 
 def _print_table(found: list[Status]) -> None:
+    from rich.console import Console  # noqa: PLC0415  big, and no command but this one needs it
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table(box=None, pad_edge=False)
     for name in ("id", "upstream", "state", "policy"):
         table.add_column(name)

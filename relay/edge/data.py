@@ -12,6 +12,7 @@ from typing import Final
 from relay.core.errors import BareNewline, MessageTooBig
 
 END_OF_DATA: Final = b"\r\n.\r\n"
+_CRLF: Final = b"\r\n"
 _DOT_LINE_BYTES: Final = len(b".\r\n")
 _CARRIED_BYTES: Final = len(END_OF_DATA) - 1
 
@@ -21,15 +22,20 @@ class Overrun(Exception):
 
 
 class Content:
-    """Collects one message of at most `limit_bytes`. Linear in time; the body is copied once."""
+    """Collects one message of at most `limit_bytes`, piece by piece.
+
+    Everything that takes time is done with each piece as it comes, so that a large message
+    holds nobody up at its end: there, its pieces are only joined.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         # Stuffed dots are not part of the message: at worst every line of 3 bytes has one.
         self._kept_bytes = limit_bytes + limit_bytes // 3 + _DOT_LINE_BYTES
-        self._chunks: list[bytes] = []
+        self._pieces: list[bytes] = []
         self._size_bytes = 0
-        self._seam = b"\r\n"  # the end of the DATA command stands before an empty message's dot
+        self._seam = _CRLF  # the end of the DATA command stands before an empty message's dot
+        self._has_bare_newline = False
 
     def feed(self, data: bytes) -> bytes | None:
         """Take `data` in: None while the end has not come, else what came after it.
@@ -37,13 +43,7 @@ class Content:
         Raises Overrun beyond twice the limit.
         """
         end = self._find_end(data)
-        taken = data if end is None else data[:end]
-        self._size_bytes += len(taken)
-        self._seam = (self._seam + taken[-_CARRIED_BYTES:])[-_CARRIED_BYTES:]
-        if self._size_bytes <= self._kept_bytes:
-            self._chunks.append(taken)
-        else:
-            self._chunks.clear()
+        self._take(data if end is None else data[:end])
         if self._size_bytes > 2 * self._limit_bytes + _DOT_LINE_BYTES:
             raise Overrun
         return None if end is None else data[end:]
@@ -55,35 +55,59 @@ class Content:
         within = data.find(END_OF_DATA)
         return within + len(END_OF_DATA) if within >= 0 else None
 
+    def _take(self, piece: bytes) -> None:
+        self._size_bytes += len(piece)
+        if self._size_bytes <= self._kept_bytes:
+            before = self._seam[-2:]
+            self._has_bare_newline = self._has_bare_newline or has_bare_newline(piece, before)
+            self._pieces.append(unstuffed(piece, before))
+        else:
+            self._pieces.clear()
+        self._seam = (self._seam + piece[-_CARRIED_BYTES:])[-_CARRIED_BYTES:]
+
     def message(self) -> bytes:
         """The message, its dots unstuffed. Raises MessageTooBig or BareNewline."""
         if self._size_bytes > self._kept_bytes:
             raise MessageTooBig(self._limit_bytes)
-        self._drop_dot_line()
-        content = unstuffed(b"".join(self._chunks))
-        self._chunks.clear()
+        self._drop_last_line_end()
+        content = b"".join(self._pieces)
+        self._pieces.clear()
         if len(content) > self._limit_bytes:
             raise MessageTooBig(self._limit_bytes)
-        if has_bare_newline(content):
+        if self._has_bare_newline:
             raise BareNewline
         return content
 
-    def _drop_dot_line(self) -> None:
-        surplus = _DOT_LINE_BYTES
+    def _drop_last_line_end(self) -> None:
+        """The last line is that of the dot, which is gone already."""
+        surplus = len(_CRLF)
         while surplus:
-            last = self._chunks.pop()
+            last = self._pieces.pop()
             if len(last) > surplus:
-                self._chunks.append(last[:-surplus])
+                self._pieces.append(last[:-surplus])
             surplus -= min(surplus, len(last))
 
 
-def unstuffed(content: bytes) -> bytes:
-    """`content` without the dot that every line with a leading dot was given (§4.5.2)."""
-    content = content.removeprefix(b".")
-    return content.replace(b"\r\n.", b"\r\n")
+def unstuffed(piece: bytes, before: bytes = _CRLF) -> bytes:
+    """`piece` without the dot that every line with a leading dot was given (§4.5.2).
+
+    `before` are the two bytes before it: a line can begin at, or one byte after, the cut.
+    """
+    if before == _CRLF and piece.startswith(b"."):
+        piece = piece[1:]
+    elif before.endswith(b"\r") and piece.startswith(b"\n."):
+        piece = b"\n" + piece[2:]
+    return piece.replace(b"\r\n.", _CRLF)
 
 
-def has_bare_newline(content: bytes) -> bool:
-    """Whether there is a CR or LF outside of CRLF (RFC 5321 §2.3.8)."""
-    pairs = content.count(b"\r\n")
-    return content.count(b"\n") != pairs or content.count(b"\r") != pairs
+def has_bare_newline(piece: bytes, before: bytes = _CRLF) -> bool:
+    """Whether there is a CR or LF outside of CRLF (RFC 5321 §2.3.8).
+
+    `before` is what stands before it. A CR at the very end is judged with the next piece.
+    """
+    if before.endswith(b"\r"):
+        if not piece.startswith(b"\n"):
+            return bool(piece)
+        piece = piece[1:]
+    pairs = piece.count(_CRLF)
+    return piece.count(b"\n") != pairs or piece.count(b"\r") - piece.endswith(b"\r") != pairs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,8 @@ from relay.signing.keys import KeyRing, SigningKey
 
 INLINE_BYTES: Final = 262_144
 """A longer message is signed in a thread, so that the others do not wait for it."""
+_THREAD: Final = ThreadPoolExecutor(1, "signing")
+"""One: several that hash would take the interpreter in turns, and the loop would wait for all."""
 _LINE: Final = 76
 _EMPTY_LINE_BYTES: Final = 2
 
@@ -53,7 +56,8 @@ class DkimSigner:
             return b""
         keys = [(entry, await self._key(entry)) for entry in message.domain.dkim]
         if len(head) + len(body) > INLINE_BYTES:
-            return await asyncio.to_thread(self._fields, message, keys, head, body)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(_THREAD, self._fields, message, keys, head, body)
         return self._fields(message, keys, head, body)
 
     async def _key(self, entry: DkimKey) -> SigningKey:

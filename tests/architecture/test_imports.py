@@ -56,7 +56,7 @@ def test_a_library_is_imported_only_in_its_own_room(library):
 
 # The sentence, and the quota around it: they know the rooms only as ports.
 MIDDLE = {"pipeline", "splitting", "charging", "preparing", "retries", "verdicts", "insisting"}
-MIDDLE |= {"background", "clock", "reserving"}
+MIDDLE |= {"background", "beside", "clock", "reserving"}
 
 
 @pytest.mark.parametrize("name", sorted(MIDDLE))

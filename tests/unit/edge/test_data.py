@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 import time
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given
@@ -82,7 +82,7 @@ def test_a_message_may_be_as_long_as_the_limit_and_no_longer():
 def test_what_is_too_long_is_not_kept_and_far_too_long_is_not_read():
     content = Content(1000)
     assert content.feed(b"x" * 1500) is None
-    assert content._chunks == []
+    assert content._pieces == []
     assert content.feed(b"\r\n.\r\nNOOP\r\n") == b"NOOP\r\n"
     with pytest.raises(MessageTooBig):
         content.message()
@@ -97,11 +97,38 @@ def test_what_is_too_long_is_not_kept_and_far_too_long_is_not_read():
     "wrong", [b"\n", b"\r", b"a\nb\r\n", b"a\rb\r\n", b"\r\r\n", b"\n\r\n", b"\r\n\r"]
 )
 def test_a_line_end_is_crlf_and_nothing_else(wrong):
-    assert has_bare_newline(wrong)
+    assert has_bare_newline(wrong + b"a")
     content = Content(1000)
     assert content.feed(wrong + b"\r\n.\r\n") == b""
     with pytest.raises(BareNewline):
         content.message()
+
+
+def outcome(pieces: list[bytes]) -> bytes | type:
+    content = Content(1000)
+    for piece in pieces:
+        assert content.feed(piece) in {None, b""}
+    try:
+        return content.message()
+    except BareNewline:
+        return BareNewline
+
+
+def test_where_it_is_cut_makes_no_difference():
+    texts = [b"".join(parts) for parts in product((b"\r", b"\n", b"\r\n", b".", b"a"), repeat=4)]
+    for text in texts:
+        wire = text + b"\r\n.\r\n"
+        if b"\r\n.\r\n" in (b"\r\n" + wire)[:-5] or (b"\r\n" + wire).find(b"\r\n.\r\n") < len(text):
+            continue  # it ends earlier
+        whole = outcome([wire])
+        assert outcome([bytes([byte]) for byte in wire]) == whole
+        for at in range(1, len(wire)):
+            assert outcome([wire[:at], wire[at:]]) == whole
+        if whole is not BareNewline:
+            message = (text + b"\r\n").removeprefix(b".").replace(b"\r\n.", b"\r\n")
+            assert whole == message
+            lines = message.split(b"\r\n")
+            assert not any(b"\r" in line or b"\n" in line for line in lines)
 
 
 def test_crlf_alone_is_no_bare_newline():
