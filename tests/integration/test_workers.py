@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from tests.conftest import MakeRelay, MakeSink, MakeStore
 from tests.harness.clock import MovableClock
+from tests.harness.cluster import Cluster
 from tests.harness.load import storm
 from tests.harness.ports import is_listening
 from tests.harness.relay_config import DOMAIN, calendar
@@ -28,12 +30,22 @@ def both_serve(relay: RelayProcess) -> bool:
     return relay.metric("relay_workers") == 2
 
 
-@pytest.mark.parametrize("where", ["embedded", "external"])
+@pytest.fixture(params=["embedded", "external", "cluster"])
+def store(request: pytest.FixtureRequest, make_store: MakeStore, endings: ExitStack) -> str:
+    """What stands behind `store:`."""
+    if request.param == "embedded":
+        return "embedded"
+    if request.param == "external":
+        return make_store().url
+    cluster = Cluster()
+    endings.callback(cluster.close)
+    return cluster.start().url.replace("://", "://relay:relay@")
+
+
 def test_both_workers_take_mail_and_one_page_tells_what_the_clients_saw(
-    make_relay: MakeRelay, make_sink: MakeSink, make_store: MakeStore, where: str
+    make_relay: MakeRelay, make_sink: MakeSink, store: str
 ) -> None:
     sink = make_sink()
-    store = "embedded" if where == "embedded" else make_store().url
     relay = make_relay(upstream=sink.url, store=store, policies={"ramp": calendar(300)})
     relay.options = ("--workers", "2")
     relay.start()
