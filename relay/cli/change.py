@@ -24,7 +24,7 @@ def pause(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Defer all mail of a route until `resume`."""
+    """Send nothing over a route until `resume`: its mail is deferred, or overflows."""
     _change(
         load(config), id, "paused", "was paused already", json,
         lambda tools, route: tools.store.pause(route.id, reason, tools.clock.now()),
