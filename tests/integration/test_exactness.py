@@ -173,7 +173,8 @@ async def all_rounds(
     return run
 
 
-async def test_two_rounds_of_kills_at_all_ends_pass_no_cap_and_lose_only_what_was_in_flight(
+@pytest.mark.timeout(300)
+async def test_a_round_with_kills_and_one_without_pass_no_cap_and_lose_only_what_was_in_flight(
     make_relay: MakeRelay, make_store: MakeStore, tmp_path: Path, seed: int
 ) -> None:
     run = await all_rounds(SHORT, seed, make_relay, make_store, tmp_path)

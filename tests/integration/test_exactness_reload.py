@@ -198,6 +198,7 @@ async def test_caps_raised_and_lowered_under_load_hold_at_once_and_forget_nothin
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_every_kind_of_edit_under_load_holds_at_once_and_forgets_nothing(
     make_relay: MakeRelay, make_store: MakeStore, tmp_path: Path
 ) -> None:
