@@ -14,7 +14,7 @@ from datetime import datetime
 
 from relay.core.errors import StoreTrouble
 from relay.core.history import Past
-from relay.core.quota import Answer, Demand, Mark, Reservation, Standing, Verdict
+from relay.core.quota import Answer, Demand, Granted, Mark, Reservation, Standing, Verdict
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
