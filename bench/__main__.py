@@ -26,6 +26,7 @@ from bench.speed import SHAPES, SIZES, Bench, latencies, rounds, running
 
 RESULTS = Path(__file__).with_name("results")
 KEPT, LAST = "speed", "last"
+MEMORY_SHAPE = SHAPES[1]
 
 
 def _arguments() -> argparse.Namespace:
@@ -51,12 +52,12 @@ def _measure(kinds: list[type[System]], given: argparse.Namespace) -> list[Bench
         systems = benches[:-1]
         _tell("latency")
         latencies(benches, given.seconds * 2)
-        rounds(benches, SIZES, most=1, seconds=given.seconds, until_s=until_s, tell=_tell)
         rounds(
             benches, SHAPES, most=given.rounds, seconds=given.seconds, until_s=until_s, tell=_tell
         )
+        rounds(benches, SIZES, most=1, seconds=given.seconds, until_s=until_s, tell=_tell)
         for bench in systems:
-            bench.memory(SHAPES[-1], given.seconds)
+            bench.memory(MEMORY_SHAPE, given.seconds)
     return benches
 
 

@@ -22,10 +22,10 @@ from bench.peers.system import System, Wanted
 from bench.wire import CountingSink, Shape, send_through
 
 SHAPES = (
-    Shape("1 session", 1),
-    Shape("20 new", 20, reuse=False),
     Shape("20 reused", 20),
     Shape("100 reused", 100),
+    Shape("20 new", 20, reuse=False),
+    Shape("1 session", 1),
 )
 SIZES = (
     Shape("1 kB", 20, size_bytes=1_024),
@@ -75,7 +75,7 @@ class Bench:
         """One burst of about so many seconds."""
         if shape.name not in self._rates:
             self._rates[shape.name] = PILOT / self._seconds(shape, PILOT)
-        count = int(min(MOST, max(PILOT, self._rates[shape.name] * seconds)))
+        count = self._count(shape, seconds)
         before = cpu_s(self.system.roots())
         took_s = self._seconds(shape, count)
         cpu = cpu_s(self.system.roots()) - before
@@ -83,6 +83,9 @@ class Bench:
         self._rates[shape.name] = made.messages_s
         self.measured.bursts.setdefault(shape.name, []).append(made)
         return made
+
+    def _count(self, shape: Shape, seconds: float) -> int:
+        return int(min(MOST, max(PILOT, self._rates.get(shape.name, 0.0) * seconds)))
 
     def _seconds(self, shape: Shape, count: int) -> float:
         return send_through(self.system.port, self._sink, shape, count)
@@ -99,7 +102,7 @@ class Bench:
         sampler = threading.Thread(target=sample)
         sampler.start()
         try:
-            self._seconds(shape, int(min(MOST, max(PILOT, self._rates[shape.name] * seconds))))
+            self._seconds(shape, self._count(shape, seconds))
         finally:
             ended.set()
             sampler.join(10)
@@ -140,20 +143,28 @@ def rounds(
     until_s: float,
     tell: Callable[[str], None],
 ) -> int:
-    """Interleaved rounds, at most so many and none begun that would end after `until_s`.
+    """Interleaved rounds, at most so many, and none but the first where time is short.
 
-    `until_s` is of time.monotonic(). At least one round is made; gives their number.
+    `until_s` is of time.monotonic(); no shape begins behind it. Gives the rounds begun.
     """
+    took_s = 0.0
     for number in range(most):
         began = time.monotonic()
+        if number and began + took_s > until_s:
+            return number
         for shape in shapes:
+            if time.monotonic() > until_s:
+                return number + 1
             for bench in benches:
-                made = bench.burst(shape, seconds)
-                tell(f"round {number + 1}, {shape.name}, {bench.system.about.name}: "
-                     f"{made.messages_s:.0f}/s, {made.cpu_s_per_1000:.2f} CPU s/1000")  # fmt: skip
-        if 2 * time.monotonic() - began > until_s:
-            return number + 1
+                tell(f"round {number + 1}, {_burst_of(bench, shape, seconds)}")
+        took_s = time.monotonic() - began
     return most
+
+
+def _burst_of(bench: Bench, shape: Shape, seconds: float) -> str:
+    made = bench.burst(shape, seconds)
+    rate, cpu = f"{made.messages_s:.0f}/s", f"{made.cpu_s_per_1000:.2f} CPU s/1000"
+    return f"{shape.name}, {bench.system.about.name}: {rate}, {cpu}"
 
 
 def latencies(benches: Sequence[Bench], seconds: float) -> None:
