@@ -6,13 +6,11 @@ is refused. (Of two, for Exim's limit of one lets nothing through: a rate that r
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 
 import dkim
 
 from bench.peers.offers import offer
-from bench.peers.scenarios import SETTLE_S
 from bench.peers.system import System, Wanted
 from tests.harness.upstream import SinkThread
 from tests.harness.waiting import TookTooLong, until
@@ -40,7 +38,7 @@ def check(kind: type[System]) -> Checked:
     system = kind(Wanted(sink.port, cap=CAP))
     try:
         system.start()
-        time.sleep(SETTLE_S)
+        system.settle()
         heard = offer(system.port, clients=1, each=CAP)
         contents = _arrived(sink)
         more = offer(system.port, clients=1, each=1)

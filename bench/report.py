@@ -33,7 +33,7 @@ def _entry(bench: Bench, checks: dict[str, Checked], versions: dict[str, str]) -
         "title": about.title,
         "versions": versions.get(about.name, ""),
         "queues": bench.system.queues,
-        "checked": about.name in checks and checks[about.name].good,
+        "checked": checks[about.name].good if about.name in checks else None,
         "rounds": {name: len(bursts) for name, bursts in measured.bursts.items()},
         "messages_s": {name: round(measured.rate(name), 1) for name in measured.bursts},
         "cpu_s_per_1000": {name: round(measured.cpu(name), 2) for name in measured.bursts},
@@ -54,7 +54,7 @@ def as_text(document: dict[str, Any]) -> str:
         cpu = _number(entry["cpu_s_per_1000"].get("20 reused"), 2)
         memory = f"{entry['pss_idle_mb']:.0f}→{entry['pss_load_mb']:.0f}"
         p50, p99 = _number(entry["p50_ms"], 1), _number(entry["p99_ms"], 1)
-        flaw = "" if entry["checked"] else "  (failed its check)"
+        flaw = "  (failed its check)" if entry["checked"] is False else ""
         lines.append(f"{entry['title'][:29]:<30}{rates}{cpu:>12}{memory:>12}{p50:>8}{p99:>8}{flaw}")
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.peers.every import named
 from bench.peers.scenarios import run
 from bench.peers.system import ROOT
-from bench.peers.table import Result, as_document, as_text, into_page, versions_of
+from bench.peers.table import Result, as_document, as_text, into_page, renewed, versions_of
 
 PAGE = ROOT / "docs" / "peers.md"
 RESULT = ROOT / "bench" / "results" / "scenarios.json"
@@ -25,7 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("what", choices=["scenarios", "versions"])
     parser.add_argument("--systems", default="", help="comma-separated; all of them by default")
     parser.add_argument("--json", type=Path, help="where the result is written as JSON")
-    parser.add_argument("--docs", action="store_true", help=f"write {RESULT.name} and {PAGE.name}")
+    parser.add_argument("--docs", action="store_true", help=f"renew them in {PAGE.name}")
     return parser.parse_args()
 
 
@@ -42,6 +42,8 @@ def main() -> None:
         return
     results = [Result.of(kind.about, run(kind, _tell)) for kind in kinds]
     print(as_text(results))
+    if given.docs and RESULT.exists():
+        results = renewed(results, json.loads(RESULT.read_text()))
     document = json.dumps(as_document(results), indent=1)
     for path in [given.json, RESULT if given.docs else None]:
         if path:

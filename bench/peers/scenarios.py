@@ -21,7 +21,7 @@ from tests.harness.upstream import SinkProcess
 
 CAP, RAISED = 100, 150
 CLIENTS, EACH = 50, 6
-SETTLE_S = 2.0
+EDITED_S = 2.0
 DRAIN_S = 40.0
 
 COLUMNS = {
@@ -89,7 +89,7 @@ def staged(kind: type[System], *, timed: bool = False) -> Iterator[Stage]:
     system = kind(Wanted(sink.port, CAP, clock))
     try:
         system.start()
-        time.sleep(SETTLE_S)  # workers that open their store after their port
+        system.settle()
         yield Stage(system, sink, clock)
     finally:
         system.end()
@@ -109,7 +109,7 @@ def _edit(kind: type[System]) -> Iterator[tuple[str, int, str]]:
     with staged(kind) as stage:
         stage.offer()
         stage.system.edit(RAISED)
-        time.sleep(SETTLE_S)
+        time.sleep(EDITED_S)
         yield "edit", stage.offer(), stage.said
 
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ CONF = Path(__file__).with_name("conf")
 DOMAIN = "news.acme.example"
 NEVER_REACHED = 100_000_000
 START_S = 30.0
+SETTLE_S = 2.0
 STOP_S = 20.0  # more than a supervisor takes
 
 
@@ -133,6 +135,10 @@ class System:
     def start(self) -> None:
         """Start it; it takes mail when this returns."""
         raise NotImplementedError
+
+    def settle(self) -> None:
+        """Wait until all of it is ready, where its port opens earlier."""
+        time.sleep(SETTLE_S)
 
     def stop(self) -> None:
         """Stop the mail daemons as documented; files and store stay."""

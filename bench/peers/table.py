@@ -35,13 +35,14 @@ class Result:
     counts: dict[str, int | None]
     said: str
     notes: list[str]
+    date: str
 
     @staticmethod
     def of(about: About, found: Found) -> Result:
         """Put together what was said and what was seen."""
         return Result(
             about.name, about.title, versions_of(about), about.mechanism, about.not_made_for,
-            found.counts, found.said, found.notes,
+            found.counts, found.said, found.notes, f"{datetime.now(UTC):%Y-%m-%d}",
         )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def versions_of(about: About) -> str:
 
 def _version(command: Any) -> str:
     said = subprocess.run(list(command), capture_output=True, text=True, timeout=30, check=False)
-    found = re.search(r"\d+\.\d+[\w.~-]*", said.stdout + said.stderr)
+    found = re.search(r"\d+\.\d+[\w.~+-]*", said.stdout + said.stderr)
     return found[0] if found else "unknown"
 
 
@@ -74,11 +75,18 @@ def _shown(count: int | None) -> str:
 def as_document(results: list[Result]) -> dict[str, Any]:
     """For JSON."""
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "columns": COLUMNS,
         "right": RIGHT,
         "systems": [asdict(result) for result in results],
     }
+
+
+def renewed(results: list[Result], before: dict[str, Any]) -> list[Result]:
+    """The results of another run, as `as_document` gave them, with these in their place."""
+    fresh = {result.name: result for result in results}
+    rows = [Result(**row) for row in before["systems"]]
+    kept = [fresh.pop(row.name) if row.name in fresh else row for row in rows]
+    return [*kept, *fresh.values()]
 
 
 def into_page(page: str, results: list[Result]) -> str:
@@ -91,7 +99,8 @@ def into_page(page: str, results: list[Result]) -> str:
 
 
 def _markdown(results: list[Result]) -> str:
-    lines = [f"Run on {datetime.now(UTC):%Y-%m-%d}.", ""]
+    dates = sorted({result.date for result in results})
+    lines = [f"Run on {', '.join(dates)}.", ""]
     lines.append("| system | " + " | ".join(_SHORT.values()) + " |")
     lines.append("|---|" + "---:|" * len(_SHORT))
     lines.append("| *right* | " + " | ".join(f"*{RIGHT[column]}*" for column in COLUMNS) + " |")

@@ -11,7 +11,9 @@ import redis
 from bench.peers.system import CONF, DOMAIN, ROOT, About, System, Wanted
 from tests.harness.ports import free_port
 from tests.harness.store import redis_binary
+from tests.harness.waiting import until
 
+WORKERS = 2  # in conf/haraka/smtp.ini
 HARAKA = ROOT / ".cache" / "haraka"
 
 
@@ -78,6 +80,11 @@ class Haraka(WithRedis):
         program = HARAKA / "node_modules" / "Haraka" / "bin" / "haraka"
         # Its window is a time to live in Redis alone: `moved` is all that it sees of time.
         self.launch("mail", "node", program, "-c", self.home, faked=False)
+
+    def settle(self) -> None:
+        """The plugin counts nothing until each worker, and the master, has its Redis."""
+        connected = "[limit] connected to"
+        until(lambda: (self.home / "mail.out").read_text().count(connected) > WORKERS, "Redis")
 
     def _write(self, template: Path) -> None:
         text = self.fill(f"haraka/{template.name}", REDIS=self.redis_port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bench.peers.every import SYSTEMS
 from bench.peers.offers import offer
 from bench.peers.scenarios import COLUMNS, RIGHT
 from bench.peers.system import CONF, ROOT
-from bench.peers.table import Result, into_page
+from bench.peers.table import Result, as_document, into_page, renewed
 from bench.quick import SHAPE, ratio
 from bench.report import as_text, compared
 from bench.speed import Burst, Measured
@@ -45,7 +46,7 @@ def test_table_and_chart_show_the_rate() -> None:
 
 
 def result(**counts: int | None) -> Result:
-    return Result("x", "X", "1", "how", "what", RIGHT | counts, "451 a|b\nc", [])
+    return Result("x", "X", "1", "how", "what", RIGHT | counts, "451 a|b\nc", [], "2026-01-01")
 
 
 def test_only_what_stands_between_the_marks_is_written_anew() -> None:
@@ -55,6 +56,15 @@ def test_only_what_stands_between_the_marks_is_written_anew() -> None:
     assert "old" not in page
     assert "| X | 100 | **7** | **–** |" in page
     assert "`451 a/b c`" in page
+
+
+def test_a_run_of_some_systems_keeps_the_rows_of_the_others() -> None:
+    before = as_document([result(restart=7)])
+    assert renewed([replace(result(), name="y")], before) == [
+        result(restart=7),
+        replace(result(), name="y"),
+    ]
+    assert renewed([result(restart=8)], before) == [result(restart=8)]
 
 
 def test_a_page_without_marks_is_an_error() -> None:
