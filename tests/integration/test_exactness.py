@@ -184,7 +184,7 @@ async def test_a_round_with_kills_and_one_without_pass_no_cap_and_lose_only_what
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(2400)
 async def test_25_rounds_of_kills_at_all_ends_pass_no_cap_and_lose_only_what_was_in_flight(
     make_relay: MakeRelay, make_store: MakeStore, tmp_path: Path, seed: int
 ) -> None:
