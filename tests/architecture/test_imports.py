@@ -29,6 +29,7 @@ ONLY_IN = {
     "watchfiles": {"settings"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "resvg_py": {"cli"},  # the extra `png`
 }
 
 # Every room may write to the log; how it looks is set up in telemetry alone.
