@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tests.harness.certs import Authority
 from tests.harness.clock import MovableClock
@@ -23,6 +24,11 @@ MakeSink = Callable[..., SinkProcess]
 MakeStore = Callable[..., StoreServer]
 MakePostfix = Callable[..., Postfix]
 MakeExim = Callable[..., Exim]
+
+
+# How long an example takes says more of the machine than of the code; loops are bounded anyway.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.hookimpl(wrapper=True)

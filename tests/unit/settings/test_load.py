@@ -283,11 +283,11 @@ def test_ten_thousand_domains_load_in_a_few_seconds(tmp_path):
         "".join(domain.format(number) for number in range(10_000)) + "      other.example:\n",
     )
     (tmp_path / "relay.yaml").write_text(text)
-    started = time.perf_counter()
+    started = time.process_time()
     config = load_config(tmp_path / "relay.yaml", {})
 
     assert len(config.directory.domains) == 10_002
-    assert time.perf_counter() - started < 15
+    assert time.process_time() - started < 15
 
 
 def test_a_policy_is_found_by_name_or_by_path(tmp_path):
