@@ -68,7 +68,8 @@ class Charging:
         Raises WarmupLimit, NeverFits, StillUnderWay or StoreTrouble, and then nothing was
         charged (StoreTrouble: may have been). A block left before `hand_over` refunds.
         """
-        charge = await self._reserving.reserve_message(message)
+        with self._retries.asking(message.fingerprint, message.submission.session):
+            charge = await self._reserving.reserve_message(message)
         if charge.is_retry:
             yield charge
             return

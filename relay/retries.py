@@ -5,7 +5,8 @@ Reads no store and writes none; `charging.py` asks before it charges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from relay.core.errors import StillUnderWay
 from relay.core.quota import Mark
@@ -18,6 +19,28 @@ class Retries:
     def __init__(self, instances: Instances, session_is_alive: Callable[[str], bool]) -> None:
         self._instances = instances
         self._session_is_alive = session_is_alive
+        self._asking: dict[str, set[str]] = {}
+
+    @contextmanager
+    def asking(self, fingerprint: str | None, session: str) -> Iterator[None]:
+        """The store is being asked for the quota of a message: there is no mark of it yet.
+
+        Raises StillUnderWay where it is asked already for a client that has gone meanwhile. Of
+        this process only; another one may send a copy if it is asked in these milliseconds.
+        """
+        if fingerprint is None:
+            yield
+            return
+        sessions = self._asking.setdefault(fingerprint, set())
+        if any(map(self.has_left, sessions)):
+            raise StillUnderWay
+        sessions.add(session)
+        try:
+            yield
+        finally:
+            sessions.discard(session)
+            if not sessions:
+                self._asking.pop(fingerprint, None)
 
     async def unheard_session(self, marks: Mapping[str, Mark]) -> str | None:
         """The session of an attempt that was taken and never heard of, if any.

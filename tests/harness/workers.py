@@ -32,7 +32,10 @@ def workers(relay: RelayProcess) -> dict[str, int]:
     """Name and pid of each worker that runs."""
     found = {}
     for pid in children(relay.child.pid):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            continue
         if b"worker" in words and is_running(pid):
             found[f"worker {words[words.index(b'worker') + 1].decode()}"] = pid
     return found

@@ -244,6 +244,46 @@ async def test_a_retry_while_the_first_attempt_is_under_way_is_deferred(desk):
     assert desk.upstream.taken == 1
 
 
+async def test_a_retry_while_quota_is_asked_for_the_first_attempt_is_deferred(desk, monkeypatch):
+    """The first attempt's client leaves before there is anything to mark in the store."""
+    answer, reserve = asyncio.Event(), desk.store.reserve
+
+    async def slow(demand, **more):
+        await answer.wait()
+        return await reserve(demand, **more)
+
+    desk.live.add(f"{HOUSE}.1")
+    monkeypatch.setattr(desk.store, "reserve", slow)
+    first = asyncio.ensure_future(desk.send(desk.message(fingerprint="f")))
+    await asyncio.sleep(0.01)
+    desk.live.clear()
+    with pytest.raises(StillUnderWay):
+        await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    answer.set()
+    await first
+    assert (await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.3"))).is_retry
+    assert desk.upstream.taken == 1
+
+
+async def test_an_equal_mail_while_the_first_client_waits_is_asked_for_too(desk, monkeypatch):
+    answer, reserve = asyncio.Event(), desk.store.reserve
+
+    async def slow(demand, **more):
+        await answer.wait()
+        return await reserve(demand, **more)
+
+    desk.live.update({f"{HOUSE}.1", f"{HOUSE}.2"})
+    monkeypatch.setattr(desk.store, "reserve", slow)
+    both = [
+        asyncio.ensure_future(desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.{n}")))
+        for n in (1, 2)
+    ]
+    await asyncio.sleep(0.01)
+    answer.set()
+    await asyncio.gather(*both)
+    assert desk.upstream.taken == 2
+
+
 async def test_a_refused_attempt_whose_client_left_is_sent_at_the_retry(desk):
     desk.upstream.wait = asyncio.Event()
     first = asyncio.ensure_future(desk.send(desk.message(fingerprint="f"), Unreachable("x")))
