@@ -51,6 +51,12 @@ class Gate:
         """The store failed somebody: the next caller has to prove it anew."""
         self._opened_at = None
 
+    def shut_for_a_while(self, why: str) -> None:
+        """As `shut`, and nobody tries for PAUSE_S: a proof would succeed, and prove nothing."""
+        self._opened_at = None
+        self._why = why
+        self._closed_until = asyncio.get_running_loop().time() + PAUSE_S
+
     def open_for_s(self) -> float:
         """How long the store has answered without a failure; 0 while it is away."""
         if self._opened_at is None:

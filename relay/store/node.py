@@ -58,6 +58,9 @@ class Node:
             raise
         if any(isinstance(answer, ReadOnlyError) for answer in answers):
             await self.lost()
+            # A replica answers whatever only reads, so it is proven there, and asked in vain,
+            # over a new connection for every message.
+            self.gate.shut_for_a_while("it takes no writes")
         if any(tells_of_desertion(answer) for answer in answers):
             self.gate.shut()
         return answers
