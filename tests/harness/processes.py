@@ -57,6 +57,15 @@ class Child:
         """None while it runs."""
         return self._popen.poll()
 
+    def rss_bytes(self) -> int:
+        """The memory that it has in use now (Linux)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def descriptors(self) -> int:
+        """How many files and sockets it has open (Linux)."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def tail(self) -> str:
         """The end of what it wrote."""
         text = self.log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")

@@ -82,6 +82,11 @@ class Wire:
         assert der
         return x509.load_der_x509_certificate(der).serial_number
 
+    @property
+    def connection(self) -> socket.socket:
+        """The socket itself, for what a client should not do to it."""
+        return self._socket
+
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""
         self._socket.sendall(data)
