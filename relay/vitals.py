@@ -75,6 +75,7 @@ class Vitals:
     def note(self) -> None:
         """Bring the metrics up to date that nobody tells of when they change."""
         self._metrics.policy_reload_failed.set(self._reload_failed())
+        self._metrics.tasks.set(len(asyncio.all_tasks()))
 
     async def keep_noting(self, stop: asyncio.Event) -> None:
         """Note again and again, for a page that others put together, until `stop` is set."""

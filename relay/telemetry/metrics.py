@@ -144,6 +144,7 @@ class Metrics:
     store_up: Gauge = field(init=False)
     policy_reload_failed: Gauge = field(init=False)
     connections: Gauge = field(init=False)
+    tasks: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         to = self.registry
@@ -177,6 +178,12 @@ class Metrics:
             "relay_connections",
             "Open SMTP connections",
             ["listener"],
+            registry=to,
+            multiprocess_mode="livesum",
+        )
+        self.tasks = Gauge(
+            "relay_tasks",
+            "Pieces of work in the event loop; steady where nothing is under way",
             registry=to,
             multiprocess_mode="livesum",
         )

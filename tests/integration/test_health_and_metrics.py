@@ -20,7 +20,7 @@ DOCUMENTED = re.findall(
 relay_messages_total relay_deferrals_total relay_quota_cap relay_quota_sent relay_quota_reserved
 relay_quota_remaining relay_warmup_day relay_lifetime_sends relay_route_state
 relay_upstream_replies_total relay_stage_seconds_bucket relay_store_up relay_policy_reload_failed
-relay_connections
+relay_connections relay_tasks
 """,
 )
 
