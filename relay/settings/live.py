@@ -7,6 +7,7 @@ change keeps its old value. Who wants to know of a new config subscribes.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -98,7 +99,10 @@ class LiveSettings:
                 await wait_for_stop(stop, _RETRY_S)
 
     def _watched(self) -> Watched:
-        return Watched((*self._config.files, *self._asked), self._config.policy_directories)
+        files = (*self._config.files, *self._asked)
+        # What kept them from being read may be gone without an edit: a lack of descriptors.
+        turn = int(time.monotonic() / _RETRY_S) if self.failed else 0
+        return Watched(files, self._config.policy_directories, turn)
 
     def _read(self) -> Loaded | ConfigProblems:
         try:
@@ -123,9 +127,12 @@ class LiveSettings:
         return notes
 
     def _refuse(self, problems: ConfigProblems) -> list[Problem]:
+        is_known = self.failed and self.problems == problems.problems
         self.failed, self.problems = True, problems.problems
         self._asked = problems.files
-        _log.error("settings.reload_refused", problems=[str(each) for each in problems.problems])
+        if not is_known:
+            told = [str(each) for each in problems.problems]
+            _log.error("settings.reload_refused", problems=told)
         return list(problems.problems)
 
     def _put_in_force(self, config: Config) -> None:

@@ -30,17 +30,22 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The files of a config, and the directories whose policies belong to it."""
+    """The files of a config, and the directories whose policies belong to it.
+
+    Another `turn` is a change too: what is there is to be read again, edited or not.
+    """
 
     files: tuple[Path, ...]
     directories: tuple[Path, ...]
+    turn: int = 0
 
     def fingerprint(self) -> Print:
         """Name, inode, size and time of everything there is; two differ after an edit."""
         paths = {*self.files}
         for directory in self.directories:
             paths.update((*_policies(directory), directory / PROVIDERS_FILE))
-        return frozenset(found for path in paths if (found := _stat(path)))
+        turn = ("", self.turn, 0, 0)
+        return frozenset([turn, *(found for path in paths if (found := _stat(path)))])
 
     def folders(self) -> set[Path]:
         """The existing directories in which something may happen."""

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
-from relay.settings.problems import ConfigProblems
+from relay.settings.problems import ConfigProblems, Problem
 from tests.unit.settings.told import CONFIG, POLICY, SECRET, edited
 
 DEADLINE_S = 15
@@ -384,3 +385,23 @@ def test_settings_can_be_made_of_a_config(path):
     config = replace(load_config(path, {}), hostname="set.by.hand")
 
     assert LiveSettings(config, {}).config is config
+
+
+async def test_files_that_could_not_be_read_for_a_while_are_read_again_without_an_edit(
+    path, monkeypatch
+):
+    monkeypatch.setattr("relay.settings.live._RETRY_S", 0.2)
+    monkeypatch.setattr("relay.settings.watching.POLL_S", 0.1)
+    live = LiveSettings.of(path, {})
+
+    def too_many(*_given):
+        raise ConfigProblems([Problem(str(path), 1, 1, "Too many open files")])
+
+    with monkeypatch.context() as descriptors, capture_logs() as logs:
+        descriptors.setattr("relay.settings.live.load", too_many)
+        async with watching(live):
+            await until(lambda: live.failed)
+            await asyncio.sleep(1)
+            descriptors.undo()
+            await until(lambda: not live.failed)
+    assert [log["event"] for log in logs].count("settings.reload_refused") == 1, logs
