@@ -114,14 +114,17 @@ def test_a_soak_of_mixed_faults_leaks_nothing_and_loses_nothing(
     book = Book(DOMAIN, "soak")
     swarm = Swarm([relay.port], book, dice, clients=CLIENTS, pause_s=PACE_S)
 
-    readings: list[Held] = []
-    for _ in range(bouts):
-        assert asyncio.run(bout(swarm, rig, dice, lasts_s, lambda n: fault_of(n, dice), network)), (
-            f"{seed}: letters without an end: {book.open[:3]}"
-        )
-        readings.append(held_by(relay))
-        print(f"{len(book.letters)} letters, {readings[-1]}")
+    async def all_bouts() -> list[Held]:
+        """In one loop: a server that was started in a thread of it dies with the thread."""
+        readings = []
+        for _ in range(bouts):
+            calm = await bout(swarm, rig, dice, lasts_s, lambda n: fault_of(n, dice), network)
+            assert calm, f"{seed}: letters without an end: {book.open[:3]}"
+            readings.append(await asyncio.to_thread(held_by, relay))
+            print(f"{len(book.letters)} letters, {readings[-1]}", flush=True)
+        return readings
 
+    readings = asyncio.run(all_bouts())
     arrived = set(sink.message_ids())
     facts = f"seed {seed}: {len(book.letters)} letters, {len(arrived)} there, {book.replies}"
     print(facts)
