@@ -15,7 +15,7 @@ from yaml import MappingStartEvent
 
 from relay.settings.document import Node
 from relay.settings.findings import START, Findings, Position
-from relay.settings.problems import Wrong, shown
+from relay.settings.problems import Substituted, Wrong, shown
 from relay.settings.scalars import resolve, substitute
 
 MAX_DEPTH: Final = 50
@@ -120,7 +120,7 @@ class Builder:
         self._aliased += node.size
         if self._aliased > MAX_ALIASED:
             raise Stop(at, f"aliases add up to more than {MAX_ALIASED} values")
-        self._add(Node(node.value, at, node.size, node.items, node.keys))
+        self._add(Node(node.value, at, node.size, node.items, node.keys, node.masked))
 
     def _refuse_tag(self, event: Any, at: Position) -> None:
         if event.tag is not None:
@@ -175,6 +175,8 @@ class Builder:
         key, parent.key = parent.key, None
         if key is not None and not parent.is_skipped:
             parent.node.keys[key] = parent.key_at
+            if isinstance(key, Substituted):
+                parent.node.masked.add(key)
             parent.node.items[key] = node
             parent.node.value[key] = node.value
 

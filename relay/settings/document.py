@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.settings.findings import START, Position
+from relay.settings.problems import Substituted
 
 Path = tuple[str | int, ...]
 """Keys and list indexes that lead from the root of a document to a value."""
@@ -15,7 +16,8 @@ Path = tuple[str | int, ...]
 class Node:
     """One value. `items` holds the children of a list (by index) or a mapping (by key).
 
-    `size` counts the values in it, itself included, with aliases written out.
+    `size` counts the values in it, itself included, with aliases written out. `masked` are the
+    keys that came (partly) from the environment: whoever names one in a message hides it.
     """
 
     value: Any
@@ -23,6 +25,7 @@ class Node:
     size: int = 1
     items: dict[str | int, Node] = field(default_factory=dict)
     keys: dict[str, Position] = field(default_factory=dict)
+    masked: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,15 @@ class Document:
         if len(nodes) <= len(path) - 1:
             return nodes[-1].at
         return nodes[-1].keys.get(str(path[-1])) or self.value_at(path)
+
+    def as_written(self, path: Path) -> Path:
+        """`path` with every key that came from the environment marked as Substituted."""
+        nodes = [*self._walk(path), *[Node(None, START)] * len(path)]
+        pairs = zip(path, nodes, strict=False)
+        return tuple(
+            Substituted(step) if isinstance(step, str) and step in node.masked else step
+            for step, node in pairs
+        )
 
     def _walk(self, path: Path) -> list[Node]:
         nodes = [self.root]

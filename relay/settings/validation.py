@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from relay.settings.document import Document, Path
 from relay.settings.fields import SecretFiles, Section
 from relay.settings.findings import Findings
-from relay.settings.problems import Wrong, nearest, shown
+from relay.settings.problems import Substituted, Wrong, nearest, shown
 
 S = TypeVar("S", bound=Section)
 _KEY = "[key]"
@@ -29,7 +29,7 @@ def validate(
 
 
 def _tell(schema: type[S], document: Document, findings: Findings, item: Any) -> None:
-    kind, path = item["type"], tuple(item["loc"])
+    kind, path = item["type"], document.as_written(tuple(item["loc"]))
     if kind == "missing":
         findings.add(document.key_at(path[:-1]), f"{shown(path[-1])} is missing{_in(path[:-1])}")
     elif kind == "extra_forbidden":
@@ -45,12 +45,16 @@ def _tell(schema: type[S], document: Document, findings: Findings, item: Any) ->
 
 def _subject(path: Path) -> str:
     names = [step for step in path if isinstance(step, str)]
-    return f"{names[-1]}: " if names else "the file "
+    return f"{_shown_name(names[-1])}: " if names else "the file "
 
 
 def _in(path: Path) -> str:
     names = [step for step in path if isinstance(step, str)]
-    return f" in {names[-1]}" if names else ""
+    return f" in {_shown_name(names[-1])}" if names else ""
+
+
+def _shown_name(name: str) -> str:
+    return shown(name) if isinstance(name, Substituted) else name
 
 
 def _explained(item: Any) -> Wrong:
@@ -71,7 +75,7 @@ def _explained(item: Any) -> Wrong:
 
 def _unknown(schema: type[S], path: Path) -> Wrong:
     section = _section_at(schema, path[:-1])
-    key = str(path[-1])
+    key = path[-1] if isinstance(path[-1], str) else str(path[-1])
     if section and key in section.later:
         return Wrong(f"{shown(key)} is not built yet in this version", "leave it out")
     known = keys_of(section) if section else []

@@ -445,6 +445,16 @@ def test_neither_passwords_nor_the_environment_are_ever_quoted(tmp_path):
     assert "hunter2" not in str(told)
 
 
+def test_a_key_from_the_environment_is_not_quoted_either(tmp_path):
+    text = edited(CONFIG, "log: {level: info}", "log: {'a${PW}': 1}\n'${PW}': {x: 1}\n'b${PW}': 1")
+
+    told = config_problems(tmp_path, text, {"PW": "hunter2"})
+
+    assert len(told) == 3
+    assert "hunter2" not in str(told)
+    assert "unknown key the text from the environment" in str(told)
+
+
 def test_a_long_list_of_problems_is_cut_in_its_text_only(tmp_path):
     from relay.settings.problems import ConfigProblems, Problem
 
