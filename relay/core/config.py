@@ -65,6 +65,9 @@ class Limits:
     connections: int = 5000
     connections_per_address: int = 1000
     errors: int = 20
+    auth_failures_per_address: int = 50
+    auth_failures_per_account: int = 100
+    auth_window_s: float = 900.0
     received: int = 100
     command_timeout_s: float = 300.0
     data_timeout_s: float = 180.0

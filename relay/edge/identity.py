@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import NoReturn
 
 from relay.core.config import ListenerAuth, ListenerTls
 from relay.core.errors import AuthRequired, BadCredentials, NotPermitted, TlsRequired
@@ -136,11 +137,14 @@ class Identity(Dialogue):
         """RFC 4954 §4."""
         self._check_auth()
         login = await log_in(argument, self._ask)
+        if self._is_guessing(login):
+            await self._turn_away()
         found = self.around.authenticate(login.username, login.token)
         if found is None or not login.is_for_itself:
             await self._note_failure(login)
             raise BadCredentials
         self._credential = found[0]
+        self.around.guesses.succeeded(self.address, login.username)
         self.say(replies.AUTHENTICATED)
 
     def _check_auth(self) -> None:
@@ -162,11 +166,29 @@ class Identity(Dialogue):
             raise line_too_long() from None
         return line.rstrip(b"\r\n")
 
+    def _is_guessing(self, login: Login) -> bool:
+        around = self.around
+        now_s = self.loop.time()
+        return around.guesses.blocks(self.address, login.username, around.limits, now_s)
+
+    async def _turn_away(self) -> NoReturn:
+        """Refuse unseen: a right token is not told from a wrong one."""
+        self.around.observer.auth_blocked()
+        log.info("authentication from %s refused unseen", self.address)
+        await self._hold_back(MAX_FAILURES)
+        raise Misspoken(replies.TRY_LOGIN_LATER)
+
     async def _note_failure(self, login: Login) -> None:
-        self._failures += 1
-        self.around.observer.auth_failed()
+        around, now_s = self.around, self.loop.time()
+        before = around.guesses.failed(self.address, login.username, around.limits, now_s)
+        around.observer.auth_failed()
         log.warning("authentication from %s failed", self.address)
         log.debug("authentication of %r from %s failed", login.username, self.address)
+        await self._hold_back(before)
+
+    async def _hold_back(self, failures: int) -> None:
+        """A tarpit: the delay goes by all failures of the address, whatever its connection."""
+        self._failures += 1
         if self._failures > MAX_FAILURES:
             raise Over(replies.TOO_MANY_FAILURES)
-        await asyncio.sleep(delay_s(self._failures))
+        await asyncio.sleep(delay_s(max(failures, self._failures)))

@@ -37,6 +37,7 @@ OVERLOADED: Final = Reply(421, "3.2", "too many connections, please try again la
 TOO_MANY_CONNECTIONS: Final = Reply(421, "3.2", "too many connections from your address")
 TOO_MANY_ERRORS: Final = Reply(421, "7.0", "too many errors, closing the connection")
 TOO_MANY_FAILURES: Final = Reply(421, "7.0", "too many failed authentications")
+TRY_LOGIN_LATER: Final = Reply(454, "7.0", "too many failed authentications, try again later")
 NOT_HTTP: Final = Reply(421, "7.0", "this is an SMTP server")
 _TROUBLE: Final = Reply(451, "3.0", "temporary local problem, please try again later")
 

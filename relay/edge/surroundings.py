@@ -13,6 +13,7 @@ from typing import Protocol
 from relay.background import Background
 from relay.core.config import Limits, Listener
 from relay.core.tenancy import Credential, Tenant
+from relay.edge.guesses import Guesses
 from relay.edge.roster import Roster
 from relay.edge.tls import Certificate
 from relay.edge.turnstile import Turnstile
@@ -41,6 +42,9 @@ class Observer(Protocol):
     def auth_failed(self) -> None:
         """Credentials were wrong."""
 
+    def auth_blocked(self) -> None:
+        """Credentials were refused unseen: too many had been wrong before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -57,6 +61,7 @@ class Surroundings:
     offers_dsn: Callable[[], bool] = lambda: False
     background: Background = field(default_factory=Background)
     turnstile: Turnstile = field(default_factory=Turnstile)
+    guesses: Guesses = field(default_factory=Guesses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,20 @@ class LimitsSection(Section):
     errors: Annotated[int, whole(1), Kind("whole number")] = Field(
         _LIMITS.errors, description="A connection is closed after so many errors of the client."
     )
+    auth_failures_per_address: Annotated[int, whole(1), Kind("whole number")] = Field(
+        _LIMITS.auth_failures_per_address,
+        description="After so many wrong logins from one address (IPv6: one /64), over all its "
+        "connections, further ones are answered 454 unseen until some have aged; not those to "
+        "an account that this address has logged in to before. Each worker counts for itself.",
+    )
+    auth_failures_per_account: Annotated[int, whole(1), Kind("whole number")] = Field(
+        _LIMITS.auth_failures_per_account,
+        description="The same for one user name, from whatever addresses.",
+    )
+    auth_window: Duration = Field(
+        _LIMITS.auth_window_s,
+        description="How long that many wrong logins take to be forgotten.",
+    )
     received: Annotated[int, whole(10, 1000), Kind("whole number")] = Field(
         _LIMITS.received, description="A message with more Received fields is a mail loop."
     )

@@ -279,6 +279,10 @@ class Observer:
         """Credentials were wrong."""
         self._metrics.auth_failures.inc()
 
+    def auth_blocked(self) -> None:
+        """Credentials were refused unseen."""
+        self._metrics.auth_blocked.inc()
+
     def reply(self, upstream: str, answer: Reply) -> None:
         """An upstream answered."""
         labels = (upstream, f"{answer.code // 100}xx", _bounded(answer.enhanced))

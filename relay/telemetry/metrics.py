@@ -141,6 +141,7 @@ class Metrics:
     upstream_replies: Counter = field(init=False)
     stage_seconds: Histogram = field(init=False)
     auth_failures: Counter = field(init=False)
+    auth_blocked: Counter = field(init=False)
     store_up: Gauge = field(init=False)
     policy_reload_failed: Gauge = field(init=False)
     connections: Gauge = field(init=False)
@@ -165,6 +166,9 @@ class Metrics:
             "relay_stage_seconds", "Time per stage", ["stage"], buckets=BUCKETS_S, registry=to
         )
         self.auth_failures = Counter("relay_auth_failures", "Failed AUTH", registry=to)
+        self.auth_blocked = Counter(
+            "relay_auth_blocked", "AUTH refused unseen, after too many failures", registry=to
+        )
         self.store_up = Gauge(
             "relay_store_up", "1 if the store answers", registry=to, multiprocess_mode="livemin"
         )

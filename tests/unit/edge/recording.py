@@ -120,6 +120,7 @@ class RecordingObserver:
         self.closed: list[str] = []
         self.received_s: list[float] = []
         self.failures = 0
+        self.blocked = 0
 
     def connection_opened(self, listener: str) -> None:
         self.opened.append(listener)
@@ -132,3 +133,6 @@ class RecordingObserver:
 
     def auth_failed(self) -> None:
         self.failures += 1
+
+    def auth_blocked(self) -> None:
+        self.blocked += 1

@@ -72,6 +72,9 @@ limits:
   connections: "${{CONNECTIONS}}"
   connections_per_address: 3
   errors: 4
+  auth_failures_per_address: 8
+  auth_failures_per_account: 9
+  auth_window: 10s
   received: 30
   command_timeout: 5s
   data_timeout: 6s
@@ -117,7 +120,7 @@ def test_every_key_arrives(full):
     )
     assert config.web is None
     assert config.upstreams["out"] == MaildirUpstream("out", base.parent / "mail")
-    assert config.limits == Limits(10_000_000, 100, 12, 3, 4, 30, 5, 6, 7)
+    assert config.limits == Limits(10_000_000, 100, 12, 3, 4, 8, 9, 10, 30, 5, 6, 7)
     assert config.log == LogConfig("debug", LogFormat.JSON, addresses=True)
     assert config.policy_directories == (base / "own", base / "more")
 
