@@ -20,6 +20,7 @@ from relay.core.errors import StoreTrouble
 from relay.core.policy import Excess
 from relay.core.reply import Reply
 from relay.core.tenancy import SendingDomain
+from relay.edge.tls import require_private
 from relay.signing.keys import read_key
 from relay.store import StoreUnusable
 from relay.upstream.build import open_upstream
@@ -99,6 +100,7 @@ def _certificate(listener: Listener) -> list[Finding]:
         return []
     part = f"certificate {listener.name}"
     try:
+        require_private(listener.key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(listener.certificate, listener.key)
         [leaf, *_] = x509.load_pem_x509_certificates(listener.certificate.read_bytes())

@@ -6,6 +6,8 @@ import logging
 import ssl
 from pathlib import Path
 
+from relay.core.filemode import is_open_to_all, open_to_all_text
+
 log = logging.getLogger(__name__)
 
 HANDSHAKE_TIMEOUT_S = 30.0
@@ -46,6 +48,13 @@ class Certificate:
         return tuple(_stamp(path) for path in (self._certificate, self._key))
 
 
+def require_private(key: Path) -> None:
+    """Raises PermissionError where everybody may read `key`, OSError where it is not there."""
+    mode = key.stat().st_mode
+    if is_open_to_all(mode):
+        raise PermissionError(open_to_all_text(key, mode))
+
+
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
@@ -55,7 +64,11 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """TLS 1.2 or newer (RFC 8997); clients are not asked for a certificate."""
+    """TLS 1.2 or newer (RFC 8997); clients are not asked for a certificate.
+
+    Raises OSError, also for a key that everybody may read.
+    """
+    require_private(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)

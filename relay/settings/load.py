@@ -23,6 +23,7 @@ from relay.settings.problems import ConfigProblems, Problem, nearest, shown
 from relay.settings.providers import read_providers
 from relay.settings.route_checks import check_routes
 from relay.settings.schema import DEFAULT_POLICIES, ConfigSection
+from relay.settings.secrecy_checks import check_secrecy
 from relay.settings.validation import validate
 from relay.settings.yaml import read_yaml
 
@@ -53,6 +54,7 @@ def load(path: Path, env: Mapping[str, str]) -> Loaded:
     shelf = read_policies(directories, None if providers.problems else providers.table.names)
     section = validate(ConfigSection, document, findings, secrets)
     check_config(document, findings)
+    check_secrecy(document, here, findings)
     check_routes(document, findings, shelf.names, shelf.policies)
     files = (here, *secrets.asked, *shelf.files, *providers.files)
     problems = findings.in_order() + shelf.problems + providers.problems

@@ -24,11 +24,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from relay.core.errors import KeyTrouble
+from relay.core.filemode import is_open_to_all, open_to_all_text
 
 RSA_BITS: Final = range(2048, 4097)
 """RFC 8301 §3.2: sign with 2048 at least; verifiers need not take more than 4096."""
 MAX_FILE_BYTES: Final = 65_536
-_READABLE_BY_OTHERS: Final = 0o006
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 
@@ -138,9 +138,8 @@ def _contents(path: Path) -> tuple[Stamp, bytes]:
 
 
 def _stamp(found: os.stat_result, path: Path) -> Stamp:
-    if found.st_mode & _READABLE_BY_OTHERS:
-        mode = found.st_mode & 0o777
-        raise UnusableKey(f"{path} can be read or written by everybody ({mode:04o}): chmod 0600")
+    if is_open_to_all(found.st_mode):
+        raise UnusableKey(open_to_all_text(path, found.st_mode))
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_dev
 
 

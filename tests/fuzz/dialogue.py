@@ -158,7 +158,7 @@ def run(data: bytes) -> None:
         content = submission.content
         assert not re.search(rb"\r(?!\n)|(?<!\r)\n", content)
         assert content in stream.replace(b"\r\n.", b"\r\n")
-        assert submission.envelope.mail_from.partition("@")[2] in _OWN_NAMES
+        assert submission.envelope.mail_from.partition("@")[2].lower() in _OWN_NAMES
     if cut and len(stream) < 2000:
         again, taken_again = _hold(stream, cut)
         assert _REF.sub(b"", again) == _REF.sub(b"", said)

@@ -61,6 +61,7 @@ class RelayConfig:
         for name, policy in self.policies.items():
             self.write_policy(home, name, policy)
         path = home / "relay.yaml"
+        path.touch(mode=0o600)  # it may hold an upstream's password
         path.write_text(yaml.safe_dump(self._document(), sort_keys=False))
         return path
 

@@ -93,6 +93,7 @@ def full(tmp_path) -> Path:
     (folder / "secrets" / "acme").write_text(f"{SECRET}\n")
     (folder / "own" / "mine.yaml").write_text(edited(POLICY, "For tests", "lower"))
     (folder / "more" / "mine.yaml").write_text(edited(POLICY, "For tests", "upper"))
+    (folder / "relay.yaml").touch(mode=0o600)  # the store's password stands in it
     (folder / "relay.yaml").write_text(FULL, encoding="utf-8")
     return folder / "relay.yaml"
 

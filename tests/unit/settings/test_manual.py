@@ -64,6 +64,7 @@ def _uncommented(text: str) -> str:
 def test_every_line_that_is_commented_out_would_work(tmp_path):
     path = tmp_path / "relay.yaml"
     (tmp_path / "policies").mkdir()
+    path.touch(mode=0o600)  # it has a password in it
     path.write_text(_uncommented(example_text()), encoding="utf-8")
     plain = load_config(ROOT / "relay.example.yaml", {})
     config = load_config(path, {})
@@ -115,6 +116,7 @@ def test_every_key_has_a_description():
 def test_a_config_for_another_domain_loads(tmp_path, upstream):
     path = tmp_path / "relay.yaml"
     secret = hash_token(new_token())
+    path.touch(mode=0o600)
     path.write_text(
         config_text("xn--bcher-kva.example", secret=secret, upstream_url=upstream),
         encoding="utf-8",

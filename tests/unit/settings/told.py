@@ -88,6 +88,7 @@ def unmarked(text: str) -> tuple[str, list[tuple[int, int]]]:
 def config_problems(folder: Path, text: str, env: dict[str, str] | None = None):
     """Every problem of the config `text`, as (line, column, sentence with its hint)."""
     path = folder / "relay.yaml"
+    path.touch(mode=0o600)  # some of them hold passwords
     path.write_text(text, encoding="utf-8")
     try:
         load_config(path, env or {})
