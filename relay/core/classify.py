@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from relay.core.campaign import Campaign
-from relay.core.domain import domain_of
+from relay.core.domain import domain_of, is_own_form
 from relay.core.errors import BadMessage, MailLoop, NotPermitted
 from relay.core.header import Field, parse_fields, split_message, unfolded
 from relay.core.mail import Classified, Client, Envelope, Submission
@@ -63,7 +63,8 @@ def check_reverse_path(tenant: Tenant, mail_from: str, directory: Directory) -> 
     if not mail_from:
         return
     name = domain_of(mail_from)
-    if name is None or not directory.may_send_as(tenant, name):
+    is_clear = name is not None and is_own_form(mail_from.rpartition("@")[2], name)
+    if name is None or not is_clear or not directory.may_send_as(tenant, name):
         raise NotPermitted(f"{name or 'this'} is not a domain that you may send from")
 
 

@@ -6,6 +6,7 @@ Knows nothing of DNS: whether a name exists is asked elsewhere.
 from __future__ import annotations
 
 import re
+from unicodedata import normalize
 
 MAX_DOMAIN = 253
 """Characters of a name without its final dot (RFC 1035 §2.3.4)."""
@@ -30,6 +31,20 @@ def normalize_domain(text: str) -> str:
     if name.rsplit(".", 1)[-1].isdigit():
         raise ValueError(f'"{text}" is not a domain name: its last part is a number')
     return name
+
+
+def is_own_form(text: str, name: str) -> bool:
+    """Whether `text`, which was normalised to `name`, is a way of writing that very name.
+
+    Compatibility look-alikes (full width letters, dot leaders) are not: they are mapped to the
+    letters that they look like here, and other parsers might not, and see another domain.
+    """
+    if text.isascii():
+        return True
+    try:
+        return name.encode().decode("idna") == normalize("NFC", text.lower())
+    except ValueError:
+        return False
 
 
 def _to_ascii(text: str) -> str:

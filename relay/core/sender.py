@@ -13,9 +13,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-from unicodedata import normalize
 
-from relay.core.domain import normalize_domain
+from relay.core.domain import is_own_form, normalize_domain
 from relay.core.errors import BadSender
 from relay.core.header import Field
 
@@ -89,18 +88,11 @@ def _domain(address: str) -> str:
     text = address.rpartition("@")[2]
     try:
         name = normalize_domain(text)
-        is_own_form = text.isascii() or name.encode().decode("idna") == _composed(text)
     except ValueError:
-        is_own_form = False
-    if not is_own_form:
+        name = ""
+    if not name or not is_own_form(text, name):
         raise BadSender(f'the From field has "{text[:80]}", which is no domain name')
     return name
-
-
-def _composed(text: str) -> str:
-    # Compatibility look-alikes (full width letters, dot leaders) are not mapped to the letters
-    # that they look like: other parsers might not, and see another domain.
-    return normalize("NFC", text.lower())
 
 
 def _tokens(value: bytes, name: str) -> list[_Token]:

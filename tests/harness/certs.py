@@ -45,16 +45,24 @@ class Authority:
         self.ca_file = directory / "ca.pem"
         self.ca_file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str = "server", *, host: str = HOST) -> ServerCert:
-        """A certificate for `host` and 127.0.0.1, in NAME.pem and NAME.key.
+    def issue(
+        self,
+        name: str = "server",
+        *,
+        host: str = HOST,
+        address: str = "127.0.0.1",
+        age_days: int = 0,
+    ) -> ServerCert:
+        """A certificate for `host` and `address`, in NAME.pem and NAME.key.
 
+        It is valid for 30 days from an hour, and `age_days`, ago on.
         Writing the same name again replaces the files, as a renewal does.
         """
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]
+        names = [x509.DNSName(host), x509.IPAddress(ip_address(address))]
         authority = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         certificate = (
-            _builder(_name(host), self._name, key.public_key())
+            _builder(_name(host), self._name, key.public_key(), timedelta(days=age_days))
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
@@ -91,9 +99,12 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    age: timedelta = timedelta(),
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) - age
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
