@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.fuzz.engine import fuzz, merge
+from tests.fuzz.engine import fuzz
 from tests.fuzz.targets import NAMES, target
 
 
@@ -17,10 +17,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--found", type=Path, help="where inputs and crashes are kept")
     parser.add_argument("--replay", type=Path, nargs="+", metavar="FILE", help="run these alone")
-    parser.add_argument("--merge", type=Path, help="pick from --found what is worth keeping")
     given = parser.parse_args()
-    if given.merge and given.found:
-        merge(given.target, given.found, given.merge)
     if given.replay:
         for file in given.replay:
             target(given.target).run(file.read_bytes())

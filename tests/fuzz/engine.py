@@ -11,7 +11,6 @@ from pathlib import Path
 from tests.fuzz.targets import CORPUS, target
 
 MOST_BYTES = 4096
-KEPT_BYTES = 600
 SLOWEST_S = 10
 RSS_MB = 1024
 INSTALL = "atheris is not installed: it has wheels for Linux on x86_64 only (Python 3.11 to 3.14)"
@@ -45,23 +44,6 @@ def fuzz(name: str, seconds: int, found: Path) -> None:
     ]
     kept = [str(folder) for folder in (CORPUS / name,) if folder.is_dir()]
     atheris.Setup([sys.argv[0], *options, str(fresh), *kept, str(seeds)], module.run)
-    atheris.Fuzz()
-
-
-def merge(name: str, found: Path, into: Path) -> None:
-    """Copy to `into` those inputs of `found` that together reach what all of them reach.
-
-    Does not return.
-    """
-    try:
-        import atheris
-    except ImportError:
-        sys.exit(INSTALL)
-    with atheris.instrument_imports(include=["relay"]):
-        module = target(name)
-    into.mkdir(parents=True, exist_ok=True)
-    options = ["-merge=1", f"-max_len={KEPT_BYTES}", "-verbosity=0"]
-    atheris.Setup([sys.argv[0], *options, str(into), str(found / "corpus")], module.run)
     atheris.Fuzz()
 
 
