@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import change, explain, forecast, history, inspect, serve, setup, state
+from relay.cli import change, explain, forecast, history, inspect, serve, setup, state, tokens
 
 app = typer.Typer(
     name="warmup-relay",
@@ -41,6 +41,7 @@ for alias, command in state.ALIASES.items():
     app.command(alias, hidden=True)(command)
 for command in serve.HIDDEN:
     app.command(hidden=True)(command)
+app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`init`, `dns`, `token` and `check`: everything before and around the first message."""
+"""`init`, `dns` and `check`: everything before and around the first message."""
 
 from __future__ import annotations
 
@@ -112,21 +112,6 @@ def _records(domain: SendingDomain) -> list[KeyRecord]:
     return [key_record(domain.name, entry.selector, entry.path) for entry in domain.dkim]
 
 
-def token(
-    username: Annotated[str, typer.Option("--username", help="For the line to paste.")] = "NAME",
-    json: JsonOption = False,
-) -> None:
-    """Make a credential: the token for the client, the secret for the config."""
-    made = new_token()
-    secret = hash_token(made)
-    if json:
-        print_json({"username": username, "token": made, "secret": secret})
-        return
-    typer.echo(f"token, for the client, shown this once:\n  {made}")
-    typer.echo("for the tenant's credentials in the config:")
-    typer.echo(f'  - {{username: {username}, secret: "{secret}"}}')
-
-
 def check(
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -163,4 +148,4 @@ def _tell(path: Path, findings: list[Finding], *, json: bool) -> None:
             typer.echo(f"  {mark} {finding.part}: {finding.says}")
 
 
-COMMANDS = (init, dns, token, check)
+COMMANDS = (init, dns, check)

@@ -17,6 +17,13 @@ LAYOUT: Final = "wr1:layout"
 """String: the layout version."""
 
 
+TOKENS: Final = "wr1:{@web}:tokens"
+"""Hash: id of a token of the HTTP API → JSON. "@" is in no domain, so the tag is ours alone."""
+
+TOKENS_USED: Final = "wr1:{@web}:tokens-used"
+"""Hash: id of a token → when it was last used, epoch ms, to some minutes."""
+
+
 def route(route_id: RouteId) -> str:
     """Hash: what outlives windows (first send, lifetime, pause, graduation)."""
     return f"{_domain(route_id.domain)}:route:{route_id.upstream}"

@@ -108,6 +108,34 @@ def test_a_token_is_made_with_the_secret_that_proves_it(home):
     assert made["token"] not in made["secret"]
 
 
+def test_tokens_of_the_api_are_made_listed_and_revoked(home, initiated):
+    words = ("--tenant", "main", "--scope", "send,read", "--expires", "90d", "--name", "ci")
+    made = json.loads(run(home, "token", "create", *words, "--json"))
+    assert made["token"].startswith(f"wrk_{made['id']}_")
+    assert made["scopes"] == ["read", "send"]
+    assert made["expires_at"]
+    [listed] = json.loads(run(home, "token", "list", "--json"))
+    assert listed == {key: value for key, value in made.items() if key != "token"}
+    assert made["id"] in run(home, "token", "list")
+    run(home, "token", "revoke", made["id"])
+    assert json.loads(run(home, "token", "list", "--json")) == []
+    assert "no token" in run(home, "token", "revoke", made["id"], expect=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--scope", "read"), "name the tenant"),
+        (("--scope", "write", "--tenant", "main"), "scopes are"),
+        (("--scope", "read", "--tenant", "nobody"), "no tenant"),
+        (("--scope", "operator", "--tenant", "main"), "operator stands alone"),
+        (("--scope", "read", "--tenant", "main", "--expires", "soon"), "not a duration"),
+    ],
+)
+def test_a_token_that_makes_no_sense_is_not_made(home, initiated, words, says):
+    assert says in run(home, "token", "create", *words, expect=2)
+
+
 def test_status_works_with_and_without_a_serving_relay(home, initiated):
     told = json.loads(run(home, "status", DOMAIN, "--json"))
     assert told["state"] == "pending"

@@ -22,6 +22,8 @@ def test_every_key_is_spelled_exactly_like_this():
     assert keys.unheard("news.acme.example") == "wr1:{news.acme.example}:unheard"
     assert keys.unheard_member("ab12", "i.7") == "ab12:i.7"
     assert keys.instance("abcdef") == "wr1:instance:abcdef"
+    assert keys.TOKENS == "wr1:{@web}:tokens"
+    assert keys.TOKENS_USED == "wr1:{@web}:tokens-used"
 
 
 def test_the_layout_version_is_the_one_that_the_keys_begin_with():

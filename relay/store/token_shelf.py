@@ -1,0 +1,101 @@
+"""The tokens of the HTTP API in the store: `ports.TokenShelf`.
+
+One hash holds every token, a field each, so that every verb is one command; when each was
+last used stands in a hash beside it, so that a use never writes over a revocation.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from relay.core.access import ApiToken, Scope
+from relay.store import keys
+from relay.store.commands import Command
+from relay.store.line import Line
+from relay.store.slices import epoch_ms, from_epoch_ms
+
+
+class RedisTokenShelf:
+    """`ports.TokenShelf` over `line`."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def put(self, token: ApiToken) -> None:
+        """See `ports.TokenShelf`."""
+        words = ("HSET", keys.TOKENS, token.id, _text_of(token))
+        await self._line.insist(Command("put token", words, int))
+
+    async def get(self, token_id: str) -> ApiToken | None:
+        """See `ports.TokenShelf`. One round trip."""
+        found, used = await self._line.ask_all(
+            [
+                Command("get token", ("HGET", keys.TOKENS, token_id), _as_is),
+                Command("get token", ("HGET", keys.TOKENS_USED, token_id), _as_is),
+            ]
+        )
+        return None if found is None else _token_from(token_id, found, used)
+
+    async def all(self) -> list[ApiToken]:
+        """See `ports.TokenShelf`."""
+        found, used = await self._line.ask_all(
+            [
+                Command("list tokens", ("HGETALL", keys.TOKENS), _pairs),
+                Command("list tokens", ("HGETALL", keys.TOKENS_USED), _pairs),
+            ]
+        )
+        return [_token_from(name, text, used.get(name)) for name, text in found.items()]
+
+    async def remove(self, token_id: str) -> bool:
+        """See `ports.TokenShelf`."""
+        removed, _ = await self._line.ask_all(
+            [
+                Command("revoke token", ("HDEL", keys.TOKENS, token_id), bool),
+                Command("revoke token", ("HDEL", keys.TOKENS_USED, token_id), bool),
+            ]
+        )
+        return removed
+
+    async def used(self, token_id: str, at: datetime) -> None:
+        """See `ports.TokenShelf`."""
+        words = ("HSET", keys.TOKENS_USED, token_id, epoch_ms(at))
+        await self._line.ask(Command("note token", words, int))
+
+
+def _text_of(token: ApiToken) -> str:
+    return json.dumps(
+        {
+            "tenant": token.tenant,
+            "scopes": sorted(token.scopes),
+            "secret": token.secret,
+            "name": token.name,
+            "created_at": epoch_ms(token.created_at),
+            "expires_at": None if token.expires_at is None else epoch_ms(token.expires_at),
+        }
+    )
+
+
+def _token_from(token_id: str, text: str, used: str | None) -> ApiToken:
+    told = json.loads(text)
+    return ApiToken(
+        id=token_id,
+        tenant=told["tenant"],
+        scopes=frozenset(map(Scope, told["scopes"])),
+        secret=told["secret"],
+        created_at=from_epoch_ms(told["created_at"]),
+        name=told["name"],
+        expires_at=None if told["expires_at"] is None else from_epoch_ms(told["expires_at"]),
+        last_used_at=None if used is None else from_epoch_ms(int(used)),
+    )
+
+
+def _pairs(answer: Any) -> dict[str, str]:
+    if isinstance(answer, dict):
+        return answer
+    return dict(zip(answer[::2], answer[1::2], strict=True))
+
+
+def _as_is(answer: Any) -> Any:
+    return answer
