@@ -15,7 +15,8 @@ from typing import Final
 
 from relay.core.access import ApiToken, Scope, check_grant
 from relay.core.errors import StoreTrouble
-from relay.ports import Clock, TokenShelf
+from relay.ports import Clock
+from relay.ports_web import TokenShelf
 from relay.settings.tokens import DUMMY_SECRET, hash_token, verify_token
 
 PREFIX: Final = "wrk_"
@@ -25,7 +26,7 @@ _SECRET_BYTES = 32
 
 
 class Access:
-    """Implements `ports.Access`; the command line makes and revokes tokens through it."""
+    """Implements `ports_web.Access`; the command line makes and revokes tokens through it."""
 
     def __init__(self, shelf: TokenShelf, clock: Clock) -> None:
         self._shelf = shelf
@@ -52,7 +53,7 @@ class Access:
         return made, f"{PREFIX}{token_id}_{secret}"
 
     async def bearer(self, text: str) -> ApiToken | None:
-        """See `ports.Access`."""
+        """See `ports_web.Access`."""
         token_id, _, secret = text.removeprefix(PREFIX).partition("_")
         found = await self._shelf.get(token_id) if text.startswith(PREFIX) else None
         is_right = verify_token(secret, found.secret if found else DUMMY_SECRET)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from relay.core.access import ApiToken
 from relay.core.history import Past
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.providers import MxFinding, ProviderAnswer
@@ -85,6 +84,12 @@ class QuotaStore(Protocol):
 
     async def standings(self, wanted: list[tuple[Route, Window]]) -> list[Standing]:
         """Many at once, in the order asked for. Reads only; not one instant for all."""
+
+    async def start(self, route: RouteId, now: datetime) -> bool:
+        """Note that the warm-up was asked for; the ramp's clock waits for the first send.
+
+        False if it was noted since the last restart, or if the route has sent.
+        """
 
     async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
         """No more reservations until `resume`. False if it was paused already."""
@@ -361,35 +366,3 @@ class Relay(Protocol):
 
     async def heard(self, receipt: Reservation) -> None:
         """The client was seen to hear: its next command came. Never raises."""
-
-
-class TokenShelf(Protocol):
-    """Where the tokens of the HTTP API are kept, shared by every process on the store.
-
-    Every verb has a deadline of its own. Raises StoreTrouble, nothing else.
-    """
-
-    async def put(self, token: ApiToken) -> None:
-        """Keep `token`. Idempotent."""
-
-    async def get(self, token_id: str) -> ApiToken | None:
-        """The token with that id, expired or not."""
-
-    async def all(self) -> list[ApiToken]:
-        """Every token, in no order."""
-
-    async def remove(self, token_id: str) -> bool:
-        """Forget it: from now on `get` finds nothing. False if there was none."""
-
-    async def used(self, token_id: str, at: datetime) -> None:
-        """Note a use. Idempotent; a token that is not there stays so."""
-
-
-class Access(Protocol):
-    """What the web asks about who is asking."""
-
-    async def bearer(self, text: str) -> ApiToken | None:
-        """The live token that `text` is; None for any other text. Raises StoreTrouble.
-
-        A revoked token is nobody's from the next call on.
-        """

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import getpass
 from typing import Annotated
 
 import typer
 
-from relay.app import Tools, open_tools
+from relay.app import open_tools
+from relay.changing import Changing
 from relay.cli.context import ConfigOption, JsonOption, find_route, load, print_json, run
 from relay.cli.inspect import RouteArgument
+from relay.core.changes import DONE, Verb
 from relay.core.config import Config
-from relay.core.report import Status
 from relay.core.tenancy import Route
+from relay.ports_web import Change
+from relay.store.audit_log import RedisAuditLog
 
-Verb = Callable[[Tools, Route], Awaitable[bool]]
+ReasonOption = Annotated[str, typer.Option("--reason", help="For the audit log.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -25,46 +28,41 @@ def pause(
     json: JsonOption = False,
 ) -> None:
     """Send nothing over a route until `resume`: its mail is deferred, or overflows."""
-    _change(
-        load(config), id, "paused", "was paused already", json,
-        lambda tools, route: tools.store.pause(route.id, reason, tools.clock.now()),
-    )  # fmt: skip
+    _change(load(config), id, Verb.PAUSE, reason, json=json)
 
 
-def resume(id: RouteArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+def resume(
+    id: RouteArgument,
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
     """Undo `pause`."""
-    _change(
-        load(config), id, "resumed", "was not paused", json,
-        lambda tools, route: tools.store.resume(route.id),
-    )  # fmt: skip
+    _change(load(config), id, Verb.RESUME, reason, json=json)
 
 
 def graduate(
     id: RouteArgument,
+    reason: ReasonOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
     yes: YesOption = False,
 ) -> None:
     """End a route's warm-up: no cap from now on."""
     _sure(f"{id}: no cap from now on?", yes=yes or json)
-    _change(
-        load(config), id, "graduated", "had graduated already", json,
-        lambda tools, route: tools.store.graduate(route.id, tools.clock.now()),
-    )  # fmt: skip
+    _change(load(config), id, Verb.GRADUATE, reason, json=json)
 
 
 def restart(
     id: RouteArgument,
+    reason: ReasonOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
     yes: YesOption = False,
 ) -> None:
     """Start a route's warm-up anew; what was sent today stays counted."""
     _sure(f"{id}: start the warm-up anew, at day 0?", yes=yes or json)
-    _change(
-        load(config), id, "restarted", "had not begun", json,
-        lambda tools, route: tools.store.restart(route.id),
-    )  # fmt: skip
+    _change(load(config), id, Verb.RESTART, reason, json=json)
 
 
 def _sure(question: str, *, yes: bool) -> None:
@@ -72,22 +70,28 @@ def _sure(question: str, *, yes: bool) -> None:
         typer.confirm(question, abort=True)
 
 
-def _change(config: Config, name: str, done: str, idle: str, json: bool, verb: Verb) -> None:
+def _change(config: Config, name: str, verb: Verb, reason: str, *, json: bool) -> None:
     route = find_route(config, name)
-    changed, status = run(_apply(config, route, verb))
+    change = run(_apply(config, route, verb, reason))
     if json:
-        print_json({"changed": changed, **status.fields()})
+        print_json({"changed": change.is_done, **change.after.fields()})
     else:
-        typer.echo(f"{route.name} {done if changed else idle}")
+        typer.echo(f"{route.name} {change.refusal or DONE[verb]}")
 
 
-async def _apply(config: Config, route: Route, verb: Verb) -> tuple[bool, Status]:
+async def _apply(config: Config, route: Route, verb: Verb, reason: str) -> Change:
+    tenant = config.directory.domains[route.id.domain].tenant
     async with open_tools(config) as tools:
-        changed = await verb(tools, route)
-        window = route.policy.window.at(tools.clock.now())
-        standing = await tools.store.standing(route, window)
-        tenant = config.directory.domains[route.id.domain].tenant
-        return changed, Status(route, tenant, window, standing)
+        changing = Changing(tools.store, RedisAuditLog(tools.line), tools.clock)
+        return await changing.change(verb, route, tenant, actor=_actor(), reason=reason)
+
+
+def _actor() -> str:
+    """Who runs the command, as the machine knows it."""
+    try:
+        return f"command line ({getpass.getuser()})"
+    except (OSError, KeyError):  # a user id without a name, in a container
+        return "command line"
 
 
 COMMANDS = (pause, resume, graduate, restart)

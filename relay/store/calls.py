@@ -92,6 +92,11 @@ def standing(route: Route, window: Window, now: datetime) -> Command[Standing]:
     )
 
 
+def start(route: RouteId, now: datetime) -> Command[bool]:
+    """`start.lua`."""
+    return evalsha("start", script("start"), (keys.route(route),), (epoch_ms(now),), bool)
+
+
 def pause(route: RouteId, reason: str, now: datetime) -> Command[bool]:
     """`pause.lua`."""
     return evalsha("pause", script("pause"), (keys.route(route),), (epoch_ms(now), reason), bool)

@@ -23,6 +23,9 @@ TOKENS: Final = "wr1:{@web}:tokens"
 TOKENS_USED: Final = "wr1:{@web}:tokens-used"
 """Hash: id of a token → when it was last used, epoch ms, to some minutes."""
 
+AUDIT: Final = "wr1:{@web}:audit"
+"""Sorted set: entries of the audit log as JSON, scored by their instants in epoch ms."""
+
 
 def route(route_id: RouteId) -> str:
     """Hash: what outlives windows (first send, lifetime, pause, graduation)."""

@@ -121,6 +121,14 @@ class MemoryStore:
         """See `ports.QuotaStore`."""
         return [await self.standing(route, window) for route, window in wanted]
 
+    async def start(self, route: RouteId, now: datetime) -> bool:
+        """See `ports.QuotaStore`."""
+        held = self._routes[route]
+        if held.first_day is not None or held.started_at is not None:
+            return False
+        held.started_at = _whole_ms(now)
+        return True
+
     async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
         """See `ports.QuotaStore`."""
         held = self._routes[route]

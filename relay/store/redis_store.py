@@ -92,6 +92,10 @@ class RedisStore:
         now = self._clock.now()
         return await self.line.ask_all([calls.standing(r, w, now) for r, w in wanted])
 
+    async def start(self, route: RouteId, now: datetime) -> bool:
+        """See `ports.QuotaStore`."""
+        return await self.line.ask(calls.start(route, now))
+
     async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
         """See `ports.QuotaStore`."""
         return await self._changed(calls.pause(route, reason, now))

@@ -91,6 +91,7 @@ class RememberedRoute:
     idled: str = ""
     lifetime: int = 0
     graduated_at: datetime | None = None
+    started_at: datetime | None = None
     paused_at: datetime | None = None
     reason: str = ""
 
@@ -138,6 +139,7 @@ class RememberedRoute:
 
     def restart(self) -> bool:
         """Forget the ramp; False if there was nothing to forget."""
+        self.started_at = None
         known = (self.first_day, self.graduated_at)
         if known == (None, None) and not (self.lifetime or self.base_days or self.base_sends):
             return False

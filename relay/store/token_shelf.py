@@ -1,4 +1,4 @@
-"""The tokens of the HTTP API in the store: `ports.TokenShelf`.
+"""The tokens of the HTTP API in the store: `ports_web.TokenShelf`.
 
 One hash holds every token, a field each, so that every verb is one command; when each was
 last used stands in a hash beside it, so that a use never writes over a revocation.
@@ -18,18 +18,18 @@ from relay.store.slices import epoch_ms, from_epoch_ms
 
 
 class RedisTokenShelf:
-    """`ports.TokenShelf` over `line`."""
+    """`ports_web.TokenShelf` over `line`."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     async def put(self, token: ApiToken) -> None:
-        """See `ports.TokenShelf`."""
+        """See `ports_web.TokenShelf`."""
         words = ("HSET", keys.TOKENS, token.id, _text_of(token))
         await self._line.insist(Command("put token", words, int))
 
     async def get(self, token_id: str) -> ApiToken | None:
-        """See `ports.TokenShelf`. One round trip."""
+        """See `ports_web.TokenShelf`. One round trip."""
         found, used = await self._line.ask_all(
             [
                 Command("get token", ("HGET", keys.TOKENS, token_id), _as_is),
@@ -39,7 +39,7 @@ class RedisTokenShelf:
         return None if found is None else _token_from(token_id, found, used)
 
     async def all(self) -> list[ApiToken]:
-        """See `ports.TokenShelf`."""
+        """See `ports_web.TokenShelf`."""
         found, used = await self._line.ask_all(
             [
                 Command("list tokens", ("HGETALL", keys.TOKENS), _pairs),
@@ -49,7 +49,7 @@ class RedisTokenShelf:
         return [_token_from(name, text, used.get(name)) for name, text in found.items()]
 
     async def remove(self, token_id: str) -> bool:
-        """See `ports.TokenShelf`."""
+        """See `ports_web.TokenShelf`."""
         removed, _ = await self._line.ask_all(
             [
                 Command("revoke token", ("HDEL", keys.TOKENS, token_id), bool),
@@ -59,7 +59,7 @@ class RedisTokenShelf:
         return removed
 
     async def used(self, token_id: str, at: datetime) -> None:
-        """See `ports.TokenShelf`."""
+        """See `ports_web.TokenShelf`."""
         words = ("HSET", keys.TOKENS_USED, token_id, epoch_ms(at))
         await self._line.ask(Command("note token", words, int))
 

@@ -177,6 +177,7 @@ class MeasuredStore:
         self.attempts = store.attempts
         self.standing = store.standing
         self.standings = store.standings
+        self.start = store.start
         self.pause = store.pause
         self.resume = store.resume
         self.graduate = store.graduate

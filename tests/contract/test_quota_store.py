@@ -273,6 +273,22 @@ async def test_what_is_in_flight_when_a_route_is_paused_is_still_settled(world):
     assert (await world.standing()).sent == 3
 
 
+async def test_a_start_is_noted_once_until_the_route_is_restarted(world):
+    route, now = world.route.id, world.clock.now()
+    assert await world.store.start(route, now)
+    assert not await world.store.start(route, now)
+    await world.store.restart(route)
+    assert await world.store.start(route, now)
+    assert (await world.standing()).first_day is None
+
+
+async def test_a_route_that_has_sent_is_not_started(world):
+    await world.send(1)
+    assert not await world.store.start(world.route.id, world.clock.now())
+    await world.store.restart(world.route.id)
+    assert await world.store.start(world.route.id, world.clock.now())
+
+
 async def test_a_graduated_route_has_no_cap(world):
     await world.granted(50)
     assert await world.store.graduate(world.route.id, world.clock.now())

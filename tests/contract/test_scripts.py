@@ -24,6 +24,7 @@ HEADS = {
     "left": ("left",),
     "heard": ("heard",),
     "standing": calls.STANDING,
+    "start": ("start",),
     "pause": ("pause",),
     "resume": ("resume",),
     "graduate": ("graduate",),

@@ -157,8 +157,9 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
     assert state() == "pending"
     run(home, "graduate", DOMAIN, "--yes")
     assert state() == "warmed"
-    run(home, "restart", DOMAIN, "--yes")
+    run(home, "restart", DOMAIN, "--yes", "--reason", "new list")
     assert state() == "pending"
+    assert "was not paused" in run(home, "resume", DOMAIN)
 
 
 def test_explain_names_policy_window_tier_and_the_next_answer(home, initiated):

@@ -40,8 +40,8 @@ local function has_idled(standing)
 end
 
 local function forget(standing)
-  redis.call('HDEL', KEYS[1], 'first_day', 'first_at', 'lifetime', 'graduated_at', 'last_day',
-    'last_days', 'last_sends', 'base_days', 'base_sends')
+  redis.call('HDEL', KEYS[1], 'started_at', 'first_day', 'first_at', 'lifetime', 'graduated_at',
+    'last_day', 'last_days', 'last_sends', 'base_days', 'base_sends')
   redis.call('DEL', KEYS[5], KEYS[6])
   standing.restarts = tostring(redis.call('HINCRBY', KEYS[1], 'restarts', 1))
   redis.call('HSET', KEYS[1], 'idled', standing.idled)

@@ -1,5 +1,5 @@
 -- restart: back to the foot of the ramp. Forgets the first send, the last one, the lifetime,
--- the days that counted and the graduation; what the current window has sent stays counted,
+-- the days that counted, the graduation and a start; what the current window has sent stays counted,
 -- and a pause stays.
 --
 -- KEYS    1 route  2 sending days  3 qualified days
@@ -15,6 +15,7 @@
 assert(#KEYS == 3 and #ARGV == 0, 'restart: 3 keys and no argument')
 local was = redis.call('HMGET', KEYS[1], 'first_day', 'graduated_at', 'base_days', 'base_sends',
   'lifetime')
+redis.call('HDEL', KEYS[1], 'started_at')
 local nothing = not was[1] and not was[2] and not was[3] and not was[4]
 if nothing and tonumber(was[5] or 0) == 0 then return 0 end
 redis.call('HDEL', KEYS[1], 'first_day', 'first_at', 'lifetime', 'graduated_at', 'last_day',

@@ -1,0 +1,42 @@
+"""The audit log: who changed what, when, why, and what it was before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+MOST_ENTRIES: Final = 20_000
+"""The log keeps so many of the newest."""
+
+MOST_REASON: Final = 500
+"""Characters of a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change. `id` sorts by time; `before` and `after` are JSON objects.
+
+    `tenant` is whose it was, `subject` what was changed (a route's id, a domain), `actor` who
+    did it in words for people.
+    """
+
+    id: str
+    at: datetime
+    actor: str
+    action: str
+    tenant: str
+    subject: str
+    reason: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWanted:
+    """Which entries: of one tenant, of one subject, older than the entry `before`; None is all."""
+
+    tenant: str | None = None
+    subject: str | None = None
+    before: str | None = None

@@ -1,0 +1,142 @@
+"""The audit log in a real store, and the changes that write it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from relay.changing import Changing, entry_id
+from relay.core.audit import AuditEntry, AuditWanted
+from relay.core.changes import Verb
+from relay.core.policy import EXEMPT
+from relay.store import keys
+from relay.store.audit_log import RedisAuditLog
+from relay.store.memory import MemoryStore
+from relay.store.opening import line_to
+from tests.contract.world import HandClock, fresh_route, policy
+
+
+@pytest_asyncio.fixture
+async def line(valkey) -> AsyncIterator[object]:
+    made = line_to(valkey.url, 2.0)
+    with valkey.client() as raw:
+        raw.delete(keys.AUDIT)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+def entry(clock, tenant="acme", subject="a.example@outbound") -> AuditEntry:
+    now = clock.now()
+    return AuditEntry(
+        entry_id(now), now, "tester", "pause", tenant, subject, "why", {"n": 1}, {"n": None}
+    )
+
+
+async def test_entries_come_back_as_they_were_the_newest_first(line, clock):
+    log, written = RedisAuditLog(line), []
+    for _ in range(3):
+        written.append(entry(clock))
+        await log.add(written[-1])
+        clock.move(seconds=1)
+    assert await log.page(AuditWanted(), 10) == written[::-1]
+    assert await log.page(AuditWanted(before=written[2].id), 1) == [written[1]]
+
+
+async def test_entries_of_one_millisecond_are_paged_without_loss_or_repeat(line, clock):
+    log = RedisAuditLog(line)
+    written = [entry(clock) for _ in range(7)]
+    for each in written:
+        await log.add(each)
+    seen, before = [], None
+    for _ in range(4):
+        page = await log.page(AuditWanted(before=before), 2)
+        seen += page
+        before = page[-1].id
+    assert [each.id for each in seen] == sorted((each.id for each in written), reverse=True)
+
+
+async def test_tenant_and_subject_choose(line, clock):
+    log = RedisAuditLog(line)
+    mine = entry(clock)
+    for each in (mine, entry(clock, tenant="globex"), entry(clock, subject="b.example@outbound")):
+        await log.add(each)
+    wanted = AuditWanted(tenant="acme", subject=mine.subject)
+    assert await log.page(wanted, 10) == [mine]
+
+
+async def test_the_log_is_bounded_and_drops_the_oldest(line, clock):
+    log, written = RedisAuditLog(line, most=3), []
+    for _ in range(5):
+        written.append(entry(clock))
+        await log.add(written[-1])
+        clock.move(seconds=1)
+    assert await log.page(AuditWanted(), 10) == written[:1:-1]
+
+
+async def test_saying_an_entry_twice_keeps_it_once(line, clock):
+    log, one = RedisAuditLog(line), entry(clock)
+    await log.add(one)
+    await log.add(one)
+    assert await log.page(AuditWanted(), 10) == [one]
+
+
+# Changes.
+
+
+@pytest.fixture
+def changing(line, clock) -> Changing:
+    return Changing(MemoryStore(clock), RedisAuditLog(line), clock)
+
+
+async def change(changing, verb, route):
+    return await changing.change(verb, route, "acme", actor="tester", reason="because")
+
+
+async def test_a_change_is_noted_with_what_was_before_and_after(changing):
+    route = fresh_route(policy())
+    done = await change(changing, Verb.PAUSE, route)
+    assert done.is_done
+    [noted] = await changing.audit.page(AuditWanted(), 10)
+    assert (noted.actor, noted.action, noted.reason) == ("tester", "pause", "because")
+    assert (noted.subject, noted.tenant) == (str(route.id), "acme")
+    assert (noted.before["state"], noted.after["state"]) == ("pending", "paused")
+    assert (noted.before["reason"], noted.after["reason"]) == ("", "because")
+
+
+@pytest.mark.parametrize(
+    ("verbs", "says"),
+    [
+        ([Verb.RESUME], "was not paused"),
+        ([Verb.PAUSE, Verb.PAUSE], "was paused already"),
+        ([Verb.PAUSE, Verb.START], "is paused: resume it"),
+        ([Verb.START, Verb.START], "was started already"),
+        ([Verb.GRADUATE, Verb.GRADUATE], "had graduated already"),
+        ([Verb.GRADUATE, Verb.START], "runs already: it is warmed"),
+        ([Verb.RESTART], "had not begun"),
+    ],
+)
+async def test_what_makes_no_sense_changes_nothing_and_is_not_noted(changing, verbs, says):
+    route = fresh_route(policy())
+    for verb in verbs[:-1]:
+        assert (await change(changing, verb, route)).is_done
+    refused = await change(changing, verbs[-1], route)
+    assert refused.refusal == says
+    assert refused.after == refused.before
+    noted = await changing.audit.page(AuditWanted(), 10)
+    assert [each.action for each in noted] == [verb.value for verb in reversed(verbs[:-1])]
+
+
+async def test_an_exempt_route_has_no_ramp_to_change(changing):
+    route = replace(fresh_route(policy()), policy=EXEMPT)
+    for verb in (Verb.START, Verb.GRADUATE, Verb.RESTART):
+        assert "exempt" in (await change(changing, verb, route)).refusal
+    assert (await change(changing, Verb.PAUSE, route)).is_done
+    assert (await change(changing, Verb.RESUME, route)).after.state == "exempt"
