@@ -59,6 +59,7 @@ class Charging:
         self._reserving = Reserving(store, clock, self._retries, providers)
         self.peek = self._reserving.peek
         self.room_for = self._reserving.room_for
+        self.split_of = self._reserving.split_of
         self._under_way: dict[str, tuple[Reservation, ...]] = {}
 
     @asynccontextmanager
@@ -96,7 +97,7 @@ class Charging:
             del self._under_way[ref]
 
     async def reserve_one(self, routes: Sequence[Route], wanted: Wanted) -> Reservation:
-        """Charge what is `wanted`, a recipient of a message that is not known yet.
+        """Charge what is `wanted`: a recipient of a message that is not known yet, or a batch.
 
         To the first of `routes` that has room. Raises WarmupLimit, NeverFits or StoreTrouble
         (may be charged). To be settled.

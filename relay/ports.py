@@ -15,7 +15,7 @@ from typing import Protocol
 from relay.core.history import Past
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.providers import MxFinding, ProviderAnswer
-from relay.core.quota import Answer, Demand, Mark, Reservation, Standing, Verdict
+from relay.core.quota import Answer, Demand, Mark, Part, Reservation, Standing, Verdict
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory, Route, RouteId
 from relay.core.window import Window
@@ -50,6 +50,13 @@ class QuotaStore(Protocol):
         charged, unless `anew` says that this is a mail of its own. A campaign is charged over
         one route only: the first charge that stands fixes it. Never retried: calling it twice
         charges twice. A cancelled call may have charged.
+        """
+
+    async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
+        """`whole`, in flight, as `parts` that are settled each on its own; they must be all of it.
+
+        Charges nothing and gives nothing back. Never retried. After StoreTrouble either the
+        whole or all of the parts are in flight: settling what is not there changes nothing.
         """
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:

@@ -5,15 +5,22 @@ As in `ports.py`, every promise is about atomicity, idempotency, cancellation an
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from relay.core.access import ApiToken
 from relay.core.audit import AuditEntry, AuditWanted
 from relay.core.changes import Verb
+from relay.core.errors import RelayError
+from relay.core.mail import Envelope, Submission
+from relay.core.reply import Reply
 from relay.core.report import Status
-from relay.core.tenancy import Route
+from relay.core.tenancy import Route, Tenant
+from relay.ports import Accepted
 
 
 class TokenShelf(Protocol):
@@ -82,3 +89,101 @@ class Changes(Protocol):
 
         After StoreTrouble it may have been done, and then perhaps without a note.
         """
+
+
+class BadMessageOfBatch(Exception):
+    """The message with the index `number` cannot be relayed, so none of its batch is."""
+
+    def __init__(self, number: int, error: RelayError) -> None:
+        super().__init__(f"message {number}: {error}")
+        self.number = number
+        self.error = error
+
+
+class Batches(Protocol):
+    """Several messages whose quota is reserved as one."""
+
+    async def relay_all(self, submissions: Sequence[Submission]) -> list[Accepted | RelayError]:
+        """Send all, or nothing because of a wall or a message that cannot be relayed.
+
+        Raises BadMessageOfBatch, WarmupLimit, NeverFits or StoreTrouble, and then nothing was
+        sent (StoreTrouble: something may be charged). Else what became of each, in order. Must
+        be let run to its end.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A message that came over HTTP. `content` has CRLF lines; `sender` names who handed it in."""
+
+    tenant: Tenant
+    envelope: Envelope
+    content: bytes
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The upstream took it; `ref` is its reference id, `reply` what the upstream said."""
+
+    ref: str
+    reply: Reply
+    is_retry: bool = False
+
+
+class NotSent(Exception):
+    """It was not taken, because of `error`; `ref` is its reference id."""
+
+    def __init__(self, ref: str, error: Exception) -> None:
+        super().__init__(str(error))
+        self.ref = ref
+        self.error = error
+
+
+class Outbox(Protocol):
+    """Mail that came over HTTP, through the same pipeline and quota as SMTP's."""
+
+    async def send(self, mail: Mail, gone: asyncio.Future[None]) -> Sent:
+        """Relay `mail`, to the end even if this call is cancelled; `gone`: nobody listens.
+
+        Raises NotSent.
+        """
+
+    async def send_all(self, mails: Sequence[Mail]) -> list[Sent | NotSent]:
+        """All of `mails`, or none: see `Batches`. Raises NotSent or BadMessageOfBatch."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An HTTP answer that is given again to the same request."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Keeping(StrEnum):
+    """Why a request with an Idempotency-Key is not carried out."""
+
+    UNDER_WAY = "under way"
+    OTHER_REQUEST = "other request"
+
+
+class Answers(Protocol):
+    """Answers by Idempotency-Key, for a day. Raises StoreTrouble, nothing else."""
+
+    async def begin(self, key: str, digest: str) -> KeptAnswer | Keeping | None:
+        """Claim `key` for the request with that digest; None: claimed, go ahead. Atomic."""
+
+    async def keep(self, key: str, digest: str, answer: KeptAnswer) -> None:
+        """Keep the answer to a claimed request. Idempotent."""
+
+    async def release(self, key: str) -> None:
+        """Give a claim up: nothing was done. Idempotent."""
+
+
+class Meter(Protocol):
+    """How often somebody may ask. Raises StoreTrouble, nothing else."""
+
+    async def take(self, name: str, per_minute: int, burst: int) -> float:
+        """Count one request of `name`: 0.0, or the seconds until there is room. Atomic."""

@@ -52,7 +52,10 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for, whichever route takes it: a `Demand` without route, window and time."""
+    """What is asked for, whichever route takes it: a `Demand` without route, window and time.
+
+    `split` is given where it is known already: the providers are not asked again.
+    """
 
     recipients: tuple[Recipient, ...]
     mail_class: MailClass
@@ -60,6 +63,7 @@ class Wanted:
     session: str = ""
     fingerprint: str | None = None
     campaign: Campaign | None = None
+    split: Split | None = None
 
 
 class Reserving:
@@ -92,7 +96,7 @@ class Reserving:
 
     async def reserve(self, routes: Sequence[Route], wanted: Wanted) -> Charge:
         """As `reserve_message`, for what is `wanted` of `routes`."""
-        split = await self._split(wanted.recipients)
+        split = wanted.split or await self.split_of(wanted.recipients)
         found = await self._walk(routes, wanted, split)
         if isinstance(found, Elsewhere):
             kept = [route for route in routes if route.id.upstream == found.upstream]
@@ -108,7 +112,7 @@ class Reserving:
 
         Raises WarmupLimit or NeverFits where there is none, or StoreTrouble.
         """
-        split, walls = await self._split(recipients), []
+        split, walls = await self.split_of(recipients), []
         for route in routes:
             wall = await self._wall(route, len(recipients), split, mail_class)
             if wall is None:
@@ -135,6 +139,13 @@ class Reserving:
                 return
             walls.append(wall)
         raise WarmupLimit(first_to_open(walls))
+
+    async def split_of(self, recipients: Sequence[Recipient]) -> Split:
+        """How many of `recipients` each provider has; one without a valid domain is `other`."""
+        domains = [domain_of(recipient.address) for recipient in recipients]
+        known = await self._providers.of({domain for domain in domains if domain})
+        counts = Counter(known.get(domain or "", OTHER) for domain in domains)
+        return tuple(sorted(counts.items()))
 
     async def _walk(
         self, routes: Sequence[Route], wanted: Wanted, split: Split
@@ -177,13 +188,6 @@ class Reserving:
             mail_class=wanted.mail_class,
             campaign=wanted.campaign,
         )
-
-    async def _split(self, recipients: Sequence[Recipient]) -> Split:
-        """How many of `recipients` each provider has; one without a valid domain is `other`."""
-        domains = [domain_of(recipient.address) for recipient in recipients]
-        known = await self._providers.of({domain for domain in domains if domain})
-        counts = Counter(known.get(domain or "", OTHER) for domain in domains)
-        return tuple(sorted(counts.items()))
 
 
 def _charge(found: Answer) -> Charge | Elsewhere:

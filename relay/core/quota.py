@@ -43,6 +43,7 @@ __all__ = [
     "Granted",
     "Leaving",
     "Mark",
+    "Part",
     "Reservation",
     "Seen",
     "Split",
@@ -103,6 +104,15 @@ class Reservation:
     session: str
     fingerprint: str | None
     campaign: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a reservation that is to be settled on its own, under an `id` of its own."""
+
+    id: str
+    count: int
+    split: Split = ()
 
 
 class Verdict(StrEnum):

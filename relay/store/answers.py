@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from relay.core.quota import (
     Granted,
     Leaving,
     Mark,
+    Part,
     Reservation,
     Seen,
     Standing,
@@ -66,6 +68,11 @@ def reservation_for(demand: Demand) -> Reservation:
         fingerprint=demand.fingerprint,
         campaign=demand.campaign.digest if demand.campaign else None,
     )
+
+
+def parts_of(whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
+    """The reservations that a divided `whole` becomes."""
+    return [replace(whole, id=part.id, count=part.count, fingerprint=None) for part in parts]
 
 
 def _standing(told: list[Any], now: datetime) -> Standing:

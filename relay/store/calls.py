@@ -6,16 +6,17 @@ this module, `demands.py` (what is said) and `answers.py` (what is answered) kno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from relay.core.history import Past
-from relay.core.quota import Answer, Demand, Mark, Reservation, Standing, Verdict
+from relay.core.quota import Answer, Demand, Mark, Part, Reservation, Standing, Verdict
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.store import answers, keys
 from relay.store.answers import found, standing_of
-from relay.store.commands import Command, evalsha, script
+from relay.store.commands import Command, Word, evalsha, script
 from relay.store.demands import reading_words, reserving_words
 from relay.store.pasts import Added, added_of, adopting_words
 from relay.store.slices import epoch_ms
@@ -44,6 +45,17 @@ def reserve(demand: Demand, *, anew: bool) -> Command[Answer]:
         reserving_words(demand, anew=anew),
         lambda answer: found(demand, answer),
     )
+
+
+def divide(whole: Reservation, parts: Sequence[Part]) -> Command[bool]:
+    """`divide.lua`. True where this call divided it."""
+    words: list[Word] = [whole.id]
+    for part in parts:
+        shares = ",".join(f"{name}={sends}" for name, sends in part.split)
+        words += [part.id, part.count, shares]
+    campaign = _of_message(whole.route.domain, None, whole.campaign)
+    names = (keys.window(whole.route, whole.window.label), *campaign)
+    return evalsha("divide", script("divide"), names, tuple(words), bool)
 
 
 def settle(reservation: Reservation, verdict: Verdict, now: datetime) -> Command[bool]:

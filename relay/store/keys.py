@@ -87,6 +87,16 @@ def mx(domain: str) -> str:
     return f"wr1:mx:{domain}"
 
 
+def answer(name: str) -> str:
+    """String: an answer by Idempotency-Key, or that it is under way; expires by itself."""
+    return f"wr1:answer:{name}"
+
+
+def meter(name: str) -> str:
+    """String: when somebody's rate is all there again, epoch us; expires by itself."""
+    return f"wr1:meter:{name}"
+
+
 def touch(key: str) -> str:
     """String: written where `key` lives, so that there is a write to wait for; expires soon."""
     tag, brace, _ = key.partition("}")

@@ -20,6 +20,7 @@ from relay.core.quota import (
     Elsewhere,
     Granted,
     Mark,
+    Part,
     Reservation,
     Seen,
     Standing,
@@ -30,7 +31,7 @@ from relay.core.quota import (
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
-from relay.store.answers import reservation_for
+from relay.store.answers import parts_of, reservation_for
 from relay.store.calls import LEFT_MS, TAKEN_MS
 from relay.store.remembered import RememberedRoute
 from relay.store.slices import epoch_ms, from_epoch_ms
@@ -78,6 +79,18 @@ class MemoryStore:
         self._keep(demand, kept)
         after = replace(self._of_demand(demand), leaving=())
         return Granted(reservation_for(demand), after)
+
+    async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
+        """See `ports.QuotaStore`."""
+        charges = self._routes[whole.route].charges
+        charge = charges.get(whole.id)
+        if charge is not None and charge.verdict is None:
+            assert sum(part.count for part in parts) == charge.count
+            del charges[whole.id]
+            for part in parts:
+                charges[part.id] = replace(charge, count=part.count, split=part.split)
+            self._divide(whole, parts)
+        return parts_of(whole, parts)
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
@@ -209,6 +222,12 @@ class MemoryStore:
             route = demand.route.id
             name = (route.domain, campaign.digest)
             self._campaigns[name] = _Kept(route.upstream, until_ms, charges)
+
+    def _divide(self, whole: Reservation, parts: Sequence[Part]) -> None:
+        held = self._campaigns.get((whole.route.domain, whole.campaign or ""))
+        if held and whole.id in held.charges:
+            held.charges.remove(whole.id)
+            held.charges.update(part.id for part in parts)
 
     def _release(self, reservation: Reservation) -> None:
         name = (reservation.route.domain, reservation.campaign or "")

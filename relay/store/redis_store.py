@@ -14,11 +14,12 @@ from datetime import datetime
 
 from relay.core.errors import StoreTrouble
 from relay.core.history import Past
-from relay.core.quota import Answer, Demand, Granted, Mark, Reservation, Standing, Verdict
+from relay.core.quota import Answer, Demand, Granted, Mark, Part, Reservation, Standing, Verdict
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
 from relay.store import calls
+from relay.store.answers import parts_of
 from relay.store.commands import Command
 from relay.store.disk import Disk
 from relay.store.embedded import EmbeddedStore
@@ -59,6 +60,12 @@ class RedisStore:
             await self._disk.reached()
         return found
 
+    async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
+        """See `ports.QuotaStore`."""
+        await self.line.ask(calls.divide(whole, parts))
+        self._sync_soon()  # the charge is on the disk; were this lost, the whole stays charged
+        return parts_of(whole, parts)
+
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
         await self.line.insist(calls.settle(reservation, verdict, now))
@@ -94,7 +101,7 @@ class RedisStore:
 
     async def start(self, route: RouteId, now: datetime) -> bool:
         """See `ports.QuotaStore`."""
-        return await self.line.ask(calls.start(route, now))
+        return await self._changed(calls.start(route, now))
 
     async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
         """See `ports.QuotaStore`."""

@@ -172,6 +172,7 @@ class MeasuredStore:
     def __init__(self, store: QuotaStore, metrics: Metrics) -> None:
         self._store = store
         self._metrics = metrics
+        self.divide = store.divide
         self.left = store.left
         self.heard = store.heard
         self.attempts = store.attempts

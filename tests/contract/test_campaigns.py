@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from relay.core.campaign import Campaign
-from relay.core.quota import Elsewhere, Granted, Seen, Verdict, Walled
+from relay.core.quota import Elsewhere, Granted, Part, Seen, Verdict, Walled
 from relay.core.tenancy import Route, RouteId
 from tests.contract.world import World, policy
 
@@ -126,3 +126,21 @@ async def test_of_many_at_once_the_first_decides_for_all(pair):
     granted = {each.reservation.route.upstream for each in found if isinstance(each, Granted)}
     assert len(granted) == 1
     assert sum(isinstance(each, Elsewhere) for each in found) == 20
+
+
+async def test_a_divided_reservation_keeps_the_route_until_every_part_is_given_back(pair):
+    whole = await pair.granted(pair.second, sends=2)
+    parts = await pair.first.store.divide(whole, [Part("a", 1), Part("b", 1)])
+    await pair.second.settle(whole, Verdict.REFUND)
+    await pair.second.settle(parts[0], Verdict.REFUND)
+    assert await pair.ask(pair.first) == Elsewhere("second")
+    await pair.second.settle(parts[1], Verdict.REFUND)
+    assert isinstance(await pair.ask(pair.first), Granted)
+
+
+async def test_a_part_that_was_sent_keeps_the_route(pair):
+    whole = await pair.granted(pair.second, sends=2)
+    first, second = await pair.first.store.divide(whole, [Part("a", 1), Part("b", 1)])
+    await pair.second.settle(first, Verdict.SENT)
+    await pair.second.settle(second, Verdict.REFUND)
+    assert await pair.ask(pair.first) == Elsewhere("second")

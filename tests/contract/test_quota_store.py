@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from relay.core.quota import Granted, Mark, Seen, Standing, Verdict, WallKind
+from relay.core.errors import StoreTrouble
+from relay.core.quota import Granted, Mark, Part, Seen, Standing, Verdict, WallKind
 from relay.core.ramp import Advance
 from relay.core.tenancy import Route, RouteId
 from tests.contract.world import NOON, fresh_route, policy
@@ -459,3 +460,55 @@ async def test_messages_of_other_domains_are_never_mixed_up(world):
     world.route = fresh_route(policy())
     assert (await world.standing()).unheard == 0
     await world.granted(1, "print")
+
+
+# Dividing what is reserved.
+
+
+async def divided(world, counts, whole=None):
+    whole = whole or await world.granted(sum(counts))
+    parts = [Part(f"{whole.id}.{n}", count) for n, count in enumerate(counts)]
+    return await world.store.divide(whole, parts)
+
+
+async def test_a_divided_reservation_is_charged_as_before_and_settled_in_parts(world):
+    first, second, third = await divided(world, [1, 2, 3])
+    assert (await world.standing()).charged == 6
+    await world.settle(first, Verdict.SENT)
+    await world.settle(second, Verdict.REFUND)
+    await world.settle(third, Verdict.UNKNOWN)
+    standing = await world.standing()
+    assert (standing.charged, standing.sent, standing.unknown, standing.lifetime) == (4, 1, 3, 1)
+    assert standing.reserved == 0
+
+
+async def test_the_parts_keep_their_providers(world):
+    whole = await world.granted(3, split=(("google", 2), ("other", 1)))
+    parts = [Part("a", 2, (("google", 1), ("other", 1))), Part("b", 1, (("google", 1),))]
+    first, second = await world.store.divide(whole, parts)
+    await world.settle(first, Verdict.SENT)
+    await world.settle(second, Verdict.REFUND)
+    tallies = (await world.standing()).providers
+    assert {name: (t.charged, t.sent) for name, t in tallies.items()} == {
+        "google": (1, 1),
+        "other": (1, 1),
+    }
+
+
+async def test_the_whole_is_gone_once_it_is_divided(world):
+    whole = await world.granted(4)
+    parts = await divided(world, [1, 3], whole)
+    await world.settle(whole, Verdict.REFUND)
+    assert (await world.standing()).charged == 4
+    await divided(world, [2, 2], whole)
+    for part in parts:
+        await world.settle(part, Verdict.REFUND)
+    assert (await world.standing()).charged == 0
+
+
+async def test_parts_that_are_not_the_whole_are_refused_and_change_nothing(real_world):
+    whole = await real_world.granted(3)
+    with pytest.raises(StoreTrouble):
+        await real_world.store.divide(whole, [Part("a", 1), Part("b", 1)])
+    await real_world.settle(whole, Verdict.REFUND)
+    assert (await real_world.standing()).charged == 0

@@ -20,6 +20,8 @@ from tests.contract.world import HandClock, World, fresh_route, policy
 HEADS = {
     "layout": ("layout",),
     "reserve": calls.RESERVE,
+    "divide": ("divide",),
+    "meter": ("meter",),
     "settle": calls.SETTLE,
     "left": ("left",),
     "heard": ("heard",),

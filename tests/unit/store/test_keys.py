@@ -22,6 +22,8 @@ def test_every_key_is_spelled_exactly_like_this():
     assert keys.unheard("news.acme.example") == "wr1:{news.acme.example}:unheard"
     assert keys.unheard_member("ab12", "i.7") == "ab12:i.7"
     assert keys.instance("abcdef") == "wr1:instance:abcdef"
+    assert keys.answer("ab12") == "wr1:answer:ab12"
+    assert keys.meter("ab12") == "wr1:meter:ab12"
     assert keys.AUDIT == "wr1:{@web}:audit"
     assert keys.TOKENS == "wr1:{@web}:tokens"
     assert keys.TOKENS_USED == "wr1:{@web}:tokens-used"
