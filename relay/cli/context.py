@@ -12,7 +12,6 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from relay.core.config import Config
-from relay.core.domain import normalize_domain
 from relay.core.errors import StoreTrouble
 from relay.core.tenancy import Route
 from relay.settings.load import load_config
@@ -65,16 +64,16 @@ def find_route(config: Config, name: str) -> Route:
 
     Exits with 2 if there is none, naming the one most like it.
     """
-    domain, _, upstream = name.partition("@")
     try:
-        found = config.directory.domains.get(normalize_domain(domain))
+        found = config.directory.route_named(name)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    routes = found.routes if found else ()
-    for route in routes:
-        if upstream in {"", route.id.upstream}:
-            return route
-    known = [route.name for route in (routes or config.directory.routes())]
+    if found is not None:
+        return found
+    directory = config.directory
+    of_domain = directory.domains.get(name.partition("@")[0].lower())
+    routes = of_domain.routes if of_domain else directory.routes()
+    known = [route.name for route in routes]
     hint = nearest(name, known) or f"known: {', '.join(known[:20]) or 'none'}"
     raise typer.BadParameter(f"no route {name!r}; {hint}")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import change, explain, forecast, history, inspect, serve, setup, state, tokens
+from relay.cli import change, explain, forecast, history, inspect, serve, setup, state, tokens, web
 
 app = typer.Typer(
     name="warmup-relay",
@@ -34,7 +34,7 @@ def _root(
     pass
 
 
-for module in (serve, inspect, explain, forecast, change, history, setup, state):
+for module in (serve, web, inspect, explain, forecast, change, history, setup, state):
     for command in module.COMMANDS:
         app.command()(command)
 for alias, command in state.ALIASES.items():

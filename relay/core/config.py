@@ -145,10 +145,15 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Where /metrics, /healthz and /readyz are; None in `Config.web` turns them off."""
+    """Where HTTP is; None in `Config.web` turns it off.
+
+    `requests_per_minute` is for each token, `cors` the origins whose pages may use the API.
+    """
 
     host: str
     port: int
+    requests_per_minute: int = 1200
+    cors: tuple[str, ...] = ()
 
 
 class LogFormat(StrEnum):

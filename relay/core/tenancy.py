@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
+from relay.core.domain import normalize_domain
 from relay.core.policy import Excess, MailClass, Policy
 
 IPAddress = IPv4Address | IPv6Address
@@ -129,6 +130,16 @@ class Directory:
     def routes(self) -> list[Route]:
         """Every route, in the order of the config."""
         return [route for domain in self.domains.values() for route in domain.routes]
+
+    def route_named(self, name: str) -> Route | None:
+        """The route called `name`: `domain` for its first, or `domain@upstream`.
+
+        Raises ValueError, in words for people, for what is no domain name.
+        """
+        domain, _, upstream = name.partition("@")
+        found = self.domains.get(normalize_domain(domain))
+        routes = found.routes if found else ()
+        return next((r for r in routes if upstream in {"", r.id.upstream}), None)
 
 
 def directory_of(tenants: list[Tenant]) -> Directory:

@@ -14,6 +14,7 @@ _ADDRESS = re.compile(
     r"(?:\[(?P<six>[^\]]*:[^\]]*)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})\Z"
 )
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?\Z", re.ASCII)
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?\Z", re.ASCII)
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -34,6 +35,13 @@ def parse_address(text: str) -> Address:
     if not found:
         raise Wrong(f"{shown(text)} is not host:port, such as 127.0.0.1:2525 or [::1]:2525")
     return Address(parse_host(found["six"] or found["host"], text), parse_port(found["port"], text))
+
+
+def parse_origin(text: str) -> str:
+    """An origin as browsers send it (RFC 6454 §6.2): `https://host[:port]`. Raises Wrong."""
+    if not _ORIGIN.match(text):
+        raise Wrong(f"{shown(text)} is not an origin, such as https://app.example.net")
+    return text
 
 
 def parse_port(digits: str, text: str) -> int:

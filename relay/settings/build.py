@@ -144,7 +144,11 @@ def _store(section: ConfigSection) -> StoreConfig:
 
 
 def _web(section: ConfigSection) -> WebConfig | None:
-    return WebConfig(section.web.address.host, section.web.address.port) if section.web else None
+    web = section.web
+    if web is None:
+        return None
+    address = web.address
+    return WebConfig(address.host, address.port, web.requests_per_minute, tuple(web.cors))
 
 
 def _limits(section: ConfigSection) -> Limits:

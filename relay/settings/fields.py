@@ -17,6 +17,7 @@ from relay.settings.addresses import (
     parse_address,
     parse_domain,
     parse_network,
+    parse_origin,
     parse_tenant_network,
 )
 from relay.settings.problems import Substituted, Wrong, nearest, shown
@@ -183,6 +184,7 @@ OptionalFilePath = Annotated[str | None, parsed(text), Kind("file path")]
 Secret = Annotated[str, PlainValidator(_secret), Kind("secret, or file:PATH")]
 OptionalSecret = Annotated[str | None, PlainValidator(_secret), Kind("secret, or file:PATH")]
 Domain = Annotated[str, parsed(parse_domain), Kind("domain name")]
+Origin = Annotated[str, parsed(parse_origin), Kind("origin")]
 SocketAddress = Annotated[Address, parsed(parse_address), Kind("host:port", lambda a: f'"{a}"')]
 Network = Annotated[IPNetwork, parsed(parse_network), Kind("network", lambda n: f'"{n}"')]
 TenantNetwork = Annotated[

@@ -7,12 +7,21 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from relay.core.config import Limits, ListenerAuth, ListenerTls, LogConfig, LogFormat, StoreConfig
+from relay.core.config import (
+    Limits,
+    ListenerAuth,
+    ListenerTls,
+    LogConfig,
+    LogFormat,
+    StoreConfig,
+    WebConfig,
+)
 from relay.settings.fields import (
     Duration,
     Kind,
     Network,
     OptionalFilePath,
+    Origin,
     Secret,
     Section,
     Size,
@@ -27,6 +36,7 @@ from relay.settings.store_url import parse_store_url
 _LIMITS = Limits()
 _LOG = LogConfig()
 _STORE = StoreConfig()
+_WEB = WebConfig("", 0)
 
 
 class PlaintextAuth(StrEnum):
@@ -89,10 +99,19 @@ class ListenerSection(Section):
 
 
 class WebSection(Section):
-    """Where /metrics, /healthz and /readyz are."""
+    """Where /metrics, /healthz and /readyz are, and what the API (`warmup-relay web`) allows."""
 
     address: SocketAddress = Field(
         description="Address and port to listen on.", examples=['"127.0.0.1:8025"']
+    )
+    requests_per_minute: Annotated[int, whole(1, 1_000_000), Kind("whole number")] = Field(
+        _WEB.requests_per_minute,
+        description="How often each token of the API may ask. A sixth of it may come at once.",
+    )
+    cors: list[Origin] = Field(
+        default_factory=list,
+        description="Origins whose pages may use the API from a browser. None by default.",
+        examples=['"https://app.example.net"'],
     )
 
 

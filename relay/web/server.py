@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from relay.core.config import WebConfig
+from relay.web.asgi import App
 from relay.web.ops import Ops, Vitals
 
 
@@ -22,14 +23,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-class WebServer:
-    """Serves `Ops` on the address of the config, or on a unix socket of one's own."""
+class HttpServer:
+    """Serves `app` on the address of the config, or on a unix socket of one's own."""
 
-    def __init__(self, at: WebConfig | Path, vitals: Vitals) -> None:
+    def __init__(self, at: WebConfig | Path, app: App) -> None:
         self._at = at
+        self.ended = asyncio.Event()
         self._server = _Server(
             uvicorn.Config(
-                Ops(vitals),
+                app,
                 lifespan="off",
                 access_log=False,
                 log_config=None,
@@ -47,6 +49,14 @@ class WebServer:
         port: int = self._socket.getsockname()[1]
         return port
 
+    @property
+    def address(self) -> str:
+        """Host and port (or the path of the socket), for people."""
+        if isinstance(self._at, Path):
+            return str(self._at)
+        host = f"[{self._at.host}]" if ":" in self._at.host else self._at.host
+        return f"{host}:{self.port}"
+
     def bind(self) -> None:
         """Take the address. Raises OSError if that is not possible."""
         self._socket = _bound_to_path(self._at) if isinstance(self._at, Path) else _bound(self._at)
@@ -54,13 +64,23 @@ class WebServer:
     async def serve(self) -> None:
         """Answer requests until `stop`."""
         assert self._socket is not None
-        await self._server.serve(sockets=[self._socket])
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self.ended.set()
 
     async def stop(self, deadline_s: float) -> None:
         """Ask `serve` to end; open requests get `deadline_s`."""
         self._server.config.timeout_graceful_shutdown = max(1, int(deadline_s))
         self._server.should_exit = True
         await asyncio.sleep(0)
+
+
+class WebServer(HttpServer):
+    """Serves `Ops`: what the relay tells of itself."""
+
+    def __init__(self, at: WebConfig | Path, vitals: Vitals) -> None:
+        super().__init__(at, Ops(vitals))
 
 
 def _bound(at: WebConfig) -> socket.socket:

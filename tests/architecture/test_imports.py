@@ -18,13 +18,15 @@ ONLY_IN = {
     "aiosmtpd": {"edge"},
     "aiosmtplib": {"upstream"},
     "yaml": {"settings"},
-    "pydantic": {"settings"},
+    "pydantic": {"settings", "web"},
     "pydantic_core": {"settings"},
     "cryptography": {"signing", "checking.py"},  # `check` reads certificates
     "dns": {"providers", "checking.py"},
     "dkim": {"checking.py"},  # proves that the published key is ours
     "prometheus_client": {"telemetry", "web"},
     "uvicorn": {"web"},
+    "fastapi": {"web"},
+    "starlette": {"web"},
     "uvloop": {"cli"},
     "watchfiles": {"settings"},
     "typer": {"cli"},
@@ -57,7 +59,7 @@ def test_a_library_is_imported_only_in_its_own_room(library):
 
 # The sentence, and the quota around it: they know the rooms only as ports.
 MIDDLE = {"pipeline", "splitting", "charging", "preparing", "retries", "verdicts", "insisting"}
-MIDDLE |= {"background", "beside", "clock", "reserving"}
+MIDDLE |= {"background", "beside", "clock", "reserving", "batching"}
 
 
 @pytest.mark.parametrize("name", sorted(MIDDLE))

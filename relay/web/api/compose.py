@@ -1,0 +1,176 @@
+"""From the JSON of an email, or from a raw one, to an envelope and a message with CRLF lines.
+
+Composing is the standard library's; what is checked here is what it would let pass: addresses
+that are not plain, headers that are the relay's or the structure's own business.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as BadBase64
+from collections.abc import Iterable, Sequence
+from email.headerregistry import Address as HeaderAddress
+from email.message import EmailMessage
+from email.parser import BytesHeaderParser
+from email.policy import SMTP
+from typing import Final
+
+from relay.core.domain import normalize_domain
+from relay.core.mail import Envelope, Recipient
+from relay.web.api.problems import Problem
+from relay.web.api.schemas import Addresses, Attachment, Email
+
+_SEVEN_BIT: Final = SMTP.clone(cte_type="7bit")  # not every upstream offers 8BITMIME
+_NAMED: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^"<>@]*?))\s*<([^<>\s]+)>\s*\Z')
+_LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_MOST_LOCAL: Final = 64
+_HEADER: Final = re.compile(r"[!-9;-~]{1,76}\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_VALUE: Final = 10_000
+_OWN: Final = frozenset({"from", "to", "cc", "bcc", "subject", "reply-to", "sender", "date"})
+_TRACE: Final = frozenset({"mime-version", "received", "return-path"})
+_OWN_PREFIXES: Final = ("content-", "x-warmup-", "dkim-", "arc-", "resent-")
+
+
+def composed(email: Email) -> tuple[Envelope, bytes]:
+    """The message that `email` describes. Raises Problem (422)."""
+    sender = _addresses(email.from_, "from")[0]
+    to, cc, bcc = (
+        _addresses(each, name)
+        for each, name in ((email.to, "to"), (email.cc, "cc"), (email.bcc, "bcc"))
+    )
+    message = EmailMessage(policy=_SEVEN_BIT)
+    message["From"] = sender
+    for name, found in (
+        ("To", to),
+        ("Cc", cc),
+        ("Reply-To", _addresses(email.reply_to, "reply_to")),
+    ):
+        if found:
+            message[name] = found
+    message["Subject"] = _line(email.subject, "subject")
+    _add_headers(message, email)
+    _add_content(message, email)
+    envelope = _envelope(sender.addr_spec, [each.addr_spec for each in (*to, *cc, *bcc)])
+    try:
+        return envelope, message.as_bytes()
+    except (ValueError, LookupError) as error:
+        raise Problem(422, f"the message cannot be composed: {error}") from error
+
+
+def received(content: bytes, mail_from: str | None, to: Sequence[str]) -> tuple[Envelope, bytes]:
+    """A raw message, and the envelope from what is given or else from its header.
+
+    A message without any CR gets CRLF line ends; else its bytes stay. Raises Problem (422).
+    """
+    content = content if b"\r" in content else content.replace(b"\n", b"\r\n")
+    senders, named, has_bcc = _header_addresses(content)
+    if has_bcc:
+        raise Problem(422, "a Bcc field would be seen by all: name everybody with ?to= instead")
+    if mail_from is None and not senders:
+        raise Problem(422, "there is no address in the From field")
+    sender = _plain(mail_from if mail_from is not None else senders[0], "from")
+    return _envelope(sender, [_plain(each, "to") for each in to or named]), content
+
+
+def _header_addresses(content: bytes) -> tuple[list[str], list[str], bool]:
+    """The addresses of From; of To and Cc; and whether there is a Bcc."""
+    head = content.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    try:
+        fields = BytesHeaderParser(policy=SMTP).parsebytes(head)
+        found = [
+            [str(each.addr_spec) for field in fields.get_all(name, []) for each in field.addresses]
+            for name in ("From", "To", "Cc")
+        ]
+        return found[0], found[1] + found[2], "bcc" in fields
+    except Exception as error:  # the parser of the standard library trips in many ways
+        raise Problem(422, "the header of the message cannot be read") from error
+
+
+def _envelope(sender: str, recipients: Iterable[str]) -> Envelope:
+    everybody = tuple(Recipient(address) for address in dict.fromkeys(recipients))
+    if not everybody:
+        raise Problem(422, "there is no recipient")
+    return Envelope(sender, everybody)
+
+
+def _addresses(given: Addresses | None, name: str) -> list[HeaderAddress]:
+    texts = [given] if isinstance(given, str) else given or []
+    return [_address(text, name) for text in texts]
+
+
+def _address(text: str, name: str) -> HeaderAddress:
+    found = _NAMED.match(text)
+    plain = _plain(found[3] if found else text, name)
+    display = (re.sub(r"\\(.)", r"\1", found[1]) if found[1] else found[2] or "") if found else ""
+    return HeaderAddress(_line(display, name), addr_spec=plain)
+
+
+def _plain(text: str, name: str) -> str:
+    """`user@domain`, the domain as A-labels."""
+    local, _, domain = text.strip().rpartition("@")
+    if len(local) > _MOST_LOCAL or not _LOCAL.fullmatch(local):
+        raise Problem(422, f'{name}: "{_shown(text)}" is not user@domain or Name <user@domain>')
+    try:
+        return f"{local}@{normalize_domain(domain)}"
+    except ValueError as error:
+        raise Problem(422, f"{name}: {error}") from error
+
+
+def _line(text: str, name: str) -> str:
+    if _CONTROL.search(text):
+        raise Problem(422, f"{name}: there is a control character in it")
+    return text
+
+
+def _shown(text: str) -> str:
+    return text[:100].encode("ascii", "replace").decode()
+
+
+def _add_headers(message: EmailMessage, email: Email) -> None:
+    if email.mail_class is not None:
+        message["X-Warmup-Class"] = email.mail_class.value
+    for name, value in email.headers.items():
+        low = name.lower()
+        if not _HEADER.match(name) or low in _OWN | _TRACE or low.startswith(_OWN_PREFIXES):
+            raise Problem(422, f'headers: "{_shown(name)}" cannot be set here')
+        if len(value) > _MOST_VALUE:
+            raise Problem(422, f"headers: {name} is longer than {_MOST_VALUE} characters")
+        try:
+            message[name] = _line(value, f"headers: {name}")
+        except (ValueError, LookupError) as error:
+            raise Problem(422, f"headers: {name}: {error}") from error
+
+
+def _add_content(message: EmailMessage, email: Email) -> None:
+    try:
+        message.set_content(email.text if email.text is not None else "")
+        if email.html is not None and email.text is not None:
+            message.add_alternative(email.html, subtype="html")
+        elif email.html is not None:
+            message.set_content(email.html, subtype="html")
+        for attachment in email.attachments:
+            _attach(message, attachment)
+    except (ValueError, LookupError) as error:
+        raise Problem(422, f"the message cannot be composed: {error}") from error
+
+
+def _attach(message: EmailMessage, attachment: Attachment) -> None:
+    try:
+        content = b64decode(attachment.content, validate=True)
+    except (BadBase64, ValueError) as error:
+        told = f"attachments: {_shown(attachment.filename)} is no base64"
+        raise Problem(422, told) from error
+    kind, _, subtype = attachment.content_type.lower().partition("/")
+    if kind in {"multipart", "message"}:
+        kind, subtype = "application", "octet-stream"  # a structure of its own it cannot be
+    inline = attachment.content_id
+    message.add_attachment(
+        content,
+        kind,
+        subtype,
+        filename=attachment.filename,
+        disposition="inline" if inline else "attachment",
+        cid=f"<{inline}>" if inline else None,
+    )

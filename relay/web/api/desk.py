@@ -1,0 +1,101 @@
+"""What the routes of the API work with, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from relay.core.access import ApiToken, Scope
+from relay.core.changes import may
+from relay.core.config import Limits
+from relay.core.report import Status
+from relay.core.tenancy import Directory, Route
+from relay.ports import Clock, QuotaStore, Settings
+from relay.ports_web import Access, AuditLog, Changes, Outbox
+from relay.web.api.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The other rooms, as the API knows them."""
+
+    settings: Settings
+    store: QuotaStore
+    changes: Changes
+    audit: AuditLog
+    outbox: Outbox
+    access: Access
+    clock: Clock
+    limits: Limits
+
+    @property
+    def directory(self) -> Directory:
+        """Tenants, domains, routes and policies in force."""
+        return self.settings.directory
+
+    def route(self, bearer: ApiToken, name: str) -> Route:
+        """The route called `name`, if it exists for `bearer`. Raises Problem (404)."""
+        try:
+            found = self.directory.route_named(name)
+        except ValueError:
+            found = None
+        if found is None or not bearer.sees(self.tenant_of(found)):
+            raise Problem(404, f"there is no route {name[:300]!r}")
+        return found
+
+    def tenant_of(self, route: Route) -> str:
+        """Whose it is."""
+        return self.directory.domains[route.id.domain].tenant
+
+    def owner_of(self, domain: str) -> str:
+        """The tenant of `domain`; empty where the domain is no more."""
+        found = self.directory.domains.get(domain)
+        return found.tenant if found else ""
+
+    async def statuses(self, routes: Sequence[Route]) -> list[Status]:
+        """Where each of `routes` stands now. Raises StoreTrouble."""
+        now = self.clock.now()
+        wanted = [(route, route.policy.window.at(now)) for route in routes]
+        standings = await self.store.standings(wanted)
+        return [
+            Status(route, self.tenant_of(route), window, standing)
+            for (route, window), standing in zip(wanted, standings, strict=True)
+        ]
+
+    def fields(self, status: Status) -> dict[str, Any]:
+        """A status as JSON, and what may be done to its route."""
+        verbs = [verb.value for verb in may(status.state)]
+        return status.fields() | {"may": verbs}
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application."""
+    desk = request.app.state.desk
+    assert isinstance(desk, Desk)
+    return desk
+
+
+def bearer_of(request: Request) -> ApiToken:
+    """Who came in by the door."""
+    bearer = request.scope["state"]["bearer"]
+    assert isinstance(bearer, ApiToken)
+    return bearer
+
+
+def _with(scope: Scope) -> Callable[[Request], ApiToken]:
+    def allowed(request: Request) -> ApiToken:
+        bearer = bearer_of(request)
+        if not bearer.may(scope):
+            raise Problem(403, f"the token lacks the scope {scope.value}")
+        return bearer
+
+    return allowed
+
+
+TheDesk = Annotated[Desk, Depends(desk_of)]
+Reader = Annotated[ApiToken, Depends(_with(Scope.READ))]
+Sender = Annotated[ApiToken, Depends(_with(Scope.SEND))]
+Changer = Annotated[ApiToken, Depends(_with(Scope.MANAGE))]

@@ -1,0 +1,178 @@
+"""Every answer that is an error, made in one place: problem details (RFC 9457).
+
+The one exception is a wall: its body is that of DESIGN §7, which clients of other senders
+know, with the status 429 and `Retry-After`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from math import ceil
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from relay.core.errors import (
+    KeyTrouble,
+    MessageTooBig,
+    NotPermitted,
+    RelayError,
+    StillUnderWay,
+    StoreTrouble,
+    UnknownOutcome,
+    UpstreamAnswered,
+    WarmupLimit,
+)
+from relay.core.report import Status
+from relay.ports import Clock
+from relay.ports_web import BadMessageOfBatch, NotSent
+from relay.web.asgi import PROBLEM_TYPE
+from relay.web.once import MAYBE_DONE
+
+log = logging.getLogger(__name__)
+
+TITLES: Final = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    502: "Outcome Unknown",
+    503: "Service Unavailable",
+}
+_RETRY_S: Final = 30
+
+
+class Problem(Exception):
+    """A refusal in words for the client; `more` are members of the problem of their own."""
+
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.more = more
+
+
+def answer_to(problem: Problem) -> JSONResponse:
+    """`problem` as it is sent."""
+    told: dict[str, Any] = {
+        "type": "about:blank",
+        "title": TITLES.get(problem.status, "Error"),
+        "status": problem.status,
+        "detail": str(problem),
+        **problem.more,
+    }
+    return JSONResponse(told, problem.status, problem.headers, PROBLEM_TYPE)
+
+
+def problem_of(error: RelayError) -> Problem:
+    """What `error` of the pipeline means over HTTP; walls are `wall_answer`."""
+    status = 422
+    match error:
+        case NotPermitted():
+            status = 403
+        case MessageTooBig():
+            status = 413
+        case StillUnderWay():
+            status = 409
+        case UnknownOutcome():
+            told = "the upstream may have taken the message: nobody knows"
+            return Problem(502, told, {MAYBE_DONE.decode(): "1"})
+        case StoreTrouble() | KeyTrouble():
+            status = 503
+        case UpstreamAnswered():
+            status = 503 if error.answer.code // 100 == 4 else 422
+            return Problem(status, str(error.reply()), _patience(status), upstream=True)
+        case _ if error.outcome != "refused":
+            status = 503
+    return Problem(status, str(error), _patience(status))
+
+
+def _patience(status: int) -> dict[str, str]:
+    return {"retry-after": str(_RETRY_S)} if status == 503 else {}
+
+
+def wall_fields(error: WarmupLimit, tenant: str) -> dict[str, Any]:
+    """The body of DESIGN §7 for a wall."""
+    wall = error.wall
+    fields = Status(wall.route, tenant, wall.window, wall.standing).fields()
+    kept = ("domain", "daily_limit", "emails_sent_today", "warmup_day", "warmup_ends_at")
+    return {"name": "warmup_limit", "message": str(error)} | {name: fields[name] for name in kept}
+
+
+def wall_answer(error: WarmupLimit, tenant: str, ref: str, now: datetime) -> JSONResponse:
+    """429 with `Retry-After`: when the wall opens, spread by `ref`; without one while paused."""
+    at = error.wall.retry_at(ref)
+    headers = {} if at is None else {"retry-after": str(max(1, ceil((at - now).total_seconds())))}
+    return JSONResponse(wall_fields(error, tenant), 429, headers)
+
+
+def install(app: FastAPI, clock: Clock, tenant_of: Callable[[str], str]) -> None:
+    """Have `app` answer every exception from here. `tenant_of` is by domain."""
+
+    async def not_sent(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, NotSent)
+        cause = error.error
+        if isinstance(cause, WarmupLimit):
+            tenant = tenant_of(cause.wall.route.id.domain)
+            return wall_answer(cause, tenant, error.ref, clock.now())
+        if not isinstance(cause, RelayError):
+            log.error("unexpected failure [%s]", error.ref, exc_info=cause)
+            told = Problem(500, "an internal failure", {MAYBE_DONE.decode(): "1"})
+        else:
+            told = problem_of(cause)
+        told.more["ref"] = error.ref
+        return answer_to(told)
+
+    async def bad_message(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, BadMessageOfBatch)
+        told = problem_of(error.error)
+        told.args = (str(error),)
+        told.more["index"] = error.number
+        return answer_to(told)
+
+    async def plain(_request: Request, error: Exception) -> JSONResponse:
+        return answer_to(_problem_from(error))
+
+    app.add_exception_handler(NotSent, not_sent)
+    app.add_exception_handler(BadMessageOfBatch, bad_message)
+    for kind in (Problem, HTTPException, RequestValidationError, StoreTrouble, Exception):
+        app.add_exception_handler(kind, plain)
+
+
+def _problem_from(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case HTTPException():
+            return Problem(error.status_code, str(error.detail), error.headers)
+        case RequestValidationError():
+            return invalid(error.errors())
+        case StoreTrouble():
+            return problem_of(error)
+    log.error("unexpected failure", exc_info=error)
+    return Problem(500, "an internal failure", {MAYBE_DONE.decode(): "1"})
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """What pydantic has against a request."""
+    places = [_place(each) for each in errors]
+    return Problem(422, "; ".join(places)[:1000], errors=places[:20])
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"] if part != "body")
+    told = f"{where}: {error['msg']}" if where else str(error["msg"])
+    return told.encode(errors="replace").decode()  # a client's key may hold half a character

@@ -1,0 +1,147 @@
+"""`/api/stream`: the counters of routes as they change, as server-sent events.
+
+Bounded in clients, in routes and in time; however many watch, a route is read once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from relay.core.access import ApiToken
+from relay.core.errors import StoreTrouble
+from relay.core.report import Status
+from relay.core.tenancy import Route, RouteId
+from relay.web.api.declared import answers
+from relay.web.api.desk import Desk, Reader, TheDesk
+from relay.web.api.problems import Problem
+
+router = APIRouter(prefix="/api/stream", tags=["warm-up"])
+
+EVERY_S: Final = 1.0
+BEAT_EVERY_S: Final = 10.0
+LONGEST_S: Final = 3600.0
+MOST_CLIENTS: Final = 50
+MOST_ROUTES: Final = 200
+
+_COUNTERS: Final = (
+    "id", "tenant", "state", "warmup_day", "daily_limit", "emails_sent_today",
+    "remaining_today", "reserved_now", "lifetime_sends", "resets_at",
+)  # fmt: skip
+
+
+class Streams:
+    """Those who watch, and what was read for them a moment ago. `stop` ends all of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.stopping = asyncio.Event()
+        self._read: dict[RouteId, tuple[float, Status]] = {}
+        self._turn = asyncio.Lock()
+
+    async def statuses(self, desk: Desk, routes: Sequence[Route]) -> list[Status]:
+        """Where `routes` stand, at most a second ago. Raises StoreTrouble."""
+        async with self._turn:
+            since = time.monotonic() - EVERY_S * 0.9
+            stale = [r for r in routes if self._read.get(r.id, (0.0, None))[0] < since]
+            now = time.monotonic()
+            self._read = {k: v for k, v in self._read.items() if v[0] > now - 60}
+            for status in await desk.statuses(stale):
+                self._read[status.route.id] = (now, status)
+            return [self._read[route.id][1] for route in routes]
+
+    async def stopped_within(self, seconds: float) -> bool:
+        """Wait so long, or until the process stops."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        return self.stopping.is_set()
+
+
+@router.get(
+    "",
+    responses=answers() | {200: {"content": {"text/event-stream": {}}}},
+    response_class=StreamingResponse,
+)
+async def stream(
+    desk: TheDesk,
+    bearer: Reader,
+    request: Request,
+    domain: Annotated[str | None, Query(max_length=255, description="A prefix.")] = None,
+) -> Response:
+    """Events `counters`: the routes that changed since the last one; all of them at first.
+
+    A comment line comes every 10 s where nothing changes. The token is asked for again with
+    it: a revoked one ends the stream.
+    """
+    streams: Streams = request.app.state.streams
+    if streams.count >= MOST_CLIENTS:
+        raise Problem(503, f"{MOST_CLIENTS} clients watch already", {"retry-after": "30"})
+    events = _events(desk, streams, bearer, request.headers["authorization"], domain or "")
+    return StreamingResponse(
+        events, media_type="text/event-stream", headers={"cache-control": "no-store"}
+    )
+
+
+async def _events(
+    desk: Desk, streams: Streams, bearer: ApiToken, authorization: str, domain: str
+) -> AsyncIterator[str]:
+    streams.count += 1
+    try:
+        known: dict[str, dict[str, Any]] = {}
+        ends_at = time.monotonic() + LONGEST_S
+        beat_at = time.monotonic() + BEAT_EVERY_S
+        while time.monotonic() < ends_at:
+            changed = await _changed(desk, streams, bearer, domain, known)
+            if changed:
+                yield f"event: counters\ndata: {json.dumps(changed)}\n\n"
+            if time.monotonic() > beat_at:
+                beat_at = time.monotonic() + BEAT_EVERY_S
+                if not await _is_still_welcome(desk, authorization):
+                    return
+                yield ": still here\n\n"
+            if await streams.stopped_within(EVERY_S):
+                return
+    finally:
+        streams.count -= 1
+
+
+async def _changed(
+    desk: Desk,
+    streams: Streams,
+    bearer: ApiToken,
+    domain: str,
+    known: dict[str, dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """The counters that are not as `known`, which is brought up to date."""
+    routes = [
+        route
+        for route in desk.directory.routes()
+        if route.id.domain.startswith(domain.lower()) and bearer.sees(desk.tenant_of(route))
+    ]
+    try:
+        statuses = await streams.statuses(desk, routes[:MOST_ROUTES])
+    except StoreTrouble:
+        return []
+    found = {str(status.route.id): _counters(desk, status) for status in statuses}
+    changed = [counters for name, counters in found.items() if known.get(name) != counters]
+    known.clear()
+    known.update(found)
+    return changed
+
+
+def _counters(desk: Desk, status: Status) -> dict[str, Any]:
+    fields = desk.fields(status)
+    return {name: fields[name] for name in _COUNTERS}
+
+
+async def _is_still_welcome(desk: Desk, authorization: str) -> bool:
+    with suppress(StoreTrouble):
+        return await desk.access.bearer(authorization.partition(" ")[2].strip()) is not None
+    return True

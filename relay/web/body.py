@@ -1,0 +1,77 @@
+"""The body of a request: read whole, within a size and a time, before a route sees it.
+
+Puts it into `scope["state"]["body"]` and plays it back to whoever asks ASGI for it; what comes
+after it (the client hanging up) goes through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from relay.web.asgi import App, Message, Receive, Scope, Send, header, problem
+
+WITHIN_S: Final = 60.0
+"""How long a body may take to come in."""
+
+
+class _TooBig(Exception):
+    pass
+
+
+class _Gone(Exception):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """ASGI middleware. `most_bytes` is the longest body."""
+
+    inside: App
+    most_bytes: int
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, then ask what is inside."""
+        if scope["type"] != "http":
+            await self.inside(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                body = await self._read(scope, receive)
+        except TimeoutError:
+            answer = problem(408, "Request Timeout", f"the body took longer than {WITHIN_S:g} s")
+        except _TooBig:
+            answer = problem(413, "Content Too Large", f"a body is at most {self.most_bytes} bytes")
+        except _Gone:
+            return
+        else:
+            scope.setdefault("state", {})["body"] = body
+            await self.inside(scope, _played_back(body, receive), send)
+            return
+        await answer.send(send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        told = header(scope, b"content-length") or "0"
+        if told.isdigit() and int(told) > self.most_bytes:
+            raise _TooBig
+        chunks, size, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self.most_bytes:
+                raise _TooBig
+            more = message.get("more_body", False)
+        return b"".join(chunks)
+
+
+def _played_back(body: bytes, receive: Receive) -> Receive:
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again

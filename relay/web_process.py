@@ -1,0 +1,206 @@
+"""The web process: the API beside a relay, with the same store, the same pipeline, the same quota.
+
+Builds what HTTP needs of every room, serves until it is told to stop, and ends in order. It
+listens on no SMTP port and owns no embedded store: it is a guest of the one that a relay
+keeps. Read `app.py` for the relay's own rooms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from relay import __version__
+from relay.access import Access
+from relay.background import Background
+from relay.batching import Batching
+from relay.changing import Changing
+from relay.charging import Charging
+from relay.clock import AnyClock, SystemClock
+from relay.core.classify import classify
+from relay.core.config import Config, StoreConfig, UpstreamConfig, WebConfig
+from relay.insisting import Insisting
+from relay.outbox import Outbox, Sessions
+from relay.pipeline import Pipeline
+from relay.preparing import Preparing
+from relay.presence import presence_in
+from relay.providers import Lookup
+from relay.providers.mx import MxResolver
+from relay.settings.live import LiveSettings
+from relay.signing.signer import DkimSigner
+from relay.splitting import Splitting
+from relay.store import StoreUnusable, attach, open_store
+from relay.store.audit_log import RedisAuditLog
+from relay.store.provider_cache import RedisProviderCache
+from relay.store.redis_store import RedisStore
+from relay.store.token_shelf import RedisTokenShelf
+from relay.store.web_keeping import RedisAnswers, RedisMeter
+from relay.telemetry.measured import MeasuredRelay, MeasuredUpstream, Observer, told
+from relay.telemetry.metrics import Metrics
+from relay.upstream.build import open_upstream
+from relay.upstreams import Upstreams
+from relay.web.api.desk import Desk
+from relay.web.api.stream import Streams
+from relay.web.forward import Forward
+from relay.web.server import HttpServer
+from relay.web.site import Site, site
+
+log = structlog.get_logger("relay")
+
+STORE_APPEARS_S: Final = 10.0
+"""How long to wait for the relay that keeps the embedded store: both may start at once."""
+
+POLL_S: Final = 0.1
+
+
+class CannotServeWeb(Exception):
+    """The web process cannot start; the text says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rooms:
+    """What is opened, and closed at the end."""
+
+    settings: LiveSettings
+    clock: AnyClock
+    store: RedisStore
+    background: Background
+    providers: Lookup
+    upstreams: Upstreams
+    streams: Streams
+
+
+async def serve_web(settings: LiveSettings, clock: AnyClock, address: WebConfig) -> None:
+    """Serve HTTP on `address` until SIGTERM or SIGINT. Raises CannotServeWeb."""
+    try:
+        rooms = await _open(settings, clock)
+    except (StoreUnusable, OSError) as error:
+        raise CannotServeWeb(str(error)) from error
+    server = HttpServer(address, _site(rooms, address))
+    try:
+        server.bind()
+        async with asyncio.TaskGroup() as group:
+            await _run(rooms, server, group)
+    except* OSError as errors:
+        raise CannotServeWeb(str(errors.exceptions[0])) from None
+    finally:
+        await rooms.store.close()
+        log.info("web stopped")
+
+
+async def _open(settings: LiveSettings, clock: AnyClock) -> _Rooms:
+    store = await open_store(await _store_of(settings.config), settings.config.data_dir, clock)
+    background = Background()
+    cache = RedisProviderCache(store.line)
+    providers = Lookup(lambda: settings.config.providers, cache, background, MxResolver())
+    metrics = Metrics()
+    upstreams = _upstreams(settings, metrics, background)
+    return _Rooms(settings, clock, store, background, providers, upstreams, Streams())
+
+
+async def _store_of(config: Config) -> StoreConfig:
+    """Where the store is; the embedded one where its relay keeps it. Raises StoreUnusable."""
+    if config.store.url is not None:
+        return config.store
+    for _ in range(int(STORE_APPEARS_S / POLL_S)):
+        if url := attach(config.data_dir):
+            return StoreConfig(url, config.store.timeout_s)
+        await asyncio.sleep(POLL_S)
+    raise StoreUnusable(
+        f"no relay serves from {config.data_dir}, and the embedded store is only there while one"
+        " does: start `warmup-relay serve` first, or give both a store of their own"
+    )
+
+
+def _upstreams(settings: LiveSettings, metrics: Metrics, background: Background) -> Upstreams:
+    hostname, observer = settings.config.hostname, Observer(metrics)
+
+    def opened(config: UpstreamConfig) -> MeasuredUpstream:
+        return MeasuredUpstream(open_upstream(config, hostname, observer), metrics)
+
+    upstreams = Upstreams(opened)
+    upstreams.follow(settings.config.upstreams, background)
+    settings.subscribe(lambda config: upstreams.follow(config.upstreams, background))
+    return upstreams
+
+
+def _site(rooms: _Rooms, address: WebConfig) -> Site:
+    settings, clock, line = rooms.settings, rooms.clock, rooms.store.line
+    desk = Desk(
+        settings=settings,
+        store=rooms.store,
+        changes=Changing(rooms.store, RedisAuditLog(line), clock),
+        audit=RedisAuditLog(line),
+        outbox=_outbox(rooms),
+        access=Access(RedisTokenShelf(line), clock),
+        clock=clock,
+        limits=settings.config.limits,
+    )
+    data_dir = settings.config.data_dir
+    forward = Forward(lambda: _ops_beside(data_dir, address), rooms.store.ping)
+    return site(
+        desk, address, RedisAnswers(line), RedisMeter(line), forward, rooms.streams, __version__
+    )
+
+
+def _outbox(rooms: _Rooms) -> Outbox:
+    """The sentence of `pipeline.py` once more, for mail that comes over HTTP."""
+    settings, store, clock, config = rooms.settings, rooms.store, rooms.clock, rooms.settings.config
+    sessions = Sessions(store.instances.own)
+    insisting = Insisting(rooms.background)
+    charging = Charging(
+        store, store.instances, clock, insisting, sessions.is_alive, rooms.providers
+    )
+    preparing = Preparing(config.hostname, clock, DkimSigner(SystemClock()))
+    classifying = told(partial(classify, received_limit=config.limits.received))
+    room = (settings, classifying, charging, preparing, rooms.upstreams)
+    relay = MeasuredRelay(
+        Pipeline(*room, Splitting(*room)), Metrics(), addresses=config.log.addresses
+    )
+    batches = Batching(
+        settings, classifying, charging, store, preparing, rooms.upstreams, relay.telling_of
+    )
+    return Outbox(relay, batches, sessions, rooms.background, clock, config.limits.message_bytes)
+
+
+async def _run(rooms: _Rooms, server: HttpServer, group: asyncio.TaskGroup) -> None:
+    stop, drained = asyncio.Event(), asyncio.Event()
+    group.create_task(rooms.store.run(drained))
+    group.create_task(rooms.settings.watch(stop))
+    group.create_task(server.serve())
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: rooms.background.start(rooms.settings.refresh()))
+    log.info("serving the web", address=server.address, config=str(rooms.settings.config.path))
+    try:
+        await stop.wait()
+        await _stop(rooms, server)
+    finally:
+        drained.set()
+
+
+async def _stop(rooms: _Rooms, server: HttpServer) -> None:
+    limits = rooms.settings.config.limits
+    rooms.streams.stopping.set()
+    await server.stop(limits.shutdown_s)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(server.ended.wait(), limits.shutdown_s + 1)
+    rooms.providers.close()
+    await rooms.background.drain(limits.shutdown_s)
+    await rooms.upstreams.close()
+
+
+def _ops_beside(data_dir: Path, own: WebConfig) -> str | None:
+    """Where the relay beside this process answers /metrics and the like."""
+    serving = presence_in(data_dir)
+    if serving is None or serving.web == f"{own.host}:{own.port}":
+        return None
+    return serving.web
