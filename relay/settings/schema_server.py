@@ -111,7 +111,7 @@ class WebSection(Section):
     cors: list[Origin] = Field(
         default_factory=list,
         description="Origins whose pages may use the API from a browser. None by default.",
-        examples=['"https://app.example.net"'],
+        examples=['["https://app.example.net"]'],
     )
 
 

@@ -8,7 +8,7 @@ from relay.web.api.schemas import Problem, WarmupLimit
 
 _PROBLEM: Final = {"model": Problem}
 _TELLS: Final = {
-    400: "The request makes no sense as HTTP.",
+    400: "The body is no text, or the request makes no sense as HTTP.",
     401: "No token, or one that is unknown, revoked or expired.",
     403: "The token lacks the scope, or the domain is not its tenant's.",
     404: "There is no such thing for this token.",
@@ -22,7 +22,7 @@ _TELLS: Final = {
     502: "The upstream may have taken the message: nobody knows.",
     503: "The store or the upstream does not answer; nothing was sent.",
 }
-_ALWAYS: Final = (401, 403, 405, 408, 413, 422, 429, 503)
+_ALWAYS: Final = (400, 401, 403, 405, 408, 413, 422, 429, 503)
 
 
 def answers(*more: int) -> dict[int | str, dict[str, Any]]:

@@ -1,0 +1,79 @@
+"""The web process itself: its bounds, its config, its start and its end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.harness.ports import free_port
+from tests.harness.relay_process import run_command
+from tests.harness.web_process import WebProcess
+
+ORIGIN = "https://app.example.net"
+
+
+@pytest.fixture
+def web(make_relay, endings):
+    port = free_port()
+    section = {"address": f"127.0.0.1:{port}", "requests_per_minute": 12, "cors": [ORIGIN]}
+    made = WebProcess(make_relay(web_port=port, more={"web": section}).start())
+    endings.callback(made.end)
+    made.start()
+    made.token = made.make_token("read")
+    return made
+
+
+def test_a_token_may_ask_so_often_and_no_more(web):
+    found = [web.get("/api/warmup") for _ in range(4)]
+    assert [answer.status for answer in found] == [200, 200, 429, 429]
+    told = found[-1]
+    assert (told.headers["content-type"], told.json["name"]) == (
+        "application/problem+json", "rate_limit",
+    )  # fmt: skip
+    wait_s = int(told.headers["retry-after"])
+    assert 1 <= wait_s <= 5
+    assert web.get("/api/warmup", token=web.make_token("read")).status == 200  # its own rate
+    time.sleep(wait_s)
+    assert web.get("/api/warmup").status == 200
+
+
+def test_pages_of_the_origins_of_the_config_may_use_the_api(web):
+    answer = web.get("/api/warmup", origin=ORIGIN)
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    asked = {"origin": ORIGIN, "access_control_request_method": "POST"}
+    allowed = web.ask(
+        "OPTIONS", "/api/emails", token="", access_control_request_headers="authorization", **asked
+    )
+    assert (allowed.status, allowed.headers["access-control-allow-origin"]) == (200, ORIGIN)
+    other = web.get("/api/warmup", origin="https://evil.example")
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_an_edit_of_the_config_is_live_in_the_api(web):
+    relay = web.relay
+    relay.config.domains["new.acme.example"] = "ramp"
+    relay.config.write(relay.home)
+    for _ in range(100):
+        if (answer := web.get("/healthz", token="")).status != 200:
+            break
+        time.sleep(0.1)
+        if "settings.reloaded" in (relay.home / "web.log").read_text():
+            break
+    assert answer.status == 200
+    assert web.get("/api/warmup/status/new.acme.example").status == 200
+
+
+def test_without_a_relay_there_is_no_embedded_store_and_it_says_so(make_relay):
+    relay = make_relay()
+    address = f"127.0.0.1:{free_port()}"
+    ran = relay.cli("web", "--address", address)
+    assert ran.exit == 1
+    assert "start `warmup-relay serve` first" in ran.err
+
+
+def test_an_address_in_use_and_one_that_is_none_are_told(web):
+    ran = web.relay.cli("web")  # the relay's own /metrics are there
+    assert (ran.exit, "in use" in ran.err) == (1, True)
+    assert web.relay.cli("web", "--address", "here").exit == 2
+    assert run_command("web", "--config", web.relay.home / "nothing.yaml").exit == 1
