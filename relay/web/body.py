@@ -7,13 +7,18 @@ after it (the client hanging up) goes through.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from relay.web.asgi import App, Message, Receive, Scope, Send, header, problem
 
 WITHIN_S: Final = 60.0
 """How long a body may take to come in."""
+
+
+BIG_BYTES: Final = 1_048_576
+MOST_BIG: Final = 8
+"""How many requests with a body above BIG_BYTES, or of unknown length, are held at once."""
 
 
 class _TooBig(Exception):
@@ -26,16 +31,26 @@ class _Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """ASGI middleware. `most_bytes` is the longest body."""
+    """ASGI middleware. `most_bytes` is the longest body. GET has none: it is not read."""
 
     inside: App
     most_bytes: int
+    big: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_BIG))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, then ask what is inside."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
             await self.inside(scope, receive, send)
-            return
+        elif not _is_big(scope):
+            await self._whole(scope, receive, send)
+        elif self.big.locked():
+            told = "too many large requests at once; try again later"
+            await problem(503, "Service Unavailable", told, {"retry-after": "5"}).send(send)
+        else:
+            async with self.big:
+                await self._whole(scope, receive, send)
+
+    async def _whole(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with asyncio.timeout(WITHIN_S):
                 body = await self._read(scope, receive)
@@ -66,6 +81,13 @@ class Body:
                 raise _TooBig
             more = message.get("more_body", False)
         return b"".join(chunks)
+
+
+def _is_big(scope: Scope) -> bool:
+    told = header(scope, b"content-length")
+    if told is None:
+        return header(scope, b"transfer-encoding") is not None
+    return not told.isdigit() or int(told) > BIG_BYTES
 
 
 def _played_back(body: bytes, receive: Receive) -> Receive:

@@ -34,7 +34,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let in, or answer at the door."""
-        if scope["type"] != "http" or scope["path"] in OPEN or scope["method"] == "OPTIONS":
+        if scope["type"] != "http" or (scope["path"] in OPEN and scope["method"] == "GET"):
             await self.inside(scope, receive, send)
             return
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
@@ -36,6 +37,25 @@ def test_a_token_may_ask_so_often_and_no_more(web):
     assert web.get("/api/warmup", token=web.make_token("read")).status == 200  # its own rate
     time.sleep(wait_s)
     assert web.get("/api/warmup").status == 200
+
+
+def test_only_so_many_large_bodies_are_held_at_once(web, endings):
+    tokens = [web.make_token("send") for _ in range(5)]
+    head = "POST /api/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n"
+    for n in range(8):
+        client = endings.enter_context(socket.create_connection(("127.0.0.1", web.port)))
+        client.sendall(f"{head}Authorization: Bearer {tokens[n // 2]}\r\n\r\nx".encode())
+    time.sleep(0.5)
+    busy = web.post("/api/emails", b"x" * 2_000_000, token=tokens[4])
+    assert (busy.status, busy.headers["retry-after"]) == (503, "5")
+    assert web.post("/api/emails", b"{}", token=tokens[4]).status == 415  # small ones go on
+
+
+def test_nobodys_body_is_read_before_the_bearer_is_known(web):
+    for method in ("POST", "OPTIONS", "PUT"):
+        for path in ("/api/emails", "/api/docs", "/api/warmup"):
+            answer = web.ask(method, path, b"x", token="")
+            assert answer.status == 401, (method, path)
 
 
 def test_pages_of_the_origins_of_the_config_may_use_the_api(web):
