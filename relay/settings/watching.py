@@ -7,7 +7,8 @@ seen; looks at what a path leads to, so that a symbolic link which is moved is s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -77,15 +78,16 @@ async def changes(watched: Callable[[], Watched], stop: asyncio.Event) -> AsyncI
     """
     seen: Print | None = None
     is_blind = False
-    while not stop.is_set():
-        if watched().fingerprint() != seen:
-            seen = await _settled(watched())
-            yield
-            continue
-        why = await _something(watched().folders(), stop)
-        if why and not is_blind:
-            _log.warning("settings.watching_by_polling", why=why, every_s=POLL_S)
-        is_blind = bool(why)
+    async with aclosing(_Lookout(stop)) as lookout:
+        while not stop.is_set():
+            if await asyncio.to_thread(watched().fingerprint) != seen:
+                seen = await _settled(watched())
+                yield
+                continue
+            why = await lookout.something(watched().folders())
+            if why and not is_blind:
+                _log.warning("settings.watching_by_polling", why=why, every_s=POLL_S)
+            is_blind = bool(why)
 
 
 async def _settled(watched: Watched) -> Print:
@@ -113,21 +115,46 @@ class _Halt:
         self._is_set = True
 
 
-async def _something(folders: set[Path], stop: asyncio.Event) -> str:
-    """Until something happens in `folders`, `stop` is set, or POLL_S have passed.
+class _Lookout:
+    """Watches folders, the same ones for as long as they stay: to begin anew holds the loop up."""
 
-    Returns "", or why the system cannot be asked.
-    """
-    try:
-        await _stirred(folders, stop)
-    except (OSError, RuntimeError) as error:
-        await wait_for_stop(stop, POLL_S)
-        return str(error)
-    return ""
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._places: set[tuple[Path, int]] = set()
+        self._stirs: AsyncGenerator[object, None] | None = None
+
+    async def something(self, folders: set[Path]) -> str:
+        """Until something happens in `folders`, `stop` is set, or POLL_S have passed.
+
+        Returns "", or why the system cannot be asked.
+        """
+        try:
+            await self._stirred(folders)
+        except (OSError, RuntimeError) as error:
+            await self.aclose()
+            await wait_for_stop(self._stop, POLL_S)
+            return str(error)
+        return ""
+
+    async def _stirred(self, folders: set[Path]) -> None:
+        places = {(folder, folder.stat().st_ino) for folder in folders}
+        if self._stirs is None or places != self._places:
+            await self.aclose()
+            self._stirs, self._places = _stirs(folders, self._stop), places
+        try:
+            await anext(self._stirs)
+        except StopAsyncIteration:
+            self._stirs = None
+
+    async def aclose(self) -> None:
+        """Watch no more."""
+        stirs, self._stirs = self._stirs, None
+        if stirs is not None:
+            await stirs.aclose()
 
 
-async def _stirred(folders: set[Path], stop: asyncio.Event) -> None:
-    stirred = awatch(
+def _stirs(folders: set[Path], stop: asyncio.Event) -> AsyncGenerator[object, None]:
+    return awatch(
         *folders,
         watch_filter=None,
         debounce=DEBOUNCE_MS,
@@ -137,11 +164,6 @@ async def _stirred(folders: set[Path], stop: asyncio.Event) -> None:
         yield_on_timeout=True,
         recursive=False,
     )
-    try:
-        async for _ in stirred:
-            return
-    finally:
-        await stirred.aclose()
 
 
 async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from watchfiles import awatch
 
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
@@ -197,6 +198,23 @@ async def test_an_edit_is_seen_well_before_the_next_poll(path, monkeypatch):
     async with watching(live):
         edit(path, "other.example", "third.example")
         await until(lambda: "third.example" in live.directory.domains)
+
+
+async def test_the_watch_is_begun_once_however_often_it_looks(path, monkeypatch):
+    monkeypatch.setattr("relay.settings.watching.POLL_S", 0.1)
+    begun = []
+
+    def counted(*folders, **more):
+        begun.append(folders)
+        return awatch(*folders, **more)
+
+    monkeypatch.setattr("relay.settings.watching.awatch", counted)
+    live = LiveSettings.of(path, {})
+    async with watching(live):
+        await asyncio.sleep(1)
+        edit(path, "other.example", "third.example")
+        await until(lambda: "third.example" in live.directory.domains)
+    assert len(begun) == 1
 
 
 async def test_an_editor_that_writes_anew_and_renames_is_seen_every_time(path):
