@@ -32,6 +32,7 @@ from relay.core.quota import (
     wall_before,
 )
 from relay.core.tenancy import Route
+from relay.lately import Lately
 from relay.ports import Clock, Providers, QuotaStore
 from relay.retries import Retries
 from relay.verdicts import refusal_by
@@ -76,6 +77,7 @@ class Reserving:
         self._clock = clock
         self._retries = retries
         self._providers = providers
+        self._lately = Lately()
 
     async def reserve_message(self, message: Classified) -> Charge:
         """Charge `message` to the first of its domain's routes that has room.
@@ -128,6 +130,8 @@ class Reserving:
         """
         now = self._clock.now()
         wanted = [(route, route.policy.window.at(now)) for route in routes]
+        if any(self._lately.had_room(route, window, count) for route, window in wanted):
+            return
         try:
             standings = await self._store.standings(wanted)
         except StoreTrouble:
@@ -154,18 +158,26 @@ class Reserving:
         is_anew = False
         for route in routes:
             demand = self._demand(route, wanted, split)
-            found = await self._store.reserve(demand, anew=is_anew)
+            found = await self._asked(demand, anew=is_anew)
             if isinstance(found, Seen):
                 if session := await self._retries.unheard_session(found.marks):
                     return Charge(_earlier(demand, session), is_retry=True)
                 is_anew = True
-                found = await self._store.reserve(demand, anew=True)
+                found = await self._asked(demand, anew=True)
             if isinstance(found, Walled) and found.is_kept:
                 raise _refusal_by_own(found.wall, wanted)
             if not isinstance(found, Walled):
                 return _charge(found)
             walls.append(found.wall)
         raise refusal_by(walls)
+
+    async def _asked(self, demand: Demand, *, anew: bool) -> Answer:
+        found = await self._store.reserve(demand, anew=anew)
+        if isinstance(found, Granted):
+            self._lately.note(demand.route, demand.window, found.standing)
+        else:
+            self._lately.forget(demand.route)
+        return found
 
     async def _wall(
         self, route: Route, count: int, split: Split, mail_class: MailClass

@@ -59,7 +59,7 @@ def test_a_library_is_imported_only_in_its_own_room(library):
 
 # The sentence, and the quota around it: they know the rooms only as ports.
 MIDDLE = {"pipeline", "splitting", "charging", "preparing", "retries", "verdicts", "insisting"}
-MIDDLE |= {"background", "beside", "clock", "reserving", "batching"}
+MIDDLE |= {"background", "batching", "beside", "clock", "lately", "reserving"}
 
 
 @pytest.mark.parametrize("name", sorted(MIDDLE))

@@ -1,0 +1,98 @@
+"""What need not be asked again at RCPT, and for how long."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from relay.core.errors import WarmupLimit
+from relay.core.quota import Standing
+from relay.core.tenancy import Route, RouteId
+from relay.lately import FRESH_S, MOST, Lately
+from tests.contract.world import NOON, policy
+from tests.unit.corridor.test_reserving import Walk
+
+ROUTE = Route(RouteId("news.acme.example", "outbound"), policy((0, 5)))
+WINDOW = ROUTE.policy.window.at(NOON)
+
+
+class Ticks:
+    """Monotonic seconds that stand still until they are moved."""
+
+    now_s = 100.0
+
+    def __call__(self):
+        return self.now_s
+
+
+@pytest.fixture
+def ticks():
+    return Ticks()
+
+
+@pytest.fixture
+def lately(ticks):
+    return Lately(ticks)
+
+
+def test_nothing_is_known_of_a_route_that_was_granted_nothing(lately):
+    assert not lately.had_room(ROUTE, WINDOW, 1)
+
+
+def test_room_that_was_left_counts_for_a_moment(lately, ticks):
+    lately.note(ROUTE, WINDOW, Standing(charged=3))
+    assert lately.had_room(ROUTE, WINDOW, 2)
+    assert not lately.had_room(ROUTE, WINDOW, 3)
+    ticks.now_s += FRESH_S
+    assert lately.had_room(ROUTE, WINDOW, 2)
+    ticks.now_s += 0.001
+    assert not lately.had_room(ROUTE, WINDOW, 2)
+
+
+def test_another_window_another_policy_and_a_wall_are_seen_at_once(lately):
+    lately.note(ROUTE, WINDOW, Standing(charged=3))
+    tomorrow = ROUTE.policy.window.at(NOON + timedelta(days=1))
+    assert not lately.had_room(ROUTE, tomorrow, 1)
+    assert not lately.had_room(replace(ROUTE, policy=policy((0, 3))), WINDOW, 1)
+    lately.forget(ROUTE)
+    assert not lately.had_room(ROUTE, WINDOW, 1)
+
+
+def test_routes_are_remembered_up_to_a_bound(lately):
+    for number in range(MOST + 1):
+        route = replace(ROUTE, id=RouteId(f"d{number}.example", "outbound"))
+        lately.note(route, WINDOW, Standing(charged=1))
+    assert lately.had_room(route, WINDOW, 1)
+    assert not lately.had_room(replace(ROUTE, id=RouteId("d0.example", "outbound")), WINDOW, 1)
+
+
+class _Looks:
+    """Counts how often the store is looked at."""
+
+    def __init__(self, store):
+        self.count = 0
+        self._standings = store.standings
+
+    async def __call__(self, wanted):
+        self.count += 1
+        return await self._standings(wanted)
+
+
+async def test_a_peek_leaves_the_store_alone_while_the_last_grant_left_room():
+    walk = Walk([policy((0, 2))])
+    looks = walk.store.standings = _Looks(walk.store)
+    await walk.reserving.peek(walk.domain.walk, 1)
+    assert looks.count == 1
+    await walk.taken()
+    await walk.reserving.peek(walk.domain.walk, 1)
+    assert looks.count == 1
+
+
+async def test_a_full_route_is_told_at_once_by_the_store():
+    walk = Walk([policy((0, 2))])
+    looks = walk.store.standings = _Looks(walk.store)
+    await walk.taken()
+    await walk.taken()
+    with pytest.raises(WarmupLimit):
+        await walk.reserving.peek(walk.domain.walk, 1)
+    assert looks.count == 1
