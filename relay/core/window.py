@@ -64,6 +64,15 @@ class CalendarDay:
 
     def at(self, now: datetime) -> Window:
         """The window that `now` (aware) falls in."""
+        latest = _LATEST.get(self)
+        if latest is not None and latest.opens_at <= now < latest.closes_at:
+            return latest
+        if len(_LATEST) >= _MOST_KEPT:
+            _LATEST.clear()
+        _LATEST[self] = found = self._found(now)
+        return found
+
+    def _found(self, now: datetime) -> Window:
         day = now.astimezone(ZoneInfo(self.zone)).date() + timedelta(days=1)
         while self.boundary(day) > now:
             day -= timedelta(days=1)
@@ -105,6 +114,10 @@ class Rolling24h:
             slides=True,
         )
 
+
+_LATEST: Final[dict[CalendarDay, Window]] = {}
+"""The window found last, by form: nearly every message asks for the same one as the last."""
+_MOST_KEPT: Final = 256
 
 WindowForm = CalendarDay | Rolling24h
 

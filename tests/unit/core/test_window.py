@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.window import SLICE_S, CalendarDay, Rolling24h, leaves_at
+from relay.core.window import _LATEST, SLICE_S, CalendarDay, Rolling24h, leaves_at
 
 ZONES = [
     "UTC",
@@ -84,6 +84,20 @@ def test_windows_tile_time(zone, starts, now):
     assert following.opens_at == window.closes_at
     assert following.day > window.day
     assert kind.at(window.opens_at) == window
+
+
+@given(
+    st.sampled_from(ZONES),
+    st.times().map(lambda t: t.replace(second=0, microsecond=0)),
+    st.datetimes(datetime(2010, 1, 1), datetime(2035, 1, 1)).map(lambda d: d.replace(tzinfo=UTC)),
+    st.timedeltas(timedelta(days=-2), timedelta(days=2)),
+)
+def test_the_window_found_last_is_given_for_its_own_time_and_no_other(zone, starts, now, later):
+    kind = CalendarDay(zone, starts)
+    kind.at(now)  # is remembered
+    found = kind.at(now + later)
+    _LATEST.pop(kind)
+    assert kind.at(now + later) == found
 
 
 SLICE = timedelta(seconds=SLICE_S)
