@@ -113,6 +113,9 @@ class Charging:
 
     async def settle(self, reservations: Sequence[Reservation], verdict: Verdict) -> None:
         """Record what became of `reservations`, all of them at once. Never raises."""
+        if len(reservations) == 1:  # nearly always: then it needs no task of its own
+            await self._settle(reservations[0], verdict)
+            return
         await asyncio.gather(*(self._settle(held, verdict) for held in reservations))
 
     async def earlier_attempts(self, domain: str, fingerprints: Sequence[str]) -> list[str | None]:

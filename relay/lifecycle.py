@@ -24,6 +24,7 @@ from relay.presence import Presence, announced
 from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.store import StoreUnusable
+from relay.thrift import settle_down
 
 log = structlog.get_logger("relay")
 
@@ -103,6 +104,7 @@ async def _run(parts: RelayParts, group: asyncio.TaskGroup, announced: Announced
     group.create_task(parts.store.run(drained))
     try:
         await _open(parts)
+        settle_down()
         group.create_task(parts.settings.watch(stop))
         group.create_task(parts.listeners.renew_certificates(stop))
         group.create_task(parts.vitals.keep_noting(stop))

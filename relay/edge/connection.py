@@ -173,18 +173,24 @@ class Connection(SMTP):
                 await asyncio.sleep(0)  # whoever pipelines thousands lets others have a turn
             return await self.intake.line(limit_bytes)
         await self.flush()
-        async with _within(timeout_s or self.around.limits.command_timeout_s):
-            return await self.intake.line(limit_bytes, interruptible=interruptible)
+        until_s = self.loop.time() + (timeout_s or self.around.limits.command_timeout_s)
+        try:
+            return await self.intake.line(limit_bytes, interruptible=interruptible, until_s=until_s)
+        except TimeoutError:
+            raise TooSlow from None
 
     async def read_content(self, content: Content) -> None:
         """Fill `content` to its end. Raises TooSlow, ClientGone or Overrun."""
         timeout_s = self.around.limits.data_timeout_s
+        over_at_s = self.loop.time() + DATA_TIMEOUTS * timeout_s
         rest: bytes | None = None
-        async with _within(DATA_TIMEOUTS * timeout_s):
-            while rest is None:
-                async with _within(timeout_s):
-                    data = await self.intake.chunk()
-                rest = content.feed(data)
+        while rest is None:
+            until_s = min(over_at_s, self.loop.time() + timeout_s)
+            try:
+                data = await self.intake.chunk(until_s)
+            except TimeoutError:
+                raise TooSlow from None
+            rest = content.feed(data)
         self.intake.give_back(rest)
 
     async def upgrade(self) -> None:

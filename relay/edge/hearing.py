@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from relay.background import Background
 from relay.core.mail import Submission
@@ -47,7 +48,7 @@ class Hearing:
         """
         outcome: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._background.start(_run(relay(submission), outcome))
-        await asyncio.wait((outcome, self._gone), return_when=asyncio.FIRST_COMPLETED)
+        await _either(outcome, self._gone)
         if self._gone.done():
             return await self._without_client(submission, outcome)
         accepted = outcome.result()
@@ -71,6 +72,9 @@ class Hearing:
             taken = self._intake.taken_bytes
             heard = [receipt for written_at, receipt in self._owed if taken > written_at]
             self._owed = [owed for owed in self._owed if taken <= owed[0]]
+            if len(heard) == 1:  # nearly always: then it needs no task of its own
+                await self._relay.heard(heard[0])
+                return
             await asyncio.gather(*map(self._relay.heard, heard))
 
     async def close(self, *, is_heard: bool) -> None:
@@ -78,6 +82,25 @@ class Hearing:
         owed, self._owed = self._owed, []
         tell = self._relay.heard if is_heard else self._relay.unheard
         await asyncio.gather(*(tell(receipt) for _, receipt in owed))
+
+
+async def _either(first: asyncio.Future[Any], second: asyncio.Future[Any]) -> None:
+    """Until one of them is done. As asyncio.wait, for a tenth of its cost."""
+    if first.done() or second.done():
+        return
+    woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(_done: object) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    for each in (first, second):
+        each.add_done_callback(wake)
+    try:
+        await woken
+    finally:
+        for each in (first, second):
+            each.remove_done_callback(wake)
 
 
 async def _run(relaying: Awaitable[Accepted], outcome: asyncio.Future[Accepted]) -> None:

@@ -45,14 +45,20 @@ class Pool:
 
     async def enter(self) -> None:
         """As `slot`, to be followed by one `leave`."""
-        try:
-            async with asyncio.timeout(self._limits.command_timeout_s):
-                await self._slots.acquire()
-        except TimeoutError:
-            waited_s = self._limits.command_timeout_s
-            raise Broken(f"no connection was free for {waited_s:g} s") from None
+        if self._slots.locked():
+            await self._wait_for_slot()
+        else:
+            await self._slots.acquire()  # at once
         self._in_use += 1
         self._unused.clear()
+
+    async def _wait_for_slot(self) -> None:
+        waited_s = self._limits.command_timeout_s
+        try:
+            async with asyncio.timeout(waited_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Broken(f"no connection was free for {waited_s:g} s") from None
 
     def leave(self) -> None:
         """The slot is free again."""
