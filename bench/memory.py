@@ -21,7 +21,7 @@ import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bench.__main__ import CONFIG, DOMAIN, POLICY, RELAY, ROOT, SINK, WEB
+from bench.alone import CONFIG, DOMAIN, POLICY, RELAY, ROOT, SINK, WEB
 
 CONNECTIONS = 5000
 MB = 1_000_000

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.__main__ import ROOT, cpu_s
+from bench.alone import ROOT, cpu_s
 from relay.clock import SystemClock
 from relay.core.config import StoreConfig
 from relay.core.quota import Demand, Granted, Reservation, Verdict

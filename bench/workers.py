@@ -21,7 +21,8 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.__main__ import CONFIG, POLICY, RELAY, ROOT, SINK, WEB, cpu_s, program, source
+from bench.alone import CONFIG, POLICY, RELAY, ROOT, SINK, WEB, cpu_s, source
+from bench.wire import program
 
 SESSIONS, COUNT, ROUNDS = 60, 3000, 3
 READY_S = 60.0
