@@ -28,9 +28,14 @@ _MAY_BE_LOST: Final = frozenset(
         "attempts",
         "beat",
         "beats",
-        "export",
+        "backup",
         "recall mx",
         "remember mx",
+        "get token",
+        "list tokens",
+        "note token",
+        "read audit log",
+        "meter",
     }
 )
 """Verbs that only read, or whose loss costs nothing. Whatever is not named here is waited for."""

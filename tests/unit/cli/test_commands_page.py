@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 from relay.cli.main import app
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
-COMMANDS = {
-    name: command
-    for name, command in typer.main.get_command(app).commands.items()
-    if not command.hidden
+GROUP = typer.main.get_command(app)
+TOP = {name: command for name, command in GROUP.commands.items() if not command.hidden}
+COMMANDS = TOP | {
+    f"{name} {below}": command
+    for name, group in TOP.items()
+    for below, command in getattr(group, "commands", {}).items()
 }
-SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))
+SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))
 
 
 def test_every_command_has_a_section_and_no_section_is_of_none():
