@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from relay.background import Background
 from relay.batching import Batching
 from relay.charging import Charging
+from relay.core.campaign import Campaign
 from relay.core.classify import classify
 from relay.core.errors import (
     NeverFits,
@@ -20,8 +21,9 @@ from relay.core.errors import (
     WarmupLimit,
 )
 from relay.core.mail import Client, Envelope, Recipient, Submission
+from relay.core.policy import Excess
 from relay.core.reply import Reply
-from relay.core.tenancy import SendingDomain, Tenant, directory_of
+from relay.core.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
 from relay.insisting import Insisting
 from relay.ports import Accepted, SaidNo, Taken, Unknown
 from relay.ports_web import BadMessageOfBatch
@@ -62,11 +64,15 @@ class Desk:
     def __post_init__(self):
         self.clock = HandClock()
         self.store = MemoryStore(self.clock)
-        self.upstream = Upstream()
+        self.upstream, self.second = Upstream(), Upstream()
         caps = {"google": provider_tiers((0, 2))}
         self.route = fresh_route(policy((0, self.cap), providers=caps))
         self.other = fresh_route(policy((0, 2)))
-        domains = [SendingDomain(r.id.domain, "acme", (r,)) for r in (self.route, self.other)]
+        first = fresh_route(replace(policy((0, 2)), excess=Excess.OVERFLOW))
+        second = Route(RouteId(first.id.domain, "second"), policy((0, 9)), 1)
+        self.walk = (first, second)
+        walks = ((self.route,), (self.other,), self.walk)
+        domains = [SendingDomain(walk[0].id.domain, "acme", walk) for walk in walks]
         self.tenant = Tenant("acme", domains=tuple(domains))
         settings = Settings(directory_of([self.tenant]))
         providers = KnownProviders(google="gmail.com")
@@ -74,9 +80,9 @@ class Desk:
             self.store, Instances(), self.clock, Insisting(Background()), lambda _: True, providers
         )
         self.batching = Batching(
-            settings, classify, charging, self.store, self.clock, providers,
+            settings, classify, charging, self.store,
             Preparing("relay.example.net", self.clock, NoSigner()),
-            {"outbound": self.upstream}, self.told,
+            {"outbound": self.upstream, "second": self.second}, self.told,
         )  # fmt: skip
         self.stories = []
 
@@ -204,3 +210,39 @@ async def test_no_more_than_ten_are_with_the_upstream_at_once():
     await desk.relay(*(desk.mail(str(n)) for n in range(40)))
     assert desk.upstream.most_at_once == 10
     assert await desk.counts() == (40, 40, 40)
+
+
+async def test_a_batch_takes_the_first_route_that_has_room_for_all_of_it(desk):
+    first, second = desk.walk
+    small = [desk.mail("1", first), desk.mail("2", first)]
+    await desk.relay(*small)
+    assert (desk.upstream.sent, desk.second.sent) == (["1", "2"], [])
+    big = [desk.mail(ref, first) for ref in "345"]
+    await desk.relay(*big)
+    assert sorted(desk.second.sent) == ["3", "4", "5"]
+    assert await desk.counts(first) == (2, 2, 2)
+    assert await desk.counts(second) == (3, 3, 3)
+
+
+async def test_a_batch_is_never_spread_over_two_routes(desk):
+    first, second = desk.walk
+    await desk.relay(*[desk.mail(ref, first) for ref in "abc"])
+    assert (desk.upstream.sent, sorted(desk.second.sent)) == ([], ["a", "b", "c"])
+    with pytest.raises(WarmupLimit):
+        await desk.relay(*[desk.mail(str(n), first) for n in range(7)])
+    assert (await desk.counts(first), await desk.counts(second)) == ((0, 0, 0), (3, 3, 3))
+
+
+async def test_a_campaign_of_a_batch_keeps_to_its_route(desk):
+    first, second = desk.walk
+    campaign = Campaign("digest", 86_400, ("outbound", "second"))
+
+    def of_campaign(submission, directory):
+        return replace(classify(submission, directory), campaign=campaign)
+
+    desk.batching = replace(desk.batching, classify=of_campaign)
+    await desk.relay(*[desk.mail(ref, first) for ref in "abc"])
+    await desk.relay(desk.mail("d", first))
+    assert desk.second.sent[-1] == "d"
+    assert await desk.counts(first) == (0, 0, 0)
+    assert await desk.counts(second) == (4, 4, 4)
