@@ -53,24 +53,30 @@ local function tally()
   return tallied
 end
 
+-- The providers that the window has counts of. Its records of reservations may be thousands:
+-- they are passed over where they are, and never become values of this script.
+local function providers_in(key)
+  local seen, names, cursor = {}, {}, '0'
+  repeat
+    local found = redis.call('HSCAN', key, cursor, 'MATCH', 'charged:*', 'COUNT', 100000)
+    cursor = found[1]
+    for i = 1, #found[2], 2 do
+      local name = string.sub(found[2][i], #'charged:' + 1)
+      if not seen[name] then seen[name], names[#names + 1] = true, name end
+    end
+  until cursor == '0'
+  return names
+end
+
 -- The window's hash, and its counts by pool: those of `names`, or of all of them.
 local function window_of(names)
-  local hash, pools = {}, { [''] = {} }
-  if names then
-    local fields = { 'lifetime_open', 'restarts', 'pace', 'paced' }
-    for i = 0, #names do
-      pools[names[i] or ''] = {}
-      for kind in pairs(KINDS) do fields[#fields + 1] = window_field(kind, names[i] or '') end
-    end
-    hash = hash_of(KEYS[2], fields)
-  else
-    local flat = redis.call('HGETALL', KEYS[2])
-    for i = 1, #flat, 2 do
-      hash[flat[i]] = flat[i + 1]
-      local pool = string.match(flat[i], '^charged:(.+)$')
-      if pool then pools[pool] = {} end
-    end
+  names = names or providers_in(KEYS[2])
+  local pools, fields = {}, { 'lifetime_open', 'restarts', 'pace', 'paced' }
+  for i = 0, #names do
+    pools[names[i] or ''] = {}
+    for kind in pairs(KINDS) do fields[#fields + 1] = window_field(kind, names[i] or '') end
   end
+  local hash = hash_of(KEYS[2], fields)
   for pool, counts in pairs(pools) do
     for kind in pairs(KINDS) do counts[kind] = tonumber(hash[window_field(kind, pool)] or 0) end
   end
