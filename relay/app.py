@@ -42,10 +42,10 @@ from relay.telemetry.measured import (
     MeasuredSigner,
     MeasuredStore,
     MeasuredUpstream,
-    Observer,
     told,
 )
 from relay.telemetry.metrics import Metrics
+from relay.telemetry.observer import Observer
 from relay.upstream.build import open_upstream
 from relay.upstreams import Upstreams
 from relay.vitals import Vitals

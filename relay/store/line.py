@@ -7,8 +7,8 @@ once per outage. Knows nothing of quota, nor of how many servers there are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from redis.exceptions import (
@@ -58,7 +58,7 @@ class Line:
         """Say all of `commands`, each at most once, in one round trip where possible."""
         if not commands:
             return []
-        async with self._answering(commands[0].verb):
+        with self._answering(commands[0].verb):
             answers = await self._servers.say(commands, _in(self._timeout_s), at)
             return [_decoded(c, answer) for c, answer in zip(commands, answers, strict=True)]
 
@@ -70,7 +70,7 @@ class Line:
         """
         deadline = _in(self._timeout_s)
         said: list[Command[Any]] = [touching(command), command] if self._waits else [command]
-        async with self._answering(command.verb):
+        with self._answering(command.verb):
             while True:
                 try:
                     answers = await self._servers.say(said, min(deadline, _in(self._timeout_s / 2)))
@@ -82,7 +82,7 @@ class Line:
 
     async def holdings(self) -> tuple[Holding, ...]:
         """The servers that together hold every key, as of now. Raises StoreTrouble."""
-        async with self._answering("holdings"):
+        with self._answering("holdings"):
             return await self._servers.holdings(_in(self._timeout_s))
 
     def answering_for_s(self) -> float:
@@ -101,8 +101,8 @@ class Line:
         """Close the connections, those in use when they are free."""
         await self._servers.close()
 
-    @asynccontextmanager
-    async def _answering(self, verb: str) -> AsyncIterator[None]:
+    @contextmanager
+    def _answering(self, verb: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:

@@ -6,7 +6,6 @@ exceptions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,18 +34,22 @@ from relay.telemetry.story import Story, current
 
 log = structlog.get_logger("relay")
 
-_ENHANCED = re.compile(r"[245]\.[0-7]\.[0-9]{1,2}")
-
 Classify = Callable[[Submission, Directory], Classified]
 
 
-@contextmanager
-def _stage(metrics: Metrics, stage: str) -> Iterator[None]:
-    began = perf_counter()
-    try:
-        yield
-    finally:
-        metrics.stage_seconds.labels(stage).observe(perf_counter() - began)
+class _stage:  # noqa: N801 - reads as the function it stands for, at a third of its cost
+    """Times its block as `stage`."""
+
+    __slots__ = ("_began", "_observe")
+
+    def __init__(self, metrics: Metrics, stage: str) -> None:
+        self._observe = metrics.stages[stage].observe
+
+    def __enter__(self) -> None:
+        self._began = perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._observe(perf_counter() - self._began)
 
 
 def _goes_over(upstream: str) -> None:
@@ -257,40 +260,3 @@ class MeasuredHandover:
         _goes_over(self._upstream)
         with _stage(self._metrics, "forward"):
             return await self._handover.send(message)
-
-
-class Observer:
-    """What the edge and the upstreams report of themselves."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def connection_opened(self, listener: str) -> None:
-        """A client connected."""
-        self._metrics.connections.labels(listener).inc()
-
-    def connection_closed(self, listener: str) -> None:
-        """It is gone."""
-        self._metrics.connections.labels(listener).dec()
-
-    def received(self, seconds: float) -> None:
-        """A message's content took this long to come in."""
-        self._metrics.stage_seconds.labels("receive").observe(seconds)
-
-    def auth_failed(self) -> None:
-        """Credentials were wrong."""
-        self._metrics.auth_failures.inc()
-
-    def auth_blocked(self) -> None:
-        """Credentials were refused unseen."""
-        self._metrics.auth_blocked.inc()
-
-    def reply(self, upstream: str, answer: Reply) -> None:
-        """An upstream answered."""
-        labels = (upstream, f"{answer.code // 100}xx", _bounded(answer.enhanced))
-        self._metrics.upstream_replies.labels(*labels).inc()
-
-
-def _bounded(enhanced: str | None) -> str:
-    """The enhanced code as a label; one that RFC 3463 has no subject for is "other"."""
-    return enhanced or "" if not enhanced or _ENHANCED.fullmatch(enhanced) else "other"

@@ -140,6 +140,7 @@ class Metrics:
     deferrals: Counter = field(init=False)
     upstream_replies: Counter = field(init=False)
     stage_seconds: Histogram = field(init=False)
+    stages: dict[str, Histogram] = field(init=False)
     auth_failures: Counter = field(init=False)
     auth_blocked: Counter = field(init=False)
     store_up: Gauge = field(init=False)
@@ -191,8 +192,7 @@ class Metrics:
             registry=to,
             multiprocess_mode="livesum",
         )
-        for stage in STAGES:
-            self.stage_seconds.labels(stage)
+        self.stages = {stage: self.stage_seconds.labels(stage) for stage in STAGES}
 
     def text(self) -> bytes:
         """The exposition, text format 0.0.4."""

@@ -1,0 +1,60 @@
+"""What the edge and the upstreams tell of themselves, counted."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from prometheus_client import Counter
+
+from relay.core.reply import Reply
+from relay.telemetry.metrics import Metrics
+
+MOST_REPLIES: Final = 1000
+"""Kinds of answers whose counter is kept at hand."""
+
+_ENHANCED: Final = re.compile(r"[245]\.[0-7]\.[0-9]{1,2}")
+
+
+class Observer:
+    """What the edge and the upstreams report of themselves."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._replies: dict[tuple[str, int, str | None], Counter] = {}
+
+    def connection_opened(self, listener: str) -> None:
+        """A client connected."""
+        self._metrics.connections.labels(listener).inc()
+
+    def connection_closed(self, listener: str) -> None:
+        """It is gone."""
+        self._metrics.connections.labels(listener).dec()
+
+    def received(self, seconds: float) -> None:
+        """A message's content took this long to come in."""
+        self._metrics.stages["receive"].observe(seconds)
+
+    def auth_failed(self) -> None:
+        """Credentials were wrong."""
+        self._metrics.auth_failures.inc()
+
+    def auth_blocked(self) -> None:
+        """Credentials were refused unseen."""
+        self._metrics.auth_blocked.inc()
+
+    def reply(self, upstream: str, answer: Reply) -> None:
+        """An upstream answered."""
+        said = (upstream, answer.code // 100, answer.detail)
+        counter = self._replies.get(said)
+        if counter is None:
+            labels = (upstream, f"{answer.code // 100}xx", _bounded(answer.enhanced))
+            counter = self._metrics.upstream_replies.labels(*labels)
+            if len(self._replies) < MOST_REPLIES:  # an upstream may make codes up
+                self._replies[said] = counter
+        counter.inc()
+
+
+def _bounded(enhanced: str | None) -> str:
+    """The enhanced code as a label; one that RFC 3463 has no subject for is "other"."""
+    return enhanced or "" if not enhanced or _ENHANCED.fullmatch(enhanced) else "other"
