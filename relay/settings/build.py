@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from os.path import abspath
+from os.path import abspath, join
 from pathlib import Path
 
 from relay.core.config import (
@@ -39,7 +39,7 @@ from relay.settings.upstream_url import Maildir
 
 def absolute(base: Path, path: str) -> Path:
     """`path`, which is relative to `base`; symbolic links stay."""
-    return Path(abspath(base / path))  # noqa: PTH100 - resolve() would follow links
+    return Path(abspath(join(base, path)))  # noqa: PTH100, PTH118 - no resolve(): links; speed
 
 
 def build_config(path: Path, section: ConfigSection, policies: Mapping[str, Policy]) -> Config:

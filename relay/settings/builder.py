@@ -19,7 +19,7 @@ from relay.settings.problems import Substituted, Wrong, shown
 from relay.settings.scalars import resolve, substitute
 
 MAX_DEPTH: Final = 50
-MAX_VALUES: Final = 2_000_000
+MAX_VALUES: Final = 4_000_000
 MAX_ALIASED: Final = 100_000
 """Values that aliases may add, written out."""
 

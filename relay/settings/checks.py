@@ -40,8 +40,7 @@ def check_config(document: Document, findings: Findings) -> None:
     _listeners(checked)
     _store(checked)
     check_upstreams(document, findings)
-    _domains(checked)
-    _envelope_domains(checked)
+    _envelope_domains(checked, _domains(checked))
     _usernames(checked)
     _networks(checked)
     _selectors(checked)
@@ -79,16 +78,18 @@ def _listeners(checked: _Checked) -> None:
             addresses.see(str(address), path)
 
 
-def _domains(checked: _Checked) -> None:
+def _domains(checked: _Checked) -> dict[Any, Any]:
+    """The tenant of each, the first where a domain stands twice."""
     domains = checked.unique("the domain")
+    owners: dict[Any, Any] = {}
     for path, _ in checked.each(*_DOMAIN):
-        domains.see(_parsed(parse_domain, path[-1]) or path[-1], path, is_key=True)
+        domain = _parsed(parse_domain, path[-1])
+        domains.see(domain or path[-1], path, is_key=True)
+        owners.setdefault(domain, path[1])
+    return owners
 
 
-def _envelope_domains(checked: _Checked) -> None:
-    owners = {
-        _parsed(parse_domain, path[-1]): path[1] for path, _ in reversed(checked.each(*_DOMAIN))
-    }
+def _envelope_domains(checked: _Checked, owners: dict[Any, Any]) -> None:
     for path, text in checked.each(*_DOMAIN, "envelope_domains", EACH):
         domain = _parsed(parse_domain, text)
         if domain and owners.get(domain, path[1]) != path[1]:

@@ -1,7 +1,11 @@
-"""A YAML file as plain data, with the place of every key and value."""
+"""A YAML file as plain data, with the place of every key and value.
+
+A large file is read without places, which only somebody asks for who has a problem to tell.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,17 +32,33 @@ class Node:
     masked: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
 class Document:
-    """A file that could be read. Mapping keys are always text, as they are written."""
+    """A file that could be read. Mapping keys are always text, as they are written.
 
-    file: str
-    root: Node
+    `data` is dict, list, str, int, float, bool or None. `placed` gives the same with its
+    places: it is called once, when the first place is asked for that `lines` (of the root's
+    keys) does not tell.
+    """
 
-    @property
-    def data(self) -> Any:
-        """dict, list, str, int, float, bool or None."""
-        return self.root.value
+    __slots__ = ("_lines", "_placed", "_root", "data", "file")
+
+    def __init__(
+        self,
+        file: str,
+        data: Any,
+        placed: Callable[[], Node],
+        lines: Mapping[str, int] | None = None,
+    ) -> None:
+        self.file = file
+        self.data = data
+        self._placed = placed
+        self._lines = lines or {}
+        self._root: Node | None = None
+
+    @classmethod
+    def of(cls, file: str, root: Node) -> Document:
+        """The document whose places are known."""
+        return cls(file, root.value, lambda: root)
 
     def value_at(self, path: Path) -> Position:
         """Where the value at `path` begins, or the innermost one around it that exists."""
@@ -48,6 +68,8 @@ class Document:
         """Where the key that `path` ends in stands; for a list item, the item."""
         if not path:
             return START
+        if len(path) == 1 and path[0] in self._lines:
+            return self._lines[str(path[0])], 1
         nodes = self._walk(path[:-1])
         if len(nodes) <= len(path) - 1:
             return nodes[-1].at
@@ -63,7 +85,9 @@ class Document:
         )
 
     def _walk(self, path: Path) -> list[Node]:
-        nodes = [self.root]
+        if self._root is None:
+            self._root = self._placed()
+        nodes = [self._root]
         for step in path:
             child = nodes[-1].items.get(step)
             if child is None:

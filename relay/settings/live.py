@@ -16,7 +16,9 @@ from typing import Final
 import structlog
 
 from relay.core.config import Config
+from relay.core.sources import Sources
 from relay.core.tenancy import Directory
+from relay.settings.apart import NICE, ApartReader, is_large, let_go, parts_of
 from relay.settings.findings import START
 from relay.settings.load import Loaded, load
 from relay.settings.problems import ConfigProblems, Problem
@@ -44,8 +46,12 @@ class LiveSettings:
     `failed`: the last reload was refused, so the file on disk is not what is in force.
     """
 
-    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, config: Config, env: Mapping[str, str], apart: ApartReader | None = None
+    ) -> None:
+        """`apart`: what has read `config`, if it was large."""
         self._config = config
+        self._apart = apart or ApartReader()
         self._env = env
         self._asked: tuple[Path, ...] = config.files
         self._subscribers: list[Subscriber] = []
@@ -55,8 +61,10 @@ class LiveSettings:
 
     @classmethod
     def of(cls, path: Path, env: Mapping[str, str]) -> LiveSettings:
-        """The settings in the file `path`. Raises ConfigProblems."""
-        return cls(load(path, env).config, env)
+        """The settings in the file `path`, without `config.sources`. Raises ConfigProblems."""
+        apart = ApartReader()
+        loaded = apart.read(path, env) if is_large(path) else load(path, env)
+        return cls(replace(loaded.config, sources=Sources()), env, apart)
 
     @property
     def config(self) -> Config:
@@ -83,7 +91,10 @@ class LiveSettings:
     async def refresh(self) -> list[Problem]:
         """`reload`, reading in a thread. A cancelled call changes nothing."""
         async with self._turn:
-            return self._apply(await asyncio.to_thread(self._read))
+            before = parts_of(self._config)
+            told = self._apply(await asyncio.to_thread(self._read))
+            await asyncio.to_thread(let_go, before)
+            return told
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh whenever a file changes, until `stop` is set. Ends with nothing else.
@@ -105,8 +116,11 @@ class LiveSettings:
         return Watched(files, self._config.policy_directories, turn)
 
     def _read(self) -> Loaded | ConfigProblems:
+        path = self._config.path
         try:
-            return load(self._config.path, self._env)
+            if is_large(path):
+                return self._apart.read(path, self._env, nice=NICE)
+            return load(path, self._env)
         except ConfigProblems as problems:
             return problems
         except Exception as error:  # noqa: BLE001 - rule 6: the old config stays
@@ -121,7 +135,7 @@ class LiveSettings:
         notes = _notes(self._config, read)
         kept = {key: getattr(self._config, key) for key in _NEEDS_RESTART}
         self.failed, self.problems = False, tuple(notes)
-        self._put_in_force(replace(read.config, **kept))
+        self._put_in_force(replace(read.config, sources=Sources(), **kept))
         for note in notes:
             _log.warning("settings.restart_needed", problem=str(note))
         return notes
@@ -136,11 +150,9 @@ class LiveSettings:
         return list(problems.problems)
 
     def _put_in_force(self, config: Config) -> None:
-        is_same = config == self._config
-        if not is_same or config.sources != self._config.sources:  # lines may have moved
-            self._config = config
-        if is_same:
+        if config == self._config:
             return
+        self._config = config
         _log.info("settings.reloaded", path=str(config.path))
         for subscriber in tuple(self._subscribers):
             try:
@@ -150,12 +162,11 @@ class LiveSettings:
 
 
 def _notes(old: Config, read: Loaded) -> list[Problem]:
-    document = read.document
     changed = [key for key in _NEEDS_RESTART if getattr(old, key) != getattr(read.config, key)]
     return [
         Problem(
-            document.file,
-            *document.key_at((key,)),
+            str(old.path),
+            *read.places.get(key, START),
             f"{key} changed; the old value is in force",
             "restart the relay",
             is_note=True,

@@ -13,11 +13,12 @@ from relay.core.providers import ProviderTable
 from relay.core.sources import Sources
 from relay.settings.build import absolute, build_config
 from relay.settings.checks import check_config
+from relay.settings.collector import collector_at_rest
 from relay.settings.document import Document
 from relay.settings.fields import SecretFiles
-from relay.settings.findings import START, Findings
+from relay.settings.findings import START, Findings, Position
 from relay.settings.matching import EACH, matches
-from relay.settings.origins import route_sources
+from relay.settings.origins import RouteSources
 from relay.settings.policies import Shelf, read_policies, read_policy
 from relay.settings.problems import ConfigProblems, Problem, nearest, shown
 from relay.settings.providers import read_providers
@@ -30,10 +31,10 @@ from relay.settings.yaml import read_yaml
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A config and the document that it was read from."""
+    """A config, and where the keys at the root of its file stand."""
 
     config: Config
-    document: Document
+    places: Mapping[str, Position]
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
@@ -43,6 +44,11 @@ def load_config(path: Path, env: Mapping[str, str]) -> Config:
 
 def load(path: Path, env: Mapping[str, str]) -> Loaded:
     """See `load_config`; with the positions of its keys."""
+    with collector_at_rest():
+        return _load(path, env)
+
+
+def _load(path: Path, env: Mapping[str, str]) -> Loaded:
     here = Path(abspath(path))  # noqa: PTH100 - resolve() would follow links
     findings = Findings(str(path))
     document = read_yaml(here, findings, env)
@@ -61,8 +67,9 @@ def load(path: Path, env: Mapping[str, str]) -> Loaded:
     if problems or section is None:
         raise ConfigProblems(problems, files)
     config = _config(here, section, shelf, providers.table, files)
-    sources = Sources(route_sources(document), shelf.sources, providers.sources)
-    return Loaded(replace(config, sources=sources), document)
+    sources = Sources(RouteSources(document), shelf.sources, providers.sources)
+    places = {key: document.key_at((key,)) for key in document.data}
+    return Loaded(replace(config, sources=sources), places)
 
 
 def _config(

@@ -24,9 +24,16 @@ def matches(
     if not pattern:
         yield at, data
         return
+    first, rest = pattern[0], pattern[1:]
+    if first is not EACH:
+        if isinstance(data, dict) and first in data:
+            yield from matches(data[first], rest, (*at, first))
+        return
     for step, value in _entries(data):
-        if pattern[0] is EACH or pattern[0] == step:
-            yield from matches(value, pattern[1:], (*at, step))
+        if rest:
+            yield from matches(value, rest, (*at, step))
+        else:
+            yield (*at, step), value
 
 
 def _entries(data: Any) -> Iterator[tuple[str | int, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from relay.core.sources import Key, Place, PolicySources, Source
@@ -15,8 +16,27 @@ from relay.settings.problems import Wrong
 Stages = tuple[tuple[int, Place], ...]
 
 
-def route_sources(document: Document) -> dict[RouteId, Source]:
-    """Where each route stands in a config without problems."""
+class RouteSources(Mapping[RouteId, Source]):
+    """Where each route stands in a config without problems; looked for when first asked."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    @cached_property
+    def _found(self) -> dict[RouteId, Source]:
+        return _route_sources(self._document)
+
+    def __getitem__(self, route: RouteId) -> Source:
+        return self._found[route]
+
+    def __iter__(self) -> Iterator[RouteId]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def _route_sources(document: Document) -> dict[RouteId, Source]:
     found = {}
     for path, data in matches(document.data, ("tenants", EACH, "domains", EACH, "routes", EACH)):
         name = _domain(str(path[3]))

@@ -25,14 +25,16 @@ def check_routes(
     `names` are the policies that exist, `policies` those of them that could be read.
     """
     upstreams = {str(path[-1]) for path, _ in matches(document.data, ("upstreams", EACH))}
+    known = {*names, EXEMPT.name}
     for path, route in matches(document.data, (*_ROUTES, EACH)):
         if isinstance(route, dict):
             _reference(document, findings, (*path, "upstream"), route, upstreams)
-            _reference(document, findings, (*path, "policy"), route, {*names, EXEMPT.name})
+            _reference(document, findings, (*path, "policy"), route, known)
+    readable = {**policies, EXEMPT.name: EXEMPT}
     for path, routes in matches(document.data, _ROUTES):
-        if isinstance(routes, list):
+        if isinstance(routes, list) and len(routes) > 1:
             _differ(document, findings, path, routes)
-            _reached(document, findings, path, routes, {**policies, EXEMPT.name: EXEMPT})
+            _reached(document, findings, path, routes, readable)
 
 
 def _reference(

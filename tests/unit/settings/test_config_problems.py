@@ -410,7 +410,7 @@ def _any_file(folder, text):
         (b"", "the file must be a mapping of keys and values (it has no value)"),
         (b"- a\n", "the file must be a mapping of keys and values (not a list)"),
         ("a: 1".encode("utf-16"), "the file is not UTF-8 text (line 1)"),
-        (b"#" * (16 * 1024 * 1024 + 1), "the file is larger than 16777216 bytes"),
+        (b"#" * (64 * 1024 * 1024 + 1), "the file is larger than 67108864 bytes"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused_at_its_start(tmp_path, content, told):

@@ -1,0 +1,39 @@
+"""The reading process: reads one relay.yaml, writes what it says to stdout, and ends.
+
+`python -m relay.settings.reading FILE [nice]`, started by `apart.py`; not for people.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from relay.settings.frames import as_frames, write_frame
+from relay.settings.load import load
+from relay.settings.problems import ConfigProblems
+
+
+def read_for(out: BinaryIO, path: Path) -> None:
+    """The config in `path` as frames; or one frame, with its problems and the files read."""
+    try:
+        loaded = load(path, os.environ)
+    except ConfigProblems as found:
+        write_frame(out, pickle.dumps((found.problems, found.files)))
+        return
+    for frame in as_frames(loaded):
+        write_frame(out, frame)
+
+
+def main() -> None:
+    """Run as a process."""
+    os.nice(int(sys.argv[2]))
+    read_for(sys.stdout.buffer, Path(sys.argv[1]))
+    sys.stdout.buffer.flush()
+    os._exit(0)  # a million objects need not be taken down one by one
+
+
+if __name__ == "__main__":
+    main()

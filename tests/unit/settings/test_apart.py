@@ -1,0 +1,141 @@
+"""A large config, read by a process of its own: the same config, and the same problems."""
+
+import gc
+import sys
+
+import pytest
+
+from relay.core.sources import Sources
+from relay.settings import apart
+from relay.settings.apart import ApartReader, ReadingFailed, is_large, let_go, parts_of
+from relay.settings.live import LiveSettings
+from relay.settings.load import load_config
+from relay.settings.problems import ConfigProblems
+from relay.settings.yaml import LARGE_BYTES
+from tests.unit.settings.told import CONFIG, edited
+
+MANY = "".join(
+    f"      d{n}.example:\n        envelope_domains: [b.d{n}.example, c.d{n}.example]\n"
+    f"        dkim: [{{selector: s1, key: keys/d{n}.pem}}]\n"
+    "        routes: [{upstream: smart, policy: calendar-14-day}]\n"
+    for n in range(2000)
+)
+LARGE = edited(CONFIG, "    domains:\n      other", f"    domains:\n{MANY}      other")
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "relay.yaml"
+    path.write_text(LARGE)
+    assert is_large(path)
+    return path
+
+
+def test_it_is_the_config_that_everybody_else_reads(path):
+    loaded = ApartReader().read(path, {})
+
+    assert loaded.config == load_config(path, {})
+    assert loaded.config.sources == Sources()
+    assert loaded.places["tenants"] == (12, 1)
+
+
+def test_what_has_not_changed_stays_the_same_object(path):
+    reader = ApartReader()
+    before = reader.read(path, {}).config.directory
+    assert reader.read(path, {}).config.directory is before
+    path.write_text(edited(LARGE, "b.d1999.example", "x.d1999.example"))
+
+    after = reader.read(path, {}).config
+
+    assert after == load_config(path, {})
+    kept = [
+        name for name, domain in before.domains.items() if after.directory.domains[name] is domain
+    ]
+    assert 0 < len(before.domains) - len(kept) <= 200
+
+
+def test_an_edited_policy_reaches_every_domain(path, tmp_path):
+    reader = ApartReader()
+    reader.read(path, {})
+    (tmp_path / "policies").mkdir()
+    text = "description: x\nramp: {advance: calendar-days, tiers: [{from: 0, cap: 7}]}\n"
+    text += "window: {kind: calendar-day, timezone: UTC}\nexcess: defer\n"
+    (tmp_path / "policies" / "calendar-14-day.yaml").write_text(text)
+
+    after = reader.read(path, {}).config
+
+    assert after == load_config(path, {})
+    assert after.directory.domains["d7.example"].routes[0].policy.ramp.tiers[0].cap == 7
+
+
+def test_its_problems_are_those_of_any_reading(path):
+    path.write_text(edited(LARGE, "b.d700.example", "b..d700.example"))
+    with pytest.raises(ConfigProblems) as found:
+        ApartReader().read(path, {})
+    with pytest.raises(ConfigProblems) as expected:
+        load_config(path, {})
+
+    assert found.value.problems == expected.value.problems
+    assert found.value.files == expected.value.files
+    assert found.value.problems[0].line == LARGE.split("b.d700.example")[0].count("\n") + 1
+
+
+def test_a_bad_edit_of_a_large_config_changes_nothing(path):
+    live = LiveSettings.of(path, {})
+    before = live.config
+    path.write_text(edited(LARGE, "b.d700.example", "b..d700.example"))
+
+    assert len(live.reload()) == 1
+    assert live.failed
+    assert live.config is before
+    path.write_text(edited(LARGE, "store: embedded", "store: embedded\nlimits: {errors: 3}"))
+    (note,) = live.reload()
+    assert (note.is_note, note.line, note.column) == (True, 3, 1)
+    assert not live.failed
+    assert live.config.directory is before.directory
+
+
+def test_the_environment_is_that_of_the_relay(path):
+    path.write_text(edited(LARGE, "hostname: relay.example.net", "hostname: ${HOST}"))
+
+    assert ApartReader().read(path, {"HOST": "set.example"}).config.hostname == "set.example"
+
+
+def test_a_process_that_takes_too_long_is_ended_and_told_of(path, monkeypatch):
+    live = LiveSettings.of(path, {})
+    before = live.config
+    monkeypatch.setattr(apart, "READ_S", 0.01)
+
+    (problem,) = live.reload()
+
+    assert problem.text == "the config cannot be read: ReadingFailed"
+    assert live.failed
+    assert live.config is before
+    with pytest.raises(ReadingFailed):
+        ApartReader().read(path, {})
+
+
+def test_collector_and_interpreter_are_left_as_they_were(path):
+    before = gc.isenabled(), sys.getswitchinterval()
+    ApartReader().read(path, {})
+
+    assert (gc.isenabled(), sys.getswitchinterval()) == before
+
+
+def test_an_old_config_is_taken_down_to_the_last_part(path):
+    config = load_config(path, {})
+    parts = parts_of(config)
+    assert len(parts) >= 3 * len(config.directory.domains) - 3
+
+    let_go(parts)
+
+    assert parts == []
+
+
+def test_a_small_config_is_not_worth_a_process(tmp_path):
+    small = tmp_path / "relay.yaml"
+    small.write_text(CONFIG)
+
+    assert len(CONFIG) < LARGE_BYTES
+    assert not is_large(small)
+    assert not is_large(tmp_path / "none.yaml")
