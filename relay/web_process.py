@@ -42,8 +42,9 @@ from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.token_shelf import RedisTokenShelf
 from relay.store.web_keeping import RedisAnswers, RedisMeter
-from relay.telemetry.measured import MeasuredRelay, MeasuredUpstream, Observer, told
+from relay.telemetry.measured import MeasuredRelay, MeasuredUpstream, told
 from relay.telemetry.metrics import Metrics
+from relay.telemetry.observer import Observer
 from relay.upstream.build import open_upstream
 from relay.upstreams import Upstreams
 from relay.web.api.desk import Desk
