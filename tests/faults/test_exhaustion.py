@@ -69,12 +69,11 @@ def test_without_descriptors_it_neither_spins_nor_floods_the_log_and_comes_back(
     _, hard = resource.prlimit(relay.child.pid, resource.RLIMIT_NOFILE)
     most = relay.child.descriptors() + FREE_DESCRIPTORS
     allow(relay, resource.RLIMIT_NOFILE, most)
-    crowd = [socket.create_connection(("127.0.0.1", relay.port), 5) for _ in range(60)]
-    for each in crowd:
-        endings.callback(each.close)
-    until(lambda: relay.child.descriptors() >= most, "the descriptors to be used up")
-    reply = earlier.send(SENDER, "r@example.org", mail(SENDER))
-    assert str(reply).startswith(("451 4.4.1", "451 4.3.0")), reply
+    crowd = crowded(relay.port, endings)
+    assert len(crowd) >= FREE_DESCRIPTORS / 2
+    for _ in range(3):  # one to the upstream may or may not be left, when the relay looks
+        reply = earlier.send(SENDER, "r@example.org", mail(SENDER))
+        assert str(reply).startswith(("250 2.0.0", "451 4.4.1", "451 4.3.0")), reply
     used_s, logged = cpu_s(relay), relay.child.log.stat().st_size
     time.sleep(2)
     assert cpu_s(relay) - used_s < 1.0, "it spins"
@@ -90,6 +89,23 @@ def test_without_descriptors_it_neither_spins_nor_floods_the_log_and_comes_back(
     status = relay.status()
     assert status["emails_sent_today"] == len(sink.contents()), "what was deferred was refunded"
     until(lambda: not relay.metric("relay_policy_reload_failed"), "its files to be read again")
+
+
+def crowded(port: int, endings: ExitStack) -> list[socket.socket]:
+    """Connections made until twenty in a row were closed at once; those that were not."""
+    kept: list[socket.socket] = []
+    refused = 0
+    for _ in range(200):
+        each = socket.create_connection(("127.0.0.1", port), 5)
+        endings.callback(each.close)
+        is_greeted = False
+        with suppress(ConnectionError):
+            is_greeted = each.recv(3) == b"220"
+        kept += [each] if is_greeted else []
+        refused = 0 if is_greeted else refused + 1
+        if refused == 20:
+            return kept
+    raise AssertionError("there was no end of descriptors")
 
 
 def went_through(relay: RelayProcess) -> bool:
