@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 
-.PHONY: help demo run test test-all bench fmt lock clean setup setup-tests setup-bench
+.PHONY: help demo run test test-all audit sbom bench fmt lock clean setup setup-tests setup-bench
 # One target after the other, even under -j: they share the virtualenv and the ports.
 .NOTPARALLEL:
 
@@ -25,7 +25,14 @@ test: setup-tests ## Style, types, architecture, generated files, tests: what CI
 
 test-all: setup-tests ## The same with the tests that take minutes
 	@scripts/check
+	@scripts/audit --offline-ok
 	@$(PY) -m pytest -n 2
+
+audit: ## Known vulnerabilities in what is locked (asks pypi.org)
+	@scripts/audit
+
+sbom: ## What a release holds, as CycloneDX: dist/warmup-relay.cdx.json
+	@scripts/sbom
 
 bench: setup-bench ## Speed and cost beside the peers, half an hour (BENCH_FLAGS=--quick: a minute)
 	@$(PY) -m bench $(BENCH_FLAGS)

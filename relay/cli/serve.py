@@ -65,7 +65,7 @@ def worker(number: int) -> None:
     told = read_order()
     if not told:
         fail("a worker is started by `serve --workers N`")
-    order: Order = pickle.loads(told)  # noqa: S301  # a pipe from our own parent
+    order: Order = pickle.loads(told)  # noqa: S301 - our own parent's pipe  # nosec B301
     if is_orphan(order.supervisor):
         fail("the supervisor died while this worker began")
     set_up_logs(order.config.log)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # writes XML, reads none  # nosec B406
 
 from relay.core.chart_style import Part, Theme, parts_of, style_of
 from relay.core.plan import Plan, PlanDay

@@ -83,7 +83,7 @@ class Recent:
 
 
 def _from(finding: MxFinding, now: float) -> Known:
-    early = 1.0 - JITTER * random()  # noqa: S311  spreads load, guards nothing
+    early = 1.0 - JITTER * random()  # noqa: S311 - spreads load, guards nothing  # nosec B311
     expires = now + finding.ttl_s
     # Only a host can be missed: that a domain has none is no news worth keeping.
     kept = STALE_S if finding.kind is MxKind.MX else 0.0

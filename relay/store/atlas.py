@@ -48,7 +48,7 @@ class Atlas:
         self._drawing = asyncio.Lock()
         self._drawn_at = float("-inf")
         self._edition = 0
-        self._dice = random.Random()  # noqa: S311  whom to ask first
+        self._dice = random.Random()  # noqa: S311 - whom to ask first  # nosec B311
 
     async def master_of(self, slot: int, until: float) -> Address:
         """The server that holds `slot`; from a new map if that one failed somebody.

@@ -109,7 +109,7 @@ class Home:
                 found = noted.parent.lstat()
                 if found.st_uid == os.getuid() and found.st_mode & 0o177777 == 0o040700:
                     return noted.parent
-        short = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"  # noqa: S108
+        short = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"  # noqa: S108 - mkdtemp makes it  # nosec B108
         return Path(tempfile.mkdtemp(prefix="warmup-relay-", dir=short))
 
 

@@ -27,10 +27,11 @@ def pins(lock) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.MULTILINE))
 
 
-def test_there_are_three_locks():
+def test_there_are_four_locks():
     assert [lock.name for lock in LOCKS] == [
         "requirements-build.lock",
         "requirements-dev.lock",
+        "requirements-release.lock",
         "requirements.lock",
     ]
 
@@ -66,7 +67,7 @@ def test_the_node_lock_has_integrity_and_names_no_registry():
     assert "resolved" not in json.dumps(lock)
 
 
-@pytest.mark.parametrize("name", ["setup", "check", "lock"])
+@pytest.mark.parametrize("name", ["setup", "check", "lock", "audit", "sbom"])
 def test_a_script_can_be_started(name):
     assert (ROOT / "scripts" / name).stat().st_mode & stat.S_IXUSR
 
