@@ -15,7 +15,7 @@ from typing import Any, Final
 from relay.clock import AnyClock
 from relay.ports import QuotaStore, Settings
 from relay.telemetry.shared import SharedMetrics
-from relay.vitals import route_readings
+from relay.vitals import page, route_readings
 from relay.web.asking import NoAnswer, asked
 from relay.web.ops import Readiness
 
@@ -44,10 +44,10 @@ class GatheredVitals:
 
     async def metrics(self) -> bytes:
         """See `web.ops.Vitals`."""
-        readings = await route_readings(self._settings, self._store, self._clock)
+        names = self._metrics.named
+        readings = await route_readings(self._settings, self._store, self._clock, names)
         self._metrics.store_up.set(bool(readings) or await self._ping())
-        self._metrics.quota.readings = readings
-        return self._metrics.text()
+        return await page(self._metrics, readings)
 
     async def readiness(self) -> Readiness:
         """See `web.ops.Vitals`: one worker that is ready will do, for it gets all connections.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
 from relay.clock import AnyClock
 from relay.core.errors import StoreTrouble
 from relay.ports import QuotaStore, Settings
+from relay.telemetry.domains import routes_told
 from relay.telemetry.metrics import Metrics, RouteReading
+from relay.telemetry.shared import SharedMetrics
 from relay.upstreams import Upstreams
 from relay.web.ops import Readiness
 
@@ -24,12 +26,20 @@ RETRY_EVERY_S: Final = 0.5
 NOTE_EVERY_S: Final = 0.5
 
 
+INLINE_ROUTES: Final = 20
+"""A page of more routes is put together in a thread, so that no message waits for it."""
+
+
 async def route_readings(
-    settings: Settings, store: QuotaStore, clock: AnyClock
+    settings: Settings, store: QuotaStore, clock: AnyClock, names: Callable[[], Iterable[str]]
 ) -> list[RouteReading]:
-    """How each route stands now; none where the store does not answer."""
+    """How each route that has gauges stands now; none where the store does not answer.
+
+    `names`: the domains that the counters name, see `telemetry/domains.py`.
+    """
     now = clock.now()
-    wanted = [(route, route.policy.window.at(now)) for route in settings.directory.routes()]
+    routes = routes_told(settings.directory, names)
+    wanted = [(route, route.policy.window.at(now)) for route in routes]
     try:
         standings = await store.standings(wanted)
     except StoreTrouble:
@@ -38,6 +48,14 @@ async def route_readings(
         RouteReading(route, window, standing)
         for (route, window), standing in zip(wanted, standings, strict=True)
     ]
+
+
+async def page(metrics: Metrics | SharedMetrics, readings: list[RouteReading]) -> bytes:
+    """The exposition with `readings`."""
+    metrics.quota.readings = readings
+    if len(readings) <= INLINE_ROUTES:
+        return metrics.text()
+    return await asyncio.to_thread(metrics.text)
 
 
 class Vitals:
@@ -66,16 +84,17 @@ class Vitals:
 
     async def metrics(self) -> bytes:
         """See `web.ops.Vitals`."""
-        readings = await route_readings(self._settings, self._store, self._clock)
+        names = self._metrics.named.names
+        readings = await route_readings(self._settings, self._store, self._clock, names)
         self._metrics.store_up.set(bool(readings) or await self._ping())
-        self._metrics.quota.readings = readings
         self.note()
-        return self._metrics.text()
+        return await page(self._metrics, readings)
 
     def note(self) -> None:
         """Bring the metrics up to date that nobody tells of when they change."""
         self._metrics.policy_reload_failed.set(self._reload_failed())
         self._metrics.tasks.set(len(asyncio.all_tasks()))
+        self._metrics.domains.set(len(self._settings.directory.domains))
 
     async def keep_noting(self, stop: asyncio.Event) -> None:
         """Note again and again, for a page that others put together, until `stop` is set."""

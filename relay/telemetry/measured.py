@@ -139,9 +139,10 @@ class MeasuredRelay:
             self._end(story)
 
     def _end(self, story: Story) -> None:
-        self._metrics.messages.labels(story.tenant, story.domain, story.outcome).inc()
+        tenant, domain = self._metrics.named.labels(story.tenant, story.domain)
+        self._metrics.messages.labels(tenant, domain, story.outcome).inc()
         if story.wall:
-            self._metrics.deferrals.labels(story.domain, story.wall).inc()
+            self._metrics.deferrals.labels(domain, story.wall).inc()
         log.info("message", **story.fields(addresses=self._addresses))
 
 

@@ -1,6 +1,6 @@
 """Every metric that the relay exposes: one table (DESIGN §8).
 
-Label sets are bounded by the config: domains, tenants and upstreams are configured, the rest
+Label sets are bounded: domains and tenants by `domains.py`, upstreams are configured, the rest
 are enumerations. No recipient is ever in a label. Quota gauges are read from the store when
 they are scraped, never kept here, so that every relay on a store tells the same numbers.
 `multiprocess_mode` is how the gauges of several workers become one (`shared.py`).
@@ -28,6 +28,7 @@ from relay.core.ramp import Cap
 from relay.core.report import Status
 from relay.core.tenancy import Route
 from relay.core.window import Window
+from relay.telemetry.domains import NamedDomains
 
 STAGES: Final = ("receive", "reserve", "sign", "forward", "settle")
 BUCKETS_S: Final = (
@@ -147,10 +148,15 @@ class Metrics:
     policy_reload_failed: Gauge = field(init=False)
     connections: Gauge = field(init=False)
     tasks: Gauge = field(init=False)
+    domains: Gauge = field(init=False)
+    named: NamedDomains = field(default_factory=NamedDomains)
 
     def __post_init__(self) -> None:
         to = self.registry
         to.register(self.quota)
+        self.domains = Gauge(
+            "relay_domains", "Domains in the config", registry=to, multiprocess_mode="livemax"
+        )
         self.messages = Counter(
             "relay_messages", "Messages by outcome", ["tenant", "domain", "outcome"], registry=to
         )

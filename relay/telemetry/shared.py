@@ -75,7 +75,8 @@ class SharedMetrics:
     ) -> None:
         to = self.registry = CollectorRegistry()
         self.quota = QuotaGauges()
-        to.register(Summed(directory))
+        self._summed = Summed(directory)
+        to.register(self._summed)
         to.register(self.quota)
         to.register(ProcessNumbers(processes))
         self.store_up = Gauge("relay_store_up", "1 if the store answers", registry=to)
@@ -86,6 +87,11 @@ class SharedMetrics:
         self.restarts = Counter(
             "relay_worker_restarts", "Workers that died and were started again", registry=to
         )
+
+    def named(self) -> set[str]:
+        """The domains that the workers' counters name."""
+        families = (each for each in self._summed.collect() if each.name == "relay_messages")
+        return {sample.labels["domain"] for each in families for sample in each.samples}
 
     def text(self) -> bytes:
         """The exposition, text format 0.0.4."""

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
 )
 
 from relay.core.errors import KeyTrouble
 from relay.signing import keys
-from relay.signing.keys import KeyRing, UnusableKey, read_key
+from relay.signing.keys import KeyRing, UnusableKey, read_key, try_key
 
 
 def pem(key, how=PrivateFormat.PKCS8, encryption=None) -> bytes:
@@ -36,6 +37,15 @@ def write(tmp_path):
         return path
 
     return to_file
+
+
+@pytest.fixture
+def proved(monkeypatch):
+    """Whatever had to make a good signature before it was used."""
+    asked = []
+    real = keys._prove
+    monkeypatch.setattr(keys, "_prove", lambda key, path: asked.append(path) or real(key, path))
+    return asked
 
 
 @pytest.fixture
@@ -113,7 +123,7 @@ def test_a_key_is_read_once_while_its_file_is_unchanged(write, rsa_pem, parsed):
     first = ring.load(path)
     assert ring.load(path) is first
     assert ring.held(path) is first
-    assert parsed == [False]
+    assert parsed == [True]
 
 
 def test_a_changed_file_is_read_again(write, rsa_pem):
@@ -134,7 +144,7 @@ def test_a_replaced_file_of_the_same_size_and_time_is_read_again(write, tmp_path
     assert ring.load(path) is not first
 
 
-def test_a_key_found_good_once_is_not_checked_again(write, rsa_pem, parsed):
+def test_a_key_found_good_once_is_not_checked_again(write, rsa_pem, proved):
     ring, path = KeyRing(capacity=1), write(rsa_pem)
     ring.load(path)
     ring.load(write(pem(ed25519.Ed25519PrivateKey.generate()), "other.pem"))
@@ -143,15 +153,37 @@ def test_a_key_found_good_once_is_not_checked_again(write, rsa_pem, parsed):
     copy = shutil.copy2(path, path.with_name("copy.pem"))
     ring.load(path.with_name("copy.pem"))
     assert copy
-    assert parsed == [False, False, True, True]
+    assert proved == [path, path.with_name("other.pem")]
 
 
-def test_a_bad_key_is_never_taken_for_one_found_good(write, rsa_pem, parsed):
+def test_a_bad_key_is_never_taken_for_one_found_good(write, rsa_pem):
     ring, path = KeyRing(), write(corrupted(rsa_pem))
     for _ in range(2):
         with pytest.raises(KeyTrouble):
             ring.load(path)
-    assert parsed == [False, False]
+
+
+@pytest.mark.parametrize("field", ["d", "dmp1", "dmq1", "iqmp"])
+def test_a_key_whose_numbers_do_not_belong_together_signs_nothing(write, rsa_pem, field):
+    found = load_pem_private_key(rsa_pem, None).private_numbers()
+    names = ("p", "q", "d", "dmp1", "dmq1", "iqmp", "public_numbers")
+    numbers = {name: getattr(found, name) for name in names}
+    numbers[field] ^= 2
+    try:
+        bad = rsa.RSAPrivateNumbers(**numbers).private_key(unsafe_skip_rsa_key_validation=True)
+    except ValueError:
+        return  # the library has seen it already
+    path = write(pem(bad))
+    with pytest.raises(KeyTrouble):
+        KeyRing().load(path)
+    with pytest.raises(UnusableKey, match="holds no valid private key"):
+        try_key(path)
+
+
+def test_a_good_key_is_tried_in_less_time_than_it_is_read(write, rsa_pem, parsed):
+    path = write(rsa_pem)
+    assert try_key(path).algorithm == read_key(path).algorithm == b"rsa-sha256"
+    assert parsed == [True, False]
 
 
 def test_the_ring_keeps_the_last_used_keys_and_no_more(write):

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 
 from relay.core.quota import Standing, Tally
+from relay.core.tenancy import SendingDomain, Tenant, directory_of
+from relay.telemetry.domains import MOST_NAMED, routes_told
 from relay.telemetry.metrics import Metrics, RouteReading
 from tests.contract.world import NOON, fresh_route, policy, share
 
@@ -40,3 +42,31 @@ def test_a_share_of_an_unlimited_cap_is_infinite():
     route = fresh_route(policy((0, None), providers={"google": share(50)}))
     told = gauges(route, Standing(3, providers={"google": Tally(3)}))
     assert told["cap", "google"] == told["remaining", "google"] == float("inf")
+
+
+def test_no_more_than_a_thousand_domains_have_series_and_sums_stay_right():
+    metrics = Metrics()
+    for number in range(MOST_NAMED + 5):
+        labels = metrics.named.labels(f"t{number}", f"d{number}.example")
+        metrics.messages.labels(*labels, "forwarded").inc()
+
+    text = metrics.text().decode()
+
+    assert text.count("relay_messages_total{") == MOST_NAMED + 1
+    assert 'relay_messages_total{domain="others",outcome="forwarded",tenant="others"} 5.0' in text
+    assert metrics.named.labels("t0", "d0.example") == ("t0", "d0.example")
+
+
+def directory(count):
+    routes = [fresh_route(policy((0, 9))) for _ in range(count)]
+    domains = [SendingDomain(route.id.domain, "acme", (route,)) for route in routes]
+    return directory_of([Tenant("acme", domains=tuple(domains))])
+
+
+def test_all_routes_of_a_small_config_have_gauges_and_of_a_large_one_the_named():
+    small, large = directory(MOST_NAMED), directory(MOST_NAMED + 1)
+    names = sorted(large.domains)[:2]
+
+    assert len(routes_told(small, list)) == MOST_NAMED
+    told = routes_told(large, lambda: [*names, "gone.example", "others"])
+    assert [route.id.domain for route in told] == names

@@ -95,3 +95,9 @@ def test_each_process_is_told_of_by_its_name(tmp_path: Path) -> None:
     assert 'process_cpu_seconds_total{process="supervisor"}' in text
     assert "gone" not in text
     assert "relay_workers 1.0" in text
+
+
+def test_the_domains_that_workers_have_named_are_known_to_the_supervisor(tmp_path: Path) -> None:
+    work(tmp_path, 1, COUNT.format(3))
+    work(tmp_path, 2, COUNT.format(3).replace("a.example", "b.example"))
+    assert SharedMetrics(tmp_path, 2, dict).named() == {"a.example", "b.example"}
