@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from relay.beside import short_turns
 from relay.clock import AnyClock
 from relay.core.errors import StoreTrouble
 from relay.ports import QuotaStore, Settings
@@ -55,7 +56,12 @@ async def page(metrics: Metrics | SharedMetrics, readings: list[RouteReading]) -
     metrics.quota.readings = readings
     if len(readings) <= INLINE_ROUTES:
         return metrics.text()
-    return await asyncio.to_thread(metrics.text)
+    return await asyncio.to_thread(_text, metrics)
+
+
+def _text(metrics: Metrics | SharedMetrics) -> bytes:
+    with short_turns():
+        return metrics.text()
 
 
 class Vitals:

@@ -21,6 +21,7 @@ from threading import Timer
 from typing import Final
 
 import relay
+from relay.beside import short_turns
 from relay.core.config import Config
 from relay.core.policy import Policy
 from relay.core.tenancy import Directory, SendingDomain, Tenant, directory_of
@@ -33,8 +34,7 @@ from relay.settings.yaml import LARGE_BYTES
 READ_S: Final = 120.0
 """How long the reading process may take."""
 
-TURN_S: Final = 0.0005
-"""How long this thread may keep the interpreter when the loop wants it."""
+_PAUSE_S: Final = 0.0005
 
 _PIECE: Final = 500
 
@@ -114,24 +114,13 @@ def let_go(parts: list[object]) -> None:
     """
     while parts:
         del parts[-_PIECE:]
-        time.sleep(TURN_S)
+        time.sleep(_PAUSE_S)
 
 
 def parts_of(config: Config) -> list[object]:
     """What most of `config` consists of: for `let_go`, when nothing else refers to it."""
     senders = config.directory.senders.values()
     return [*config.directory.domains.values(), *chain(*(each.values() for each in senders))]
-
-
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Whoever waits for the interpreter gets it sooner, at some cost, while this thread works."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 @contextmanager
