@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from relay.beside import short_turns
 from relay.core.config import Config
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory
@@ -120,7 +121,8 @@ class LiveSettings:
         try:
             if is_large(path):
                 return self._apart.read(path, self._env, nice=NICE)
-            return load(path, self._env)
+            with short_turns():
+                return load(path, self._env)
         except ConfigProblems as problems:
             return problems
         except Exception as error:  # noqa: BLE001 - rule 6: the old config stays
