@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,7 +27,7 @@ from relay.reserving import Wanted
 from relay.verdicts import heard_as, verdict_on
 
 Classify = Callable[[Submission, Directory], Classified]
-Telling = Callable[[Submission, Awaitable[Accepted]], Awaitable[Accepted]]
+Telling = Callable[[Submission, Awaitable[Accepted], Classified | None], Awaitable[Accepted]]
 
 AT_ONCE: Final = 10
 """How many messages of one batch are with an upstream at the same time."""
@@ -54,8 +55,16 @@ class Batching:
 
     async def relay_all(self, submissions: Sequence[Submission]) -> list[Accepted | RelayError]:
         """See `ports_web.Batches`."""
-        messages = [self._classified(*pair) for pair in enumerate(submissions)]
-        held = await self._reserve(messages)
+        try:
+            messages = [self._classified(*pair) for pair in enumerate(submissions)]
+        except BadMessageOfBatch as bad:
+            await self._tell_refused([submissions[bad.number]], bad.error)
+            raise
+        try:
+            held = await self._reserve(messages)
+        except RelayError as error:
+            await self._tell_refused(submissions, error)
+            raise
         turn = asyncio.Semaphore(AT_ONCE)
         told = (self._told(each, turn) for each in held)
         found = await asyncio.gather(*told, return_exceptions=True)
@@ -107,7 +116,13 @@ class Batching:
 
     async def _told(self, held: _Held, turn: asyncio.Semaphore) -> Accepted:
         async with turn:
-            return await self.telling(held.message.submission, self._send(held))
+            message = held.message
+            return await self.telling(message.submission, self._send(held), message)
+
+    async def _tell_refused(self, submissions: Sequence[Submission], error: RelayError) -> None:
+        for submission in submissions:
+            with suppress(RelayError):
+                await self.telling(submission, _refusal(error), None)
 
     async def _send(self, held: _Held) -> Accepted:
         message, shares = held.message, Shares((held.reservation,))
@@ -117,6 +132,10 @@ class Batching:
             upstream = self.upstreams[held.reservation.route.upstream]
             shares.verdict, answer = verdict_on(await upstream.deliver(signed))
         return Accepted(heard_as(answer), None)
+
+
+async def _refusal(error: RelayError) -> Accepted:
+    raise error
 
 
 def _wanted(group: Sequence[Classified], parts: Sequence[Part]) -> Wanted:

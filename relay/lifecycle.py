@@ -11,7 +11,8 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -19,12 +20,16 @@ import structlog
 from relay.app import RelayParts, open_relay
 from relay.clock import AnyClock, FileClock
 from relay.core.config import Config
+from relay.front import NUMBER as FRONT
+from relay.front import Front
 from relay.keys_at_start import make_missing_keys
 from relay.presence import Presence, announced
+from relay.quarters import Quarters
 from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.store import StoreUnusable
 from relay.thrift import settle_down
+from relay.web.server import WebServer
 
 log = structlog.get_logger("relay")
 
@@ -34,7 +39,7 @@ SPARE_DESCRIPTORS: Final = 1000
 FIRST_PROBE_S: Final = 3.0
 """How long the first look at the upstreams may hold up the start."""
 
-Announced = Callable[[RelayParts], AbstractContextManager[None]]
+Announced = Callable[[RelayParts, Front | None], AbstractContextManager[None]]
 """Says that the relay serves, for as long as the block runs."""
 
 
@@ -54,7 +59,7 @@ async def serve_seat(
     """`serve` as one of several workers, whose supervisor has prepared all and is told."""
 
     @contextmanager
-    def announced(parts: RelayParts) -> Iterator[None]:
+    def announced(parts: RelayParts, _front: Front | None) -> Iterator[None]:
         log.info("worker serving", listeners=_addresses(parts))
         say_ready()
         yield
@@ -78,13 +83,31 @@ async def _serve(
     except (StoreUnusable, OSError) as error:
         raise CannotServe(str(error)) from error
     try:
-        async with asyncio.TaskGroup() as group:
-            await _run(parts, group, announced)
+        with _fronted(parts, seat) as (served, front):
+            async with asyncio.TaskGroup() as group:
+                await _run(served, group, announced, front)
     except* CannotServe as group_error:
         raise group_error.exceptions[0] from None
     finally:
         await parts.store.close()
         log.info("stopped")
+
+
+@contextmanager
+def _fronted(parts: RelayParts, seat: Seat | None) -> Iterator[tuple[RelayParts, Front | None]]:
+    """`parts` with the web process before them, which asks them over a socket of their own."""
+    config = parts.settings.config
+    if seat is not None or config.web is None or not config.web.api:
+        yield parts, None
+        return
+    try:
+        quarters = Quarters(config.data_dir)
+        with closing(quarters):
+            front = Front(parts.settings, parts.clock, config.web, quarters)
+            parts.vitals.count_beside(quarters.metrics)
+            yield replace(parts, web=WebServer(quarters.ops(FRONT), parts.vitals)), front
+    except OSError as error:
+        raise CannotServe(str(error)) from error
 
 
 def _allow_descriptors(connections: int) -> None:
@@ -98,7 +121,9 @@ def _allow_descriptors(connections: int) -> None:
             log.warning("fewer open files allowed than limits.connections needs", allowed=soft)
 
 
-async def _run(parts: RelayParts, group: asyncio.TaskGroup, announced: Announced) -> None:
+async def _run(
+    parts: RelayParts, group: asyncio.TaskGroup, announced: Announced, front: Front | None
+) -> None:
     """`stop` begins the end; `drained` is when nothing needs the store any more."""
     stop, drained = asyncio.Event(), asyncio.Event()
     group.create_task(parts.store.run(drained))
@@ -110,10 +135,13 @@ async def _run(parts: RelayParts, group: asyncio.TaskGroup, announced: Announced
         group.create_task(parts.vitals.keep_noting(stop))
         if parts.web:
             group.create_task(parts.web.serve())
-        _handle_signals(parts, stop)
-        with announced(parts):
+        _handle_signals(parts, stop, front)
+        if front:
+            group.create_task(front.keep())
+            await front.come_up(stop)
+        with announced(parts, front):
             await stop.wait()
-            await _stop(parts)
+            await _stop(parts, front)
     finally:
         drained.set()
 
@@ -129,13 +157,15 @@ async def _open(parts: RelayParts) -> None:
         raise CannotServe(str(error)) from error
 
 
-def _handle_signals(parts: RelayParts, stop: asyncio.Event) -> None:
+def _handle_signals(parts: RelayParts, stop: asyncio.Event, front: Front | None) -> None:
     loop = asyncio.get_running_loop()
 
     def reload() -> None:
         log.info("reload asked for by SIGHUP")
         parts.listeners.reload_certificates()
         parts.background.start(parts.settings.refresh())
+        if front:
+            front.reload()
 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
@@ -143,8 +173,9 @@ def _handle_signals(parts: RelayParts, stop: asyncio.Event) -> None:
 
 
 @contextmanager
-def _announced(parts: RelayParts) -> Iterator[None]:
-    web = parts.web.port if parts.web else None
+def _announced(parts: RelayParts, front: Front | None) -> Iterator[None]:
+    answers = front or parts.web
+    web = answers.port if answers else None
     with announced_as_serving(parts.settings.config, parts.clock, parts.listeners.addresses, web):
         yield
 
@@ -178,11 +209,12 @@ def _addresses(parts: RelayParts) -> list[str]:
     return [f"{host}:{port}" for host, port in parts.listeners.addresses]
 
 
-async def _stop(parts: RelayParts) -> None:
+async def _stop(parts: RelayParts, front: Front | None) -> None:
     limits = parts.settings.config.limits
     log.info("stopping")
     parts.listeners.stop_listening()
-    await parts.listeners.drain(limits.shutdown_s)
+    drains = [parts.listeners.drain(limits.shutdown_s)]
+    await asyncio.gather(*drains, *([front.end()] if front else []))
     parts.providers.close()
     await parts.background.drain(limits.shutdown_s)
     await parts.upstreams.close()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 from dataclasses import replace
-from pathlib import Path
 
-import relay
 from relay.clock import AnyClock, FileClock
 from relay.core.config import Listener
 from relay.processes.child import ChildSpec
+from relay.processes.itself import command, importing_this_package
 from relay.quarters import Quarters
 from relay.seat import Order, Seat
 from relay.settings.live import LiveSettings
@@ -39,12 +37,5 @@ def worker(
     def buried(_name: str) -> None:
         forget_gauges(seat.metrics, seat.number)
 
-    command = (sys.executable, "-P", "-m", "relay", "worker", str(seat.number))
-    return ChildSpec(name, command, order, buried, _importing_this_package())
-
-
-def _importing_this_package() -> dict[str, str]:
-    """Wherever the process was started; -P keeps out what lies in its directory."""
-    root = str(Path(relay.__file__).resolve().parents[1])
-    before = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": os.pathsep.join([root, before] if before else [root])}
+    words = command("worker", str(seat.number))
+    return ChildSpec(name, words, order, buried, importing_this_package())

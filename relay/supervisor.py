@@ -19,6 +19,8 @@ import structlog
 from relay.background import Background
 from relay.clock import AnyClock
 from relay.edge.reserved import ReservedPorts
+from relay.front import NUMBER as FRONT
+from relay.front import Front
 from relay.gathering import GatheredVitals
 from relay.lifecycle import CannotServe, announced_as_serving, prepare
 from relay.processes.child import ChildFailed
@@ -89,10 +91,13 @@ class _Supervisor:
         sockets = {name: seat.ops for name, seat in staff.items()}
         vitals = GatheredVitals(self._metrics, settings, store, store.ping, clock, sockets)
         web = settings.config.web
-        self._web = WebServer(web, vitals) if web else None
+        self._front = Front(settings, clock, web, quarters) if web and web.api else None
+        at = quarters.ops(FRONT) if self._front else web
+        self._web = WebServer(at, vitals) if at else None
 
     def _processes(self) -> dict[str, int]:
-        return {"supervisor": os.getpid()} | {child.name: child.pid for child in self._children}
+        workers = {child.name: child.pid for child in self._children}
+        return {"supervisor": os.getpid()} | workers | (self._front.pids if self._front else {})
 
     async def serve(self) -> None:
         """Start all, and stop it in order when asked to."""
@@ -113,8 +118,12 @@ class _Supervisor:
         group.create_task(self._settings.watch(stop))
         if self._web:
             group.create_task(self._web.serve())
+        if self._front:
+            group.create_task(self._front.keep())
+            await self._front.come_up(stop)
         addresses = [(listener.host, listener.port) for listener in self._ports.listeners]
-        port = self._web.port if self._web else None
+        answers = self._front or self._web
+        port = answers.port if answers else None
         with announced_as_serving(self._settings.config, self._clock, addresses, port):
             await stop.wait()
             await self._stop()
@@ -129,11 +138,14 @@ class _Supervisor:
         log.info("reload asked for by SIGHUP")
         self._background.start(self._settings.refresh())
         self._children.send(signal.SIGHUP)
+        if self._front:
+            self._front.reload()
 
     async def _stop(self) -> None:
         shutdown_s = self._settings.config.limits.shutdown_s
         log.info("stopping")
-        await self._children.end(2 * shutdown_s + LAST_STEPS_S)
+        ends = [self._children.end(2 * shutdown_s + LAST_STEPS_S)]
+        await asyncio.gather(*ends, *([self._front.end()] if self._front else []))
         await self._background.drain(shutdown_s)
         if self._web:
             await self._web.stop(1.0)

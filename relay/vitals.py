@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from relay.beside import short_turns
@@ -14,7 +15,7 @@ from relay.core.errors import StoreTrouble
 from relay.ports import QuotaStore, Settings
 from relay.telemetry.domains import routes_told
 from relay.telemetry.metrics import Metrics, RouteReading
-from relay.telemetry.shared import SharedMetrics
+from relay.telemetry.shared import SharedMetrics, text_of
 from relay.upstreams import Upstreams
 from relay.web.ops import Readiness
 
@@ -51,17 +52,23 @@ async def route_readings(
     ]
 
 
-async def page(metrics: Metrics | SharedMetrics, readings: list[RouteReading]) -> bytes:
-    """The exposition with `readings`."""
+async def page(
+    metrics: Metrics | SharedMetrics, readings: list[RouteReading], beside: Path | None = None
+) -> bytes:
+    """The exposition with `readings`, and what other processes count in the directory `beside`."""
     metrics.quota.readings = readings
     if len(readings) <= INLINE_ROUTES:
-        return metrics.text()
-    return await asyncio.to_thread(_text, metrics)
+        return _text(metrics, beside)
+    return await asyncio.to_thread(_in_turns, metrics, beside)
 
 
-def _text(metrics: Metrics | SharedMetrics) -> bytes:
+def _in_turns(metrics: Metrics | SharedMetrics, beside: Path | None) -> bytes:
     with short_turns():
-        return metrics.text()
+        return _text(metrics, beside)
+
+
+def _text(metrics: Metrics | SharedMetrics, beside: Path | None) -> bytes:
+    return text_of(metrics.registry, beside) if beside else metrics.text()
 
 
 class Vitals:
@@ -84,6 +91,7 @@ class Vitals:
         self._upstreams = upstreams
         self._clock = clock
         self._reload_failed = reload_failed
+        self._counts: Path | None = None
         self._probed: dict[str, str | None] = {}
         self._probed_at = float("-inf")
         self._probing = asyncio.Lock()
@@ -94,7 +102,11 @@ class Vitals:
         readings = await route_readings(self._settings, self._store, self._clock, names)
         self._metrics.store_up.set(bool(readings) or await self._ping())
         self.note()
-        return await page(self._metrics, readings)
+        return await page(self._metrics, readings, self._counts)
+
+    def count_beside(self, directory: Path) -> None:
+        """From now on `metrics` adds what the web process counts in `directory`."""
+        self._counts = directory
 
     def note(self) -> None:
         """Bring the metrics up to date that nobody tells of when they change."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -42,7 +44,13 @@ from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.token_shelf import RedisTokenShelf
 from relay.store.web_keeping import RedisAnswers, RedisMeter
-from relay.telemetry.measured import MeasuredRelay, MeasuredUpstream, told
+from relay.telemetry.measured import (
+    MeasuredRelay,
+    MeasuredSigner,
+    MeasuredStore,
+    MeasuredUpstream,
+    told,
+)
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.observer import Observer
 from relay.upstream.build import open_upstream
@@ -76,19 +84,34 @@ class _Rooms:
     providers: Lookup
     upstreams: Upstreams
     streams: Streams
+    metrics: Metrics
 
 
-async def serve_web(settings: LiveSettings, clock: AnyClock, address: WebConfig) -> None:
-    """Serve HTTP on `address` until SIGTERM or SIGINT. Raises CannotServeWeb."""
+def _nothing() -> None:
+    return None
+
+
+async def serve_web(
+    settings: LiveSettings,
+    clock: AnyClock,
+    at: WebConfig | socket.socket,
+    ops: Path | None = None,
+    say_ready: Callable[[], None] = _nothing,
+) -> None:
+    """Serve HTTP on `at` until SIGTERM or SIGINT. Raises CannotServeWeb.
+
+    `ops` is where the relay that started this process answers /metrics and the like; without
+    it, one beside this process is looked for. `say_ready` is called when all is up.
+    """
     try:
         rooms = await _open(settings, clock)
     except (StoreUnusable, OSError) as error:
         raise CannotServeWeb(str(error)) from error
-    server = HttpServer(address, _site(rooms, address))
+    server = HttpServer(at, _site(rooms, at, ops))
     try:
         server.bind()
         async with asyncio.TaskGroup() as group:
-            await _run(rooms, server, group)
+            await _run(rooms, server, group, say_ready)
     except* OSError as errors:
         raise CannotServeWeb(str(errors.exceptions[0])) from None
     finally:
@@ -103,7 +126,8 @@ async def _open(settings: LiveSettings, clock: AnyClock) -> _Rooms:
     providers = Lookup(lambda: settings.config.providers, cache, background, MxResolver())
     metrics = Metrics()
     upstreams = _upstreams(settings, metrics, background)
-    return _Rooms(settings, clock, store, background, providers, upstreams, Streams())
+    streams = Streams()
+    return _Rooms(settings, clock, store, background, providers, upstreams, streams, metrics)
 
 
 async def _store_of(config: Config) -> StoreConfig:
@@ -132,7 +156,7 @@ def _upstreams(settings: LiveSettings, metrics: Metrics, background: Background)
     return upstreams
 
 
-def _site(rooms: _Rooms, address: WebConfig) -> Site:
+def _site(rooms: _Rooms, at: WebConfig | socket.socket, ops: Path | None) -> Site:
     settings, clock, line = rooms.settings, rooms.clock, rooms.store.line
     desk = Desk(
         settings=settings,
@@ -145,33 +169,41 @@ def _site(rooms: _Rooms, address: WebConfig) -> Site:
         limits=settings.config.limits,
     )
     data_dir = settings.config.data_dir
-    forward = Forward(lambda: _ops_beside(data_dir, address), rooms.store.ping)
+    own = at if isinstance(at, WebConfig) else None
+    where = (lambda: f"unix:{ops}") if ops else (lambda: _ops_beside(data_dir, own))
+    forward = Forward(where, rooms.store.ping)
+    allowed = own or settings.config.web or WebConfig("", 0)
     return site(
-        desk, address, RedisAnswers(line), RedisMeter(line), forward, rooms.streams, __version__
+        desk, allowed, RedisAnswers(line), RedisMeter(line), forward, rooms.streams, __version__
     )
 
 
 def _outbox(rooms: _Rooms) -> Outbox:
     """The sentence of `pipeline.py` once more, for mail that comes over HTTP."""
-    settings, store, clock, config = rooms.settings, rooms.store, rooms.clock, rooms.settings.config
-    sessions = Sessions(store.instances.own)
+    settings, clock, config, metrics = (
+        rooms.settings, rooms.clock, rooms.settings.config, rooms.metrics
+    )  # fmt: skip
+    store = MeasuredStore(rooms.store, metrics)
+    sessions = Sessions(rooms.store.instances.own)
     insisting = Insisting(rooms.background)
     charging = Charging(
-        store, store.instances, clock, insisting, sessions.is_alive, rooms.providers
+        store, rooms.store.instances, clock, insisting, sessions.is_alive, rooms.providers
     )
-    preparing = Preparing(config.hostname, clock, DkimSigner(SystemClock()))
+    signer = MeasuredSigner(DkimSigner(SystemClock()), metrics)
+    preparing = Preparing(config.hostname, clock, signer)
     classifying = told(partial(classify, received_limit=config.limits.received))
     room = (settings, classifying, charging, preparing, rooms.upstreams)
-    relay = MeasuredRelay(
-        Pipeline(*room, Splitting(*room)), Metrics(), addresses=config.log.addresses
-    )
+    pipeline = Pipeline(*room, Splitting(*room))
+    relay = MeasuredRelay(pipeline, metrics, addresses=config.log.addresses)
     batches = Batching(
         settings, classifying, charging, store, preparing, rooms.upstreams, relay.telling_of
     )
     return Outbox(relay, batches, sessions, rooms.background, clock, config.limits.message_bytes)
 
 
-async def _run(rooms: _Rooms, server: HttpServer, group: asyncio.TaskGroup) -> None:
+async def _run(
+    rooms: _Rooms, server: HttpServer, group: asyncio.TaskGroup, say_ready: Callable[[], None]
+) -> None:
     stop, drained = asyncio.Event(), asyncio.Event()
     group.create_task(rooms.store.run(drained))
     group.create_task(rooms.settings.watch(stop))
@@ -181,6 +213,7 @@ async def _run(rooms: _Rooms, server: HttpServer, group: asyncio.TaskGroup) -> N
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: rooms.background.start(rooms.settings.refresh()))
     log.info("serving the web", address=server.address, config=str(rooms.settings.config.path))
+    say_ready()
     try:
         await stop.wait()
         await _stop(rooms, server)
@@ -199,9 +232,9 @@ async def _stop(rooms: _Rooms, server: HttpServer) -> None:
     await rooms.upstreams.close()
 
 
-def _ops_beside(data_dir: Path, own: WebConfig) -> str | None:
+def _ops_beside(data_dir: Path, own: WebConfig | None) -> str | None:
     """Where the relay beside this process answers /metrics and the like."""
     serving = presence_in(data_dir)
-    if serving is None or serving.web == f"{own.host}:{own.port}":
+    if serving is None or (own and serving.web == f"{own.host}:{own.port}"):
         return None
     return serving.web

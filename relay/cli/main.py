@@ -39,7 +39,7 @@ for module in (serve, web, inspect, explain, forecast, change, history, setup, s
         app.command()(command)
 for alias, command in state.ALIASES.items():
     app.command(alias, hidden=True)(command)
-for command in serve.HIDDEN:
+for command in (*serve.HIDDEN, *web.HIDDEN):
     app.command(hidden=True)(command)
 app.add_typer(tokens.app, name="token")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +16,14 @@ from relay.cli.context import ConfigOption, config_path, fail, show_problems
 from relay.cli.serve import loop_factory
 from relay.clock import clock_for
 from relay.core.config import Config, WebConfig
+from relay.front import NAME, NUMBER, FrontOrder
 from relay.presence import presence_in
+from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
 from relay.settings.addresses import parse_address
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems, Wrong
-from relay.telemetry.logs import set_up_logs
+from relay.telemetry.logs import name_process, set_up_logs
+from relay.telemetry.shared import share_values
 
 
 def web(
@@ -52,6 +57,29 @@ def web(
         fail(str(error))
 
 
+def front(descriptor: int) -> None:
+    """Be the web process of the relay that started this one; not for people."""
+    die_with_parent()
+    told = read_order()
+    if not told:
+        fail("the web process is started by `serve`; by hand it is `warmup-relay web`")
+    order: FrontOrder = pickle.loads(told)  # noqa: S301  # a pipe from our own parent
+    if is_orphan(order.parent):
+        fail("the relay died while its web process began")
+    set_up_logs(order.config.log)
+    name_process(NAME)
+    share_values(order.metrics, NUMBER)
+    settings, bound = LiveSettings(order.config, os.environ), socket.socket(fileno=descriptor)
+    from relay.web_process import CannotServeWeb, serve_web  # noqa: PLC0415  # as above
+
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve_web(settings, clock_for(order.clock), bound, order.ops, say_ready))
+    except CannotServeWeb as error:
+        say_failed(str(error))
+        raise typer.Exit(1) from error
+
+
 def _address(config: Config, option: str | None) -> WebConfig:
     if option is None:
         if config.web is None:
@@ -65,3 +93,4 @@ def _address(config: Config, option: str | None) -> WebConfig:
 
 
 COMMANDS = (web,)
+HIDDEN = (front,)

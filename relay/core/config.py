@@ -147,13 +147,15 @@ class StoreConfig:
 class WebConfig:
     """Where HTTP is; None in `Config.web` turns it off.
 
-    `requests_per_minute` is for each token, `cors` the origins whose pages may use the API.
+    `api`: whether `serve` starts the web process. `requests_per_minute` is for each token,
+    `cors` the origins whose pages may use the API.
     """
 
     host: str
     port: int
     requests_per_minute: int = 1200
     cors: tuple[str, ...] = ()
+    api: bool = True
 
 
 class LogFormat(StrEnum):

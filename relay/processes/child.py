@@ -34,7 +34,7 @@ class ChildSpec:
 
     `order` is asked at every start for what the child reads first (`inside.py`). `buried` is
     called with the name whenever one has ended and been waited for, before the next starts.
-    `environment` is laid over that of this process.
+    `environment` is laid over that of this process; `fds` stay open in the child.
     """
 
     name: str
@@ -42,6 +42,7 @@ class ChildSpec:
     order: Callable[[], bytes] = _no_order
     buried: Callable[[str], None] = _nothing
     environment: Mapping[str, str] = field(default_factory=dict)
+    fds: tuple[int, ...] = ()
 
 
 class Child:
@@ -65,6 +66,7 @@ class Child:
                 stdout=PIPE,
                 start_new_session=True,
                 env={**os.environ, **spec.environment},
+                pass_fds=spec.fds,
             )
         except OSError as error:
             raise ChildFailed(f"{spec.name} cannot be run: {error}") from error

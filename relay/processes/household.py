@@ -33,6 +33,7 @@ class Household:
         self._is_ending = asyncio.Event()
         self._is_unkept = asyncio.Event()
         self._is_unkept.set()
+        self._all_up = asyncio.Event()
 
     def __iter__(self) -> Iterator[Child]:
         """Those that serve."""
@@ -49,9 +50,18 @@ class Household:
 
     async def _begin(self, spec: ChildSpec) -> None:
         self._children[spec.name] = await Child.start(spec)
+        if len(self._children) == len(self._specs):
+            self._all_up.set()
+
+    async def up(self) -> None:
+        """Wait until each has served at least once."""
+        await self._all_up.wait()
 
     async def keep(self) -> None:
-        """Start again what dies, until `end` is called. Run it in a TaskGroup, after `start`."""
+        """Start again what dies, until `end` is called. Run it in a TaskGroup, after `start`.
+
+        Without `start`, each is started here, and tried again where it does not come up.
+        """
         self._is_unkept.clear()
         try:
             async with asyncio.TaskGroup() as group:
@@ -64,6 +74,8 @@ class Household:
 
     async def _keep(self, spec: ChildSpec) -> None:
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
+        if spec.name not in self._children:
+            pause_s = await self._bring_up(spec, pause_s)
         while True:
             since = loop.time()
             status = await self._children[spec.name].ended()
@@ -73,11 +85,13 @@ class Household:
             pause_s = await self._bring_back(spec, pause_s)
 
     async def _bring_back(self, spec: ChildSpec, pause_s: float) -> float:
-        """Try until it serves; how long to wait should it die again soon."""
+        """Try again until it serves; how long to wait should it die again soon."""
+        await asyncio.sleep(pause_s)
+        self._restarted(spec.name)
+        return await self._bring_up(spec, min(pause_s * 2, LONGEST_PAUSE_S))
+
+    async def _bring_up(self, spec: ChildSpec, pause_s: float) -> float:
         while True:
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            self._restarted(spec.name)
             try:
                 await self._begin(spec)
             except ChildFailed as error:
@@ -85,6 +99,9 @@ class Household:
                 spec.buried(spec.name)
             else:
                 return pause_s
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            self._restarted(spec.name)
 
     def send(self, number: signal.Signals) -> None:
         """Send every child that serves a signal."""

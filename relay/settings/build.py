@@ -148,7 +148,7 @@ def _web(section: ConfigSection) -> WebConfig | None:
     if web is None:
         return None
     address = web.address
-    return WebConfig(address.host, address.port, web.requests_per_minute, tuple(web.cors))
+    return WebConfig(address.host, address.port, web.requests_per_minute, tuple(web.cors), web.api)
 
 
 def _limits(section: ConfigSection) -> Limits:

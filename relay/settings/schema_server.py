@@ -99,10 +99,15 @@ class ListenerSection(Section):
 
 
 class WebSection(Section):
-    """Where /metrics, /healthz and /readyz are, and what the API (`warmup-relay web`) allows."""
+    """Where the API, /metrics, /healthz and /readyz are, and what the API allows."""
 
     address: SocketAddress = Field(
         description="Address and port to listen on.", examples=['"127.0.0.1:8025"']
+    )
+    api: Truth = Field(
+        _WEB.api,
+        description="Whether the API is served, by a process of its own (some 70 MB). Without it, "
+        "the relay itself answers /metrics, /healthz and /readyz.",
     )
     requests_per_minute: Annotated[int, whole(1, 1_000_000), Kind("whole number")] = Field(
         _WEB.requests_per_minute,

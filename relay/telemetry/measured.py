@@ -64,8 +64,7 @@ def told(classify: Classify) -> Classify:
     def classify_and_tell(submission: Submission, directory: Directory) -> Classified:
         message = classify(submission, directory)
         if story := current.get():
-            story.domain = message.domain.name
-            story.mail_class = message.mail_class.value
+            story.is_of(message)
         return message
 
     return classify_and_tell
@@ -86,11 +85,18 @@ class MeasuredRelay:
         """See `ports.Relay`."""
         return await self.telling_of(submission, self._relay.relay(submission))
 
-    async def telling_of(self, submission: Submission, relaying: Awaitable[Accepted]) -> Accepted:
-        """Await `relaying`, and tell what became of `submission`."""
+    async def telling_of(
+        self,
+        submission: Submission,
+        relaying: Awaitable[Accepted],
+        message: Classified | None = None,
+    ) -> Accepted:
+        """Await `relaying`, and tell what became of `submission`, which was `message` if known."""
         tenant = submission.client.tenant.name
         story = Story(submission.ref, tenant, submission.envelope)
         story.size_bytes = len(submission.content)
+        if message is not None:
+            story.is_of(message)
         with self._telling(story):
             accepted = await relaying
             story.reply = accepted.reply

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from relay.telemetry.metrics import QuotaGauges
 from relay.telemetry.processes import ProcessNumbers
@@ -67,6 +68,48 @@ def _is_begun(file: Path) -> bool:
         return False
 
 
+class Together(Collector):
+    """What this process has in `own`, with the counts of those beside it in `directory` added."""
+
+    def __init__(self, own: CollectorRegistry, directory: Path) -> None:
+        self._own = own
+        self._beside = Summed(directory)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: `own` may be read only when it is scraped."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family of `own`. Gauges are its own alone: they tell of one process."""
+        beside = {family.name: family for family in self._beside.collect()}
+        for family in self._own.collect():
+            more = beside.get(family.name)
+            is_count = more is not None and family.type in {"counter", "histogram"}
+            yield _added(family, more) if more is not None and is_count else family
+
+
+def _added(family: Metric, more: Metric) -> Metric:
+    values = {_series(sample): sample for sample in family.samples}
+    for sample in more.samples:
+        before = values.get(_series(sample))
+        value = sample.value + (before.value if before else 0)
+        values[_series(sample)] = sample._replace(value=value)
+    found = Metric(family.name, family.documentation, family.type)
+    found.samples = list(values.values())
+    return found
+
+
+def _series(sample: Sample) -> tuple[str, frozenset[tuple[str, str]]]:
+    return sample.name, frozenset(sample.labels.items())
+
+
+def text_of(own: CollectorRegistry, beside: Path) -> bytes:
+    """The exposition of `own`, with what processes beside this one have counted in `beside`."""
+    both = CollectorRegistry()
+    both.register(Together(own, beside))
+    return generate_latest(both)
+
+
 class SharedMetrics:
     """The page of a supervisor. `processes` tells name and pid of each process that lives."""
 
@@ -81,7 +124,7 @@ class SharedMetrics:
         to.register(ProcessNumbers(processes))
         self.store_up = Gauge("relay_store_up", "1 if the store answers", registry=to)
         self.workers = Gauge("relay_workers", "Worker processes that serve", registry=to)
-        self.workers.set_function(lambda: len(processes()) - 1)
+        self.workers.set_function(lambda: sum(name.startswith("worker ") for name in processes()))
         wanted = Gauge("relay_workers_wanted", "Worker processes by the config", registry=to)
         wanted.set(workers)
         self.restarts = Counter(

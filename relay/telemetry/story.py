@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from relay.core.errors import NeverFits, RelayError, WarmupLimit
-from relay.core.mail import Envelope
+from relay.core.mail import Classified, Envelope
 from relay.core.reply import Reply
 
 INTERNAL = Reply(451, "3.0", "temporary local problem")
@@ -32,6 +32,10 @@ class Story:
     wall: str = ""
     reply: Reply | None = None
     began: float = field(default_factory=perf_counter)
+
+    def is_of(self, message: Classified) -> None:
+        """Take domain and class from `message`."""
+        self.domain, self.mail_class = message.domain.name, message.mail_class.value
 
     def failed(self, error: BaseException) -> None:
         """Take the outcome, reply and wall from what was raised."""

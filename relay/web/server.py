@@ -24,9 +24,9 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves `app` on the address of the config, or on a unix socket of one's own."""
+    """Serves `app` on an address, on a unix socket of one's own, or on a socket that is bound."""
 
-    def __init__(self, at: WebConfig | Path, app: App) -> None:
+    def __init__(self, at: WebConfig | Path | socket.socket, app: App) -> None:
         self._at = at
         self.ended = asyncio.Event()
         self._server = _Server(
@@ -54,12 +54,13 @@ class HttpServer:
         """Host and port (or the path of the socket), for people."""
         if isinstance(self._at, Path):
             return str(self._at)
-        host = f"[{self._at.host}]" if ":" in self._at.host else self._at.host
-        return f"{host}:{self.port}"
+        assert self._socket is not None
+        host = self._at.host if isinstance(self._at, WebConfig) else self._socket.getsockname()[0]
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def bind(self) -> None:
         """Take the address. Raises OSError if that is not possible."""
-        self._socket = _bound_to_path(self._at) if isinstance(self._at, Path) else _bound(self._at)
+        self._socket = self._at if isinstance(self._at, socket.socket) else bound_to(self._at)
 
     async def serve(self) -> None:
         """Answer requests until `stop`."""
@@ -83,7 +84,10 @@ class WebServer(HttpServer):
         super().__init__(at, Ops(vitals))
 
 
-def _bound(at: WebConfig) -> socket.socket:
+def bound_to(at: WebConfig | Path) -> socket.socket:
+    """A socket on `at`. Raises OSError if that is not possible."""
+    if isinstance(at, Path):
+        return _bound_to_path(at)
     bound = socket.socket(socket.AF_INET6 if ":" in at.host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

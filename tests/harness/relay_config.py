@@ -50,6 +50,7 @@ class RelayConfig:
     more: dict[str, Any] = field(default_factory=dict)
     smtp_ports: list[int] = field(default_factory=list)
     web_port: int = 0
+    api: bool = False
 
     def __post_init__(self) -> None:
         self.smtp_ports = self.smtp_ports or [free_port() for _ in self.listeners]
@@ -80,7 +81,7 @@ class RelayConfig:
                 {"address": f"127.0.0.1:{port}", **listener}
                 for port, listener in zip(self.smtp_ports, self.listeners, strict=True)
             ],
-            "web": {"address": f"127.0.0.1:{self.web_port}"},
+            "web": {"address": f"127.0.0.1:{self.web_port}", "api": self.api},
             "upstreams": {"outbound": upstream},
             "tenants": {"acme": self.tenant | {"domains": self._domains()}},
             "policies": ["policies"],

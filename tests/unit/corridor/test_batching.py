@@ -86,8 +86,8 @@ class Desk:
         )  # fmt: skip
         self.stories = []
 
-    async def told(self, submission, relaying):
-        self.stories.append(submission.ref)
+    async def told(self, submission, relaying, message):
+        self.stories.append((submission.ref, message and message.domain.name))
         return await relaying
 
     def mail(self, ref, route=None, to=("b@other.example",)):
@@ -115,7 +115,9 @@ def desk():
 async def test_all_are_sent_and_charged(desk):
     answers = await desk.relay(desk.mail("1"), desk.mail("2", to=("b@x.example", "c@x.example")))
     assert answers == [Accepted(OK, None), Accepted(OK, None)]
-    assert sorted(desk.upstream.sent) == sorted(desk.stories) == ["1", "2"]
+    name = desk.route.id.domain
+    assert sorted(desk.upstream.sent) == ["1", "2"]
+    assert sorted(desk.stories) == [("1", name), ("2", name)]
     assert await desk.counts() == (3, 3, 3)
 
 
@@ -246,3 +248,18 @@ async def test_a_campaign_of_a_batch_keeps_to_its_route(desk):
     assert desk.second.sent[-1] == "d"
     assert await desk.counts(first) == (0, 0, 0)
     assert await desk.counts(second) == (4, 4, 4)
+
+
+async def test_what_was_refused_is_told_of_every_message(desk):
+    await desk.relay(desk.mail("sent"))
+    desk.stories.clear()
+    with pytest.raises(WarmupLimit):
+        await desk.relay(*[desk.mail(str(n)) for n in range(5)])
+    assert [ref for ref, _ in desk.stories] == list("01234")
+
+
+async def test_of_a_batch_with_a_bad_message_only_that_one_is_told(desk):
+    bad = replace(desk.mail("bad"), client=Client(Tenant("globex"), ""))
+    with pytest.raises(BadMessageOfBatch):
+        await desk.relay(desk.mail("good"), bad)
+    assert desk.stories == [("bad", None)]

@@ -1,0 +1,144 @@
+"""One `serve`: SMTP, the API, and /metrics on one address; the web process is its child."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.harness.clients import send_smtplib
+from tests.harness.relay_config import DOMAIN, RelayConfig, calendar
+from tests.harness.relay_process import RelayProcess
+from tests.harness.waiting import until
+from tests.harness.web_process import WebProcess
+
+UP_S = 30.0
+
+
+def web_pids(relay: RelayProcess) -> list[int]:
+    """The web processes whose parent is `relay`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if b"front" in words and int(parent) == relay.child.pid:
+            found.append(int(entry.name))
+    return found
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def api_of(relay: RelayProcess, *scopes: str) -> WebProcess:
+    """A client of the API that `relay` serves."""
+    client = WebProcess(relay, relay.config.web_port)
+    client.token = client.make_token(*(scopes or ("read", "send", "manage")))
+    return client
+
+
+def mail(subject: str, domain: str = DOMAIN) -> dict[str, object]:
+    return {"from": f"a@{domain}", "to": ["b@other.example"], "subject": subject, "text": "hi"}
+
+
+def forwarded(relay: RelayProcess) -> float:
+    return relay.metric("relay_messages_total", tenant="acme", domain=DOMAIN, outcome="forwarded")
+
+
+@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+def relay(request, make_relay):
+    made = make_relay(api=True, policies={"ramp": calendar(50)}, more={"workers": request.param})
+    return made.start()
+
+
+def test_api_metrics_and_readiness_are_on_one_address_and_api_mail_is_counted(relay):
+    api = api_of(relay)
+    assert api.get("/readyz", token="").json["checks"]["upstream outbound"] == "ok"
+    assert api.get("/healthz", token="").status == 200
+    assert api.post("/api/emails", mail("one")).status == 200
+    batch = api.post("/api/emails/batch", [mail("two"), mail("three")])
+    assert batch.status == 200
+    assert send_smtplib(relay.port, f"a@{DOMAIN}", "b@other.example").code == 250
+    until(lambda: forwarded(relay) == 4, "four messages to be counted", timeout_s=10)
+    status = api.get(f"/api/warmup/status/{DOMAIN}").json
+    assert status["emails_sent_today"] == 4
+    text = api.get("/metrics", token="").body.decode()
+    assert len(re.findall(r"^# TYPE relay_messages_total ", text, re.MULTILINE)) == 1
+    assert 'relay_stage_seconds_count{stage="forward"} 4.0' in text
+
+
+def test_a_killed_web_process_comes_back_and_smtp_does_not_notice(relay):
+    api = api_of(relay)
+    assert api.post("/api/emails", mail("before")).status == 200
+    [pid] = web_pids(relay)
+    os.kill(pid, signal.SIGKILL)
+    assert send_smtplib(relay.port, f"a@{DOMAIN}", "b@other.example").code == 250
+    assert api.post("/api/emails", mail("after")).status == 200  # waits, and is not refused
+    assert web_pids(relay) not in ([], [pid])
+    assert forwarded(relay) == 3  # nothing that the dead one had counted is lost
+
+
+def test_a_killed_relay_takes_its_web_process_along(relay):
+    [pid] = web_pids(relay)
+    relay.kill9()
+    until(lambda: is_gone(pid), "the web process to end", timeout_s=10)
+
+
+def test_it_ends_in_order_when_the_relay_is_asked_to(relay):
+    [pid] = web_pids(relay)
+    assert relay.sigterm() == 0
+    assert is_gone(pid)
+    events = [line["event"] for line in relay.log_lines()]
+    assert events.index("web stopped") < events.index("stopped")
+
+
+def test_a_reload_reaches_it(relay):
+    api = api_of(relay)
+    assert api.get("/api/warmup/status/new.acme.example").status == 404
+    relay.config.domains["new.acme.example"] = "ramp"
+    relay.config.write(relay.home)
+    relay.hang_up()
+    path = "/api/warmup/status/new.acme.example"
+    until(lambda: api.get(path).status == 200, "the new domain in the API", timeout_s=10)
+
+
+def test_a_data_dir_too_long_for_a_socket_will_do(tmp_path, endings):
+    home = tmp_path / ("long" * 30)
+    relay = RelayProcess(home, RelayConfig(api=True))
+    endings.callback(relay.end)
+    relay.start()
+    assert api_of(relay).get("/api/warmup").status == 200
+    assert relay.http("/readyz").status == 200
+    assert relay.sigterm() == 0
+
+
+def test_without_the_api_there_is_no_such_process(make_relay):
+    relay = make_relay().start()
+    assert web_pids(relay) == []
+    assert relay.http("/api/warmup").status == 404
+
+
+def test_it_has_the_clock_of_the_relay(make_relay):
+    relay = make_relay(api=True, policies={"ramp": calendar(1)})
+    relay.start()
+    api = api_of(relay)
+    assert api.post("/api/emails", mail("one")).status == 200
+    assert api.post("/api/emails", mail("two")).status == 429
+    relay.clock.move(days=1)
+    until(
+        lambda: api.get(f"/api/warmup/status/{DOMAIN}").json["remaining_today"] == 1,
+        "the next day", timeout_s=10,
+    )  # fmt: skip
+    assert json.loads(api.get("/readyz", token="").body)["simulated_clock"]
