@@ -22,6 +22,7 @@ from relay.edge.listeners import Listeners
 from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
 from relay.insisting import Insisting
+from relay.noting import Notebook
 from relay.pipeline import Pipeline
 from relay.ports import Providers, QuotaStore, Settings
 from relay.preparing import Preparing
@@ -37,6 +38,7 @@ from relay.store import open_store
 from relay.store.line import Line
 from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
+from relay.store.web_history import RedisRecent
 from relay.telemetry.measured import (
     MeasuredRelay,
     MeasuredSigner,
@@ -116,7 +118,12 @@ def _assemble(
     surroundings = Surroundings(
         hostname=config.hostname,
         limits=config.limits,
-        relay=MeasuredRelay(pipeline, metrics, addresses=config.log.addresses),
+        relay=MeasuredRelay(
+            pipeline,
+            metrics,
+            addresses=config.log.addresses,
+            ended=Notebook(RedisRecent(store.line), clock, background).note,
+        ),
         authenticate=partial(authenticate, settings),
         settings=settings,
         clock=clock,

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import change, explain, forecast, history, inspect, serve, setup, state, tokens, web
+from relay.cli import (
+    change,
+    explain,
+    forecast,
+    history,
+    inspect,
+    serve,
+    setup,
+    state,
+    tokens,
+    users,
+    web,
+)
 
 app = typer.Typer(
     name="warmup-relay",
@@ -42,6 +54,7 @@ for alias, command in state.ALIASES.items():
 for command in (*serve.HIDDEN, *web.HIDDEN):
     app.command(hidden=True)(command)
 app.add_typer(tokens.app, name="token")
+app.add_typer(users.app, name="user")
 
 
 def main() -> None:

@@ -26,6 +26,9 @@ TOKENS_USED: Final = "wr1:{@web}:tokens-used"
 AUDIT: Final = "wr1:{@web}:audit"
 """Sorted set: entries of the audit log as JSON, scored by their instants in epoch ms."""
 
+USERS: Final = "wr1:{@web}:users"
+"""Hash: name of a user of the pages → JSON."""
+
 
 def route(route_id: RouteId) -> str:
     """Hash: what outlives windows (first send, lifetime, pause, graduation)."""
@@ -95,6 +98,21 @@ def answer(name: str) -> str:
 def meter(name: str) -> str:
     """String: when somebody's rate is all there again, epoch us; expires by itself."""
     return f"wr1:meter:{name}"
+
+
+def session(digest: str) -> str:
+    """String: a session of the pages as JSON; expires by itself."""
+    return f"wr1:session:{digest}"
+
+
+def attempts(name: str) -> str:
+    """Hash: attempts at a password in a row, and until when it is locked; expires by itself."""
+    return f"wr1:attempts:{name}"
+
+
+def recent(route_id: RouteId) -> str:
+    """List: what happened to a route's mail lately, as JSON, the newest first; expires."""
+    return f"{_domain(route_id.domain)}:recent:{route_id.upstream}"
 
 
 def touch(key: str) -> str:

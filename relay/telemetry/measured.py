@@ -73,7 +73,16 @@ def told(classify: Classify) -> Classify:
 class MeasuredRelay:
     """Wraps `ports.Relay`: one story, one log line and one count per message."""
 
-    def __init__(self, relay: Relay, metrics: Metrics, *, addresses: bool) -> None:
+    def __init__(
+        self,
+        relay: Relay,
+        metrics: Metrics,
+        *,
+        addresses: bool,
+        ended: Callable[[Story], None] = lambda _story: None,
+    ) -> None:
+        """`ended` hears of every story that is over."""
+        self._ended = ended
         self._relay = relay
         self._metrics = metrics
         self._addresses = addresses
@@ -150,6 +159,7 @@ class MeasuredRelay:
         if story.wall:
             self._metrics.deferrals.labels(domain, story.wall).inc()
         log.info("message", **story.fields(addresses=self._addresses))
+        self._ended(story)
 
 
 class MeasuredSplit:

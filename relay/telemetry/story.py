@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import perf_counter
 
 from relay.core.errors import NeverFits, RelayError, WarmupLimit
@@ -30,6 +31,7 @@ class Story:
     size_bytes: int = 0
     outcome: str = "forwarded"
     wall: str = ""
+    wall_opens_at: datetime | None = None
     reply: Reply | None = None
     began: float = field(default_factory=perf_counter)
 
@@ -46,6 +48,8 @@ class Story:
         if isinstance(error, WarmupLimit | NeverFits):
             self.wall, self.domain = error.wall.kind.value, error.wall.route.id.domain
             self.upstream = error.wall.route.id.upstream
+        if isinstance(error, WarmupLimit):
+            self.wall_opens_at = error.wall.opens_at
 
     def fields(self, *, addresses: bool) -> dict[str, object]:
         """The log line; envelope addresses only where they are asked for."""

@@ -23,6 +23,7 @@ HEADS = {
     "divide": ("divide",),
     "meter": ("meter",),
     "settle": calls.SETTLE,
+    "attempt": ("attempt",),
     "left": ("left",),
     "heard": ("heard",),
     "standing": calls.STANDING,
