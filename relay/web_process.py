@@ -23,19 +23,24 @@ from relay import __version__
 from relay.access import Access
 from relay.background import Background
 from relay.batching import Batching
-from relay.changing import Changing
+from relay.changing import Changing, entry_id
 from relay.charging import Charging
 from relay.clock import AnyClock, SystemClock
 from relay.core.classify import classify
 from relay.core.config import Config, StoreConfig, UpstreamConfig, WebConfig
+from relay.core.tenancy import SendingDomain
 from relay.insisting import Insisting
+from relay.noting import Notebook
 from relay.outbox import Outbox, Sessions
 from relay.pipeline import Pipeline
+from relay.policy_desk import PolicyDesk
 from relay.preparing import Preparing
 from relay.presence import presence_in
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
+from relay.proving import DkimProving, WatchedSigner
 from relay.settings.live import LiveSettings
+from relay.signing.record import key_record
 from relay.signing.signer import DkimSigner
 from relay.splitting import Splitting
 from relay.store import StoreUnusable, attach, open_store
@@ -43,7 +48,9 @@ from relay.store.audit_log import RedisAuditLog
 from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.token_shelf import RedisTokenShelf
+from relay.store.web_history import RedisHistory, RedisRecent
 from relay.store.web_keeping import RedisAnswers, RedisMeter
+from relay.store.web_users import RedisAttempts, RedisSessionShelf, RedisUserShelf
 from relay.telemetry.measured import (
     MeasuredRelay,
     MeasuredSigner,
@@ -55,8 +62,12 @@ from relay.telemetry.metrics import Metrics
 from relay.telemetry.observer import Observer
 from relay.upstream.build import open_upstream
 from relay.upstreams import Upstreams
+from relay.users import SigningIn
 from relay.web.api.desk import Desk
 from relay.web.api.stream import Streams
+from relay.web.asgi import App
+from relay.web.dashboard.app import pages_app
+from relay.web.dashboard.desk import PagesDesk
 from relay.web.forward import Forward
 from relay.web.server import HttpServer
 from relay.web.site import Site, site
@@ -174,8 +185,48 @@ def _site(rooms: _Rooms, at: WebConfig | socket.socket, ops: Path | None) -> Sit
     forward = Forward(where, rooms.store.ping)
     allowed = own or settings.config.web or WebConfig("", 0)
     return site(
-        desk, allowed, RedisAnswers(line), RedisMeter(line), forward, rooms.streams, __version__
+        desk, allowed, RedisAnswers(line), RedisMeter(line), forward, rooms.streams,
+        _pages(rooms, desk), __version__,
+    )  # fmt: skip
+
+
+def _pages(rooms: _Rooms, desk: Desk) -> App:
+    clock, line = rooms.clock, rooms.store.line
+    users = SigningIn(RedisUserShelf(line), RedisSessionShelf(line), RedisAttempts(line), clock)
+    pages = PagesDesk(
+        settings=rooms.settings,
+        store=rooms.store,
+        changes=desk.changes,
+        audit=desk.audit,
+        clock=clock,
+        sign_in=users,
+        history=RedisHistory(line),
+        recent=RedisRecent(line),
+        outbox=desk.outbox,
+        policies=PolicyDesk(lambda: rooms.settings.config, clock),
+        proving=DkimProving(),
+        entry_id=entry_id,
+        submission=_submission(rooms.settings.config),
+        records=_records,
     )
+    return pages_app(pages, lambda: clock.simulated)
+
+
+def _submission(config: Config) -> tuple[str, int]:
+    """Where an application hands its mail in: one that is not only for this machine, if any."""
+    first = next((each for each in config.listeners if each.host != "127.0.0.1"), None)
+    if first is None:
+        return "127.0.0.1", config.listeners[0].port
+    return config.hostname, first.port
+
+
+def _records(domain: SendingDomain) -> list[str]:
+    """The DNS records of a domain's keys, of those that are there yet."""
+    found = []
+    for key in domain.dkim:
+        with suppress(OSError, ValueError):
+            found.append(key_record(domain.name, key.selector, key.path).zone_text())
+    return found
 
 
 def _outbox(rooms: _Rooms) -> Outbox:
@@ -189,12 +240,16 @@ def _outbox(rooms: _Rooms) -> Outbox:
     charging = Charging(
         store, rooms.store.instances, clock, insisting, sessions.is_alive, rooms.providers
     )
-    signer = MeasuredSigner(DkimSigner(SystemClock()), metrics)
+    signer = MeasuredSigner(WatchedSigner(DkimSigner(SystemClock())), metrics)
     preparing = Preparing(config.hostname, clock, signer)
     classifying = told(partial(classify, received_limit=config.limits.received))
     room = (settings, classifying, charging, preparing, rooms.upstreams)
-    pipeline = Pipeline(*room, Splitting(*room))
-    relay = MeasuredRelay(pipeline, metrics, addresses=config.log.addresses)
+    relay = MeasuredRelay(
+        Pipeline(*room, Splitting(*room)),
+        metrics,
+        addresses=config.log.addresses,
+        ended=Notebook(RedisRecent(rooms.store.line), clock, rooms.background).note,
+    )
     batches = Batching(
         settings, classifying, charging, store, preparing, rooms.upstreams, relay.telling_of
     )

@@ -1,8 +1,8 @@
 """The whole of what the web process serves, in the order in which a request meets it.
 
 /api: CORS (if any is allowed) → `door` (who, how often) → `body` (whole, bounded) → `once`
-(Idempotency-Key) → the routes of `api/`. The rest: `forward`. Every answer gets the headers
-that keep a browser from making more of it than it is.
+(Idempotency-Key) → the routes of `api/`. /dashboard: `dashboard/`. The rest: `forward`. Every
+answer gets the headers that keep a browser from making more of it than it is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from relay.web.api.page import CONTENT_SECURITY, page
 from relay.web.api.schemas import Email, Problem
 from relay.web.asgi import App, Message, Receive, Scope, Send, problem
 from relay.web.body import Body
+from relay.web.dashboard.app import is_page
 from relay.web.door import Door
 from relay.web.forward import PATHS, Forward
 from relay.web.once import Once
@@ -52,6 +53,7 @@ class Site:
 
     api: App
     forward: Forward
+    pages: App
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -62,6 +64,8 @@ class Site:
             await self.api(scope, receive, guarded)
         elif path in PATHS:
             await self.forward(scope, receive, guarded)
+        elif is_page(path):
+            await self.pages(scope, receive, guarded)
         else:
             await problem(404, "Not Found", "there is nothing here; see /api/docs").send(guarded)
 
@@ -110,6 +114,7 @@ def site(
     meter: Meter,
     forward: Forward,
     streams: stream.Streams,
+    pages: App,
     version: str,
 ) -> Site:
     """The web of one process."""
@@ -117,7 +122,7 @@ def site(
     routes: App = api_app(desk, streams, version)
     inside: App = Body(Once(routes, answers), most_bytes)
     api: App = Door(inside, desk.access, meter, config.requests_per_minute)
-    return Site(_with_cors(api, config.cors), forward)
+    return Site(_with_cors(api, config.cors), forward, pages)
 
 
 def _with_cors(api: App, origins: Sequence[str]) -> App:

@@ -78,7 +78,8 @@ def test_the_wheel_holds_the_scripts_of_the_store_and_the_shipped_policies(tmp_p
     [wheel] = tmp_path.glob("*.whl")
     packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     policies = {f"relay/_policies/{path.name}" for path in (ROOT / "policies").glob("*.yaml")}
-    code = {shown(path) for kind in ("*.py", "*.lua") for path in PACKAGE.rglob(kind)}
+    kinds = ("*.py", "*.lua", "*.html", "*.txt", "*.css", "*.js", "*.svg", "*.LICENSE")
+    code = {shown(path) for kind in kinds for path in PACKAGE.rglob(kind)}
     assert policies
     assert packed >= policies | code
     assert {name for name in packed if not name.startswith("relay/")} == set()

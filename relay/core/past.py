@@ -1,0 +1,81 @@
+"""A route's days: cap against sends, as they were and as they may come.
+
+What was sent is known by day; the cap of a day that is over is not kept, and is worked out
+here from those sends by the policy in force: after an edit of the policy, or a pause of the
+mail, it may not be the one that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from relay.core.ramp import Advance, Cap
+from relay.core.report import Status
+
+MOST_PAST_DAYS: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfRoute:
+    """One day. `sent` is None for a coming one, whose `cap` holds if each day's cap is used up."""
+
+    date: date
+    cap: Cap
+    sent: int | None
+
+
+def past(status: Status, sends: Mapping[int, int]) -> list[DayOfRoute]:
+    """From the first send, or the last restart, up to today. `sends` is by ordinal of the day."""
+    today, standing, policy = status.window.day, status.standing, status.route.policy
+    first = today if standing.first_day is None else min(standing.first_day, today)
+    lifetime, sending, qualified = standing.base_sends, standing.base_days, standing.base_days
+    found: list[DayOfRoute] = []
+    for day in range(first, today):
+        at = {
+            Advance.CALENDAR_DAYS: standing.base_days + day - first,
+            Advance.LIFETIME_SENDS: lifetime,
+            Advance.SENDING_DAYS: sending,
+            Advance.QUALIFIED_DAYS: qualified,
+        }[policy.ramp.advance]
+        sent, cap = sends.get(day, 0), policy.ramp.tier_at(at).cap
+        if standing.graduated_at and standing.graduated_at < policy.window.boundary(_date(day)):
+            cap = None
+        lifetime += sent
+        sending += sent > 0
+        qualified += sent > 0 and sent >= policy.ramp.qualifies_from(cap)
+        found.append(DayOfRoute(_date(day), 0 if policy.is_off(_date(day)) else cap, sent))
+    found.append(DayOfRoute(status.window.date, status.cap, status.sent))
+    return found[-MOST_PAST_DAYS:]
+
+
+def coming(status: Status) -> list[DayOfRoute]:
+    """The days after today, as `Status` forecasts them; none where the warm-up is over."""
+    caps = [each["cap"] for each in status.fields()["forecast"]]
+    return [
+        DayOfRoute(status.window.date + timedelta(days=ahead), cap, None)
+        for ahead, cap in enumerate(caps)
+        if ahead
+    ]
+
+
+def tomorrows_cap(status: Status) -> Cap:
+    """The cap of the next window, with what has been sent so far."""
+    standing, ramp = status.standing, status.route.policy.ramp
+    if standing.graduated_at is not None:
+        return None
+    has_sent = status.sent > 0
+    at = {
+        Advance.CALENDAR_DAYS: status.progress + (standing.first_day is not None or has_sent),
+        Advance.LIFETIME_SENDS: standing.base_sends + standing.lifetime,
+        Advance.SENDING_DAYS: status.progress + has_sent,
+        Advance.QUALIFIED_DAYS: status.progress
+        + (has_sent and status.sent >= ramp.qualifies_from(status.cap)),
+    }[ramp.advance]
+    return ramp.tier_at(at).cap
+
+
+def _date(day: int) -> date:
+    return date.fromordinal(day)

@@ -1,0 +1,70 @@
+"""`/dashboard/connect`, and what an empty dashboard shows: the way from nothing to the first send.
+
+Add a domain, publish its records, point an application here: each with text to copy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from relay.core.tenancy import SendingDomain
+from relay.web.dashboard.desk import desk_of, viewer_of
+from relay.web.dashboard.framing import page
+from relay.web.dashboard.rendering import render
+
+MOST_DOMAINS: Final = 20
+APPS: Final = (
+    ("django", "Django", "settings.py"),
+    ("rails", "Rails", "config/environments/production.rb"),
+    ("laravel", "Laravel", ".env"),
+    ("nodemailer", "nodemailer", "JavaScript"),
+    ("listmonk", "listmonk", "config.toml, or Settings → SMTP"),
+    ("mautic", "Mautic", "Configuration → Email Settings, or config/local.php"),
+    ("postfix", "Postfix", "/etc/postfix/main.cf"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """Text to copy. `place` is where it goes."""
+
+    key: str
+    name: str
+    place: str
+    text: str
+
+
+async def show(request: Request) -> Response:
+    """The three steps."""
+    desk, viewer = desk_of(request), viewer_of(request)
+    domains = [each for each in desk.directory.domains.values() if viewer.sees(each.tenant)]
+    shown = domains[:MOST_DOMAINS]
+    records = await asyncio.to_thread(_records, desk.records, shown)
+    host, port = desk.submission
+    tenant = viewer.tenant or next(iter(desk.directory.tenants), "acme")
+    example = shown[0].name if shown else "news.example.com"
+    values = {"host": host, "port": port, "domain": example, "tenant": tenant}
+    return page(
+        request,
+        "connect.html",
+        "connect",
+        domains=domains,
+        records=records,
+        snippets=[
+            Snippet(key, name, place, render(f"snippets/{key}.txt", **values).strip())
+            for key, name, place in APPS
+        ],
+        **values,
+    )
+
+
+def _records(
+    records: Callable[[SendingDomain], list[str]], domains: list[SendingDomain]
+) -> dict[str, str]:
+    return {each.name: "".join(records(each)) for each in domains}

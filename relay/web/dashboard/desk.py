@@ -1,0 +1,101 @@
+"""What the pages work with, and whose request it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from relay.core.report import Status
+from relay.core.tenancy import Directory, Route, SendingDomain
+from relay.core.users import Viewer
+from relay.ports import Clock, QuotaStore, Settings
+from relay.ports_pages import History, Policies, Proving, Recent, SignIn
+from relay.ports_web import AuditLog, Changes, Outbox
+
+MOST_FIELDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PagesDesk:
+    """The other rooms, as the pages know them.
+
+    `entry_id` makes ids for the audit log. `submission` is host and port for a mail client;
+    `records` gives the DNS records of a domain's keys, as lines of a zone file.
+    """
+
+    settings: Settings
+    store: QuotaStore
+    changes: Changes
+    audit: AuditLog
+    clock: Clock
+    sign_in: SignIn
+    history: History
+    recent: Recent
+    outbox: Outbox
+    policies: Policies
+    proving: Proving
+    entry_id: Callable[[datetime], str]
+    submission: tuple[str, int]
+    records: Callable[[SendingDomain], list[str]]
+
+    @property
+    def directory(self) -> Directory:
+        """Tenants, domains, routes and policies in force."""
+        return self.settings.directory
+
+    def tenant_of(self, route: Route) -> str:
+        """Whose it is."""
+        return self.directory.domains[route.id.domain].tenant
+
+    def visible(self, viewer: Viewer) -> list[Route]:
+        """The routes that exist for `viewer`, in the order of the config."""
+        return [each for each in self.directory.routes() if viewer.sees(self.tenant_of(each))]
+
+    def route(self, viewer: Viewer, name: str) -> Route:
+        """The route called `name`. Raises HTTPException (404)."""
+        try:
+            found = self.directory.route_named(name)
+        except ValueError:
+            found = None
+        if found is None or not viewer.sees(self.tenant_of(found)):
+            raise HTTPException(404, f"There is no route {name[:300]!r} that you may see.")
+        return found
+
+    async def statuses(self, routes: Sequence[Route]) -> list[Status]:
+        """Where each of `routes` stands now: one pipelined read. Raises StoreTrouble."""
+        now = self.clock.now()
+        wanted = [(route, route.policy.window.at(now)) for route in routes]
+        standings = await self.store.standings(wanted)
+        return [
+            Status(route, self.tenant_of(route), window, standing)
+            for (route, window), standing in zip(wanted, standings, strict=True)
+        ]
+
+
+def desk_of(request: Request) -> PagesDesk:
+    """The desk of the application."""
+    desk = request.app.state.desk
+    assert isinstance(desk, PagesDesk)
+    return desk
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Who is looking; the guard has let nobody else in."""
+    viewer = request.scope["state"]["viewer"]
+    assert isinstance(viewer, Viewer)
+    return viewer
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form, the last of each name. Raises HTTPException (400)."""
+    try:
+        text = request.scope["state"]["body"].decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise HTTPException(400, "The form cannot be read.") from None
+    return dict(pairs)

@@ -1,0 +1,155 @@
+"""Which routes a list shows: filtered, sorted and paged on the server.
+
+What the config knows (domain, tenant, policy) chooses and sorts without a read, so that a
+page costs one read of its own routes. What only the store knows (state, cap, sends) needs all
+routes: they are read in batches and kept for some seconds, for everybody who looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from relay.core.quota import State, remaining, warmup_day
+from relay.core.report import Status
+from relay.core.tenancy import Route, RouteId
+from relay.core.users import Viewer
+from relay.web.dashboard.desk import PagesDesk
+
+PER_PAGE: Final = 50
+READ_AT_ONCE: Final = 500
+FRESH_S: Final = 10.0
+_UNLIMITED: Final = float("inf")
+
+CONFIGURED: Final[dict[str, Callable[[PagesDesk, Route], Any]]] = {
+    "route": lambda _desk, route: str(route.id),
+    "tenant": lambda desk, route: desk.tenant_of(route),
+    "policy": lambda _desk, route: route.policy.name,
+}
+
+
+def _or_infinite(cap: int | None) -> float:
+    return _UNLIMITED if cap is None else cap
+
+
+COUNTED: Final[dict[str, Callable[[Status], Any]]] = {
+    "state": lambda one: one.state.value,
+    "day": lambda one: warmup_day(one.window, one.standing),
+    "cap": lambda one: _or_infinite(one.cap),
+    "sent": lambda one: one.sent,
+    "remaining": lambda one: _or_infinite(remaining(one.cap, one.standing)),
+    "resets": lambda one: one.resets_at,
+    "lifetime": lambda one: one.standing.lifetime,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for. `page` counts from 1."""
+
+    search: str = ""
+    state: State | None = None
+    tenant: str = ""
+    policy: str = ""
+    sort: str = "route"
+    descending: bool = False
+    page: int = 1
+
+    @classmethod
+    def of(cls, query: dict[str, str]) -> Wanted:
+        """What a query string asks for; what makes no sense in it is left out."""
+        sort = query.get("sort", "")
+        state = query.get("state", "")
+        page = query.get("page", "1")
+        return cls(
+            search=query.get("q", "").strip().lower()[:255],
+            state=State(state) if state in set(State) else None,
+            tenant=query.get("tenant", "")[:64],
+            policy=query.get("policy", "")[:64],
+            sort=sort if sort in CONFIGURED | COUNTED else "route",
+            descending=query.get("order") == "desc",
+            page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        )
+
+    def query(self, **changes: Any) -> dict[str, str]:
+        """As the fields of a query string, with `changes`; defaults are left out."""
+        told = {
+            "q": self.search,
+            "state": self.state.value if self.state else "",
+            "tenant": self.tenant,
+            "policy": self.policy,
+            "sort": "" if self.sort == "route" else self.sort,
+            "order": "desc" if self.descending else "",
+            "page": "" if self.page == 1 else str(self.page),
+        }
+        return {name: value for name, value in (told | changes).items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is shown: `rows` of `count` routes that match, on page `number` of `last`."""
+
+    rows: list[Status]
+    count: int
+    number: int
+    last: int
+
+
+class Listing:
+    """Makes pages. One for the process: it keeps what was read of all routes."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._read: dict[RouteId, Status] = {}
+        self._read_at = float("-inf")
+        self._of: object = None
+
+    async def page(self, desk: PagesDesk, viewer: Viewer, wanted: Wanted) -> Page:
+        """The page that is wanted, or the last one before it. Raises StoreTrouble."""
+        chosen = [each for each in desk.visible(viewer) if _is_chosen(desk, each, wanted)]
+        if wanted.state is None and wanted.sort in CONFIGURED:
+            key = CONFIGURED[wanted.sort]
+            chosen.sort(key=lambda route: key(desk, route), reverse=wanted.descending)
+        else:
+            chosen = await self._by_counts(desk, chosen, wanted)
+        last = max(1, -(-len(chosen) // PER_PAGE))
+        number = min(max(1, wanted.page), last)
+        rows = await desk.statuses(chosen[(number - 1) * PER_PAGE : number * PER_PAGE])
+        return Page(rows, len(chosen), number, last)
+
+    async def _by_counts(
+        self, desk: PagesDesk, routes: Sequence[Route], wanted: Wanted
+    ) -> list[Route]:
+        known = await self._all(desk)
+        found = [known[route.id] for route in routes if route.id in known]
+        if wanted.state is not None:
+            found = [each for each in found if each.state is wanted.state]
+        if wanted.sort in COUNTED:
+            found.sort(key=COUNTED[wanted.sort], reverse=wanted.descending)
+        else:
+            key = CONFIGURED[wanted.sort]
+            found.sort(key=lambda one: key(desk, one.route), reverse=wanted.descending)
+        return [each.route for each in found]
+
+    async def _all(self, desk: PagesDesk) -> dict[RouteId, Status]:
+        async with self._turn:
+            is_fresh = time.monotonic() - self._read_at < FRESH_S
+            if not is_fresh or self._of is not desk.directory:
+                self._of, routes = desk.directory, desk.directory.routes()
+                found: dict[RouteId, Status] = {}
+                for start in range(0, len(routes), READ_AT_ONCE):
+                    batch = await desk.statuses(routes[start : start + READ_AT_ONCE])
+                    found |= {each.route.id: each for each in batch}
+                self._read, self._read_at = found, time.monotonic()
+            return self._read
+
+
+def _is_chosen(desk: PagesDesk, route: Route, wanted: Wanted) -> bool:
+    return (
+        wanted.search in str(route.id)
+        and wanted.tenant in {"", desk.tenant_of(route)}
+        and wanted.policy in {"", route.policy.name}
+    )
