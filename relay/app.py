@@ -91,6 +91,7 @@ def _assemble(
 ) -> RelayParts:
     metrics, background = Metrics(), Background()
     observer = Observer(metrics)
+    notebook = Notebook(RedisRecent(store.line), clock, background)
     upstreams = _upstreams(settings, metrics, observer, background, seat)
     measured = MeasuredStore(store, metrics)
     roster = Roster(store.instances.own)
@@ -118,12 +119,7 @@ def _assemble(
     surroundings = Surroundings(
         hostname=config.hostname,
         limits=config.limits,
-        relay=MeasuredRelay(
-            pipeline,
-            metrics,
-            addresses=config.log.addresses,
-            ended=Notebook(RedisRecent(store.line), clock, background).note,
-        ),
+        relay=MeasuredRelay(pipeline, metrics, addresses=config.log.addresses, ended=notebook.note),
         authenticate=partial(authenticate, settings),
         settings=settings,
         clock=clock,

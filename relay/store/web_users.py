@@ -18,7 +18,6 @@ from relay.store.slices import epoch_ms, from_epoch_ms
 
 FIRST_LOCK_MS: Final = 10_000
 LONGEST_LOCK_MS: Final = 900_000
-REMEMBERED_MS: Final = 86_400_000
 
 
 class RedisUserShelf:
@@ -80,7 +79,7 @@ class RedisAttempts:
     async def take(self, name: str, free: int) -> float:
         """See `ports_pages.Attempts`."""
         now = time.time_ns() // 1_000_000
-        arguments = (now, free, FIRST_LOCK_MS, LONGEST_LOCK_MS, REMEMBERED_MS)
+        arguments = (now, free, FIRST_LOCK_MS, LONGEST_LOCK_MS)
         command = evalsha("attempt", script("attempt"), (keys.attempts(name),), arguments, int)
         return await self._line.ask(command) / 1000
 

@@ -47,7 +47,7 @@ async def live(request: Request) -> Response:
     desk = desk_of(request)
     route = desk.route(viewer_of(request), request.path_params["id"])
     [status] = await desk.statuses([route])
-    values = {**common(request, "warmup"), **_of_status(desk, status)}
+    values = {**common(request, "warmup"), **_of_status(status)}
     return HTMLResponse(render("route_live.html", **values))
 
 
@@ -89,7 +89,7 @@ async def _shown(
         request,
         "route.html",
         "warmup",
-        **_of_status(desk, found),
+        **_of_status(found),
         steps=steps(found),
         chart=of_route(was, comes),
         was=was[::-1],
@@ -105,7 +105,7 @@ async def _shown(
     return answer
 
 
-def _of_status(desk: PagesDesk, status: Status) -> dict[str, Any]:
+def _of_status(status: Status) -> dict[str, Any]:
     fields = status.fields()
     return {
         "status": status,

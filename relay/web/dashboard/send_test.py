@@ -60,7 +60,7 @@ def _domain(request: Request, name: str) -> SendingDomain | None:
 def _email(given: dict[str, str]) -> Email:
     fields: dict[str, Any] = {
         "from": f"{given['local']}@{given['domain']}",
-        "to": [each for each in given["to"].replace(",", " ").split() if each],
+        "to": [each.strip() for each in given["to"].split(",") if each.strip()],
         "subject": given["subject"],
         "text": given["text"].replace("\r\n", "\n"),
     }
