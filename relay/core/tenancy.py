@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
+from relay.core.brand import Brand
 from relay.core.domain import normalize_domain
 from relay.core.policy import Excess, MailClass, Policy
 
@@ -92,6 +93,7 @@ class Tenant:
     credentials: tuple[Credential, ...] = ()
     networks: tuple[IPNetwork, ...] = ()
     domains: tuple[SendingDomain, ...] = ()
+    brand: Brand = field(default_factory=Brand)
 
     def senders(self) -> dict[str, tuple[SendingDomain, ...]]:
         """Every domain that may stand in this tenant's envelopes, and whom it stands for."""

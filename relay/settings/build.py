@@ -7,6 +7,7 @@ from dataclasses import replace
 from os.path import abspath, join
 from pathlib import Path
 
+from relay.core.brand import Brand
 from relay.core.config import (
     Config,
     Limits,
@@ -119,6 +120,9 @@ def _tenant(
         domains=tuple(
             _domain(base, domain, name, inner, policies)
             for domain, inner in section.domains.items()
+        ),
+        brand=Brand(
+            section.brand.name, _optional(base, section.brand.logo), section.brand.colour or ""
         ),
     )
 

@@ -6,12 +6,14 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from relay.core.brand import COLOUR
 from relay.core.policy import MailClass
 from relay.settings.fields import (
     Domain,
     FilePath,
     Kind,
     Name,
+    OptionalFilePath,
     Secret,
     Section,
     Selector,
@@ -19,8 +21,10 @@ from relay.settings.fields import (
     Username,
     choice_text,
     one_of,
+    parsed,
+    text,
 )
-from relay.settings.problems import Wrong
+from relay.settings.problems import Wrong, shown
 from relay.settings.tokens import is_secret
 
 # The hash of a token that was generated and thrown away.
@@ -100,6 +104,30 @@ class DomainSection(Section):
     )
 
 
+def _colour(value: str) -> str:
+    if not COLOUR.fullmatch(value):
+        raise Wrong(f"{shown(value)} is not a colour", 'write it as "#0b5fcb"')
+    return value
+
+
+class BrandSection(Section):
+    """What the tenant's users see on the dashboard in place of the relay's own."""
+
+    name: Annotated[str, parsed(text), Kind("text")] = Field(
+        "", description="A name for the head of each page.", examples=["Acme Mail"]
+    )
+    logo: OptionalFilePath = Field(
+        None,
+        description="A PNG, JPEG, GIF or WebP file of at most 256 KiB, shown 28 pixels high.",
+        examples=["acme.png"],
+    )
+    colour: Annotated[str | None, parsed(_colour), Kind("colour")] = Field(
+        None,
+        description="Of links and buttons; made darker or lighter where it could not be read.",
+        examples=['"#0b5fcb"'],
+    )
+
+
 class TenantSection(Section):
     """A customer of the relay."""
 
@@ -115,4 +143,7 @@ class TenantSection(Section):
         default_factory=dict,
         description="The domains that this tenant sends from: those of the From header, matched "
         "exactly. A domain belongs to one tenant.",
+    )
+    brand: BrandSection = Field(
+        default_factory=BrandSection, description="How the dashboard looks to its users."
     )

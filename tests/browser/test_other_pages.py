@@ -126,6 +126,23 @@ def test_an_empty_dashboard_says_what_to_do_next(look):
     assert eyes.overflow_px() == 0
 
 
+def test_a_tenant_has_its_own_name_logo_and_colour(look):
+    eyes = look("emil")
+    eyes.go("/dashboard/policies")
+    head = eyes.page.locator("a.brand")
+    assert head.inner_text() == "Emil Mail"
+    assert head.locator("img").evaluate("image => image.naturalWidth") == 2
+    shown = eyes.page.get_by_role("button", name="Show")
+    colour = shown.evaluate("button => getComputedStyle(button).backgroundColor")
+    assert colour not in {"rgb(11, 95, 203)", "rgb(255, 212, 0)"}, "its own, darker, to be read"
+    assert eyes.violations() == []
+    others = look("tina")
+    others.go("/dashboard/policies")
+    assert others.page.locator("a.brand").inner_text() == "warmup-relay"
+    others.expected = (404,)
+    assert others.go("/dashboard/brand-logo") == 404
+
+
 def test_snippets_and_records_can_be_copied(look, world):
     eyes = look("tina")
     eyes.page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,11 @@ def config() -> RelayConfig:
     tenants = {
         "acme": {"networks": ["127.0.0.0/8"], "domains": acme},
         "globex": {"networks": ["10.9.0.0/16"], "domains": globex},
-        EMPTY: {"networks": ["10.8.0.0/16"], "domains": {}},
+        EMPTY: {
+            "brand": {"name": "Emil Mail", "logo": "logo.png", "colour": "#ffd400"},
+            "networks": ["10.8.0.0/16"],
+            "domains": {},
+        },
     }
     return RelayConfig(
         policies={"ramp": ramp, "tried": calendar(30, 60)}, more={"tenants": tenants}
@@ -119,9 +125,23 @@ class World:
         asyncio.run(self._operate())
 
 
+def small_png() -> bytes:
+    """Two pixels by two, all of one grey."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    head = struct.pack(">IIBBBBB", 2, 2, 8, 0, 0, 0, 0)
+    rows = zlib.compress(b"\x00\x80\x80" * 2)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
 def started(home: Path) -> World:
     """The world, with its users; whoever asks for it ends it."""
     relay = RelayProcess(home, config())
+    (home / "logo.png").write_bytes(small_png())
     world = World(relay, WebProcess(relay))
     try:
         relay.start()

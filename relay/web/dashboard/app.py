@@ -18,7 +18,15 @@ from starlette.routing import Route
 from relay.core.errors import StoreTrouble
 from relay.web.asgi import App, Receive, Scope, Send
 from relay.web.body import Body
-from relay.web.dashboard import connecting, pages, policy_pages, route_page, send_test, signing
+from relay.web.dashboard import (
+    branding,
+    connecting,
+    pages,
+    policy_pages,
+    route_page,
+    send_test,
+    signing,
+)
 from relay.web.dashboard.desk import PagesDesk
 from relay.web.dashboard.files import PREFIX, static
 from relay.web.dashboard.guard import Guard
@@ -47,6 +55,8 @@ _ROUTES: Final = (
     Route("/dashboard/send-test", send_test.show),
     Route("/dashboard/send-test", send_test.send, methods=["POST"]),
     Route("/dashboard/connect", connecting.show),
+    Route("/dashboard/brand.css", branding.style),
+    Route("/dashboard/brand-logo", branding.logo),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from relay.web.dashboard.branding import brand_of
 from relay.web.dashboard.desk import desk_of, viewer_of
 from relay.web.dashboard.guard import zone_of
 from relay.web.dashboard.rendering import render
@@ -17,6 +18,7 @@ def common(request: Request, active: str) -> dict[str, Any]:
     viewer = viewer_of(request)
     return {
         "viewer": viewer,
+        "brand": brand_of(desk_of(request), viewer),
         "zone": zone_of(request.scope),
         "active": active,
         "simulated": request.app.state.simulated(),

@@ -69,6 +69,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # a template belongs to the code of this process
         trim_blocks=True,
         lstrip_blocks=True,
     )

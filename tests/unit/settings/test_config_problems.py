@@ -53,6 +53,11 @@ SINGLE = [
         "level: «!!str info",
         'tags such as "tag:yaml.org,2002:str" are not supported (leave it out)',
     ),
+    (
+        "    credentials:",
+        "    brand: {colour: «blue}\n    credentials:",
+        'colour: "blue" is not a colour (write it as "#0b5fcb")',
+    ),
     ("store: embedded", "store: «5", "store: must be a mapping of keys and values (not 5)"),
     (
         "store: embedded",
