@@ -37,6 +37,8 @@ NUMBER: Final = 0
 COMES_UP_S: Final = 10.0
 """How long the start waits for it; it may come up later."""
 
+POLL_S: Final = 0.05
+
 LAST_STEPS_S: Final = 5.0
 """What it may need beyond its two drains, each bounded by `limits.shutdown`."""
 
@@ -95,12 +97,11 @@ class Front:
 
     async def come_up(self, stop: asyncio.Event) -> None:
         """Wait until it answers, `stop` is set, or COMES_UP_S is over; say if it is not up."""
-        waiting = {asyncio.ensure_future(each) for each in (self._household.up(), stop.wait())}
-        await asyncio.wait(waiting, timeout=COMES_UP_S, return_when=asyncio.FIRST_COMPLETED)
-        for each in waiting:
-            each.cancel()
-        if not self.pids and not stop.is_set():
-            log.warning("the web process is not up yet; mail is taken without it")
+        for _ in range(int(COMES_UP_S / POLL_S)):
+            if self.pids or stop.is_set():
+                return
+            await asyncio.sleep(POLL_S)
+        log.warning("the web process is not up yet; mail is taken without it")
 
     def reload(self) -> None:
         """Have it look at the config again."""

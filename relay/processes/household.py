@@ -33,7 +33,6 @@ class Household:
         self._is_ending = asyncio.Event()
         self._is_unkept = asyncio.Event()
         self._is_unkept.set()
-        self._all_up = asyncio.Event()
 
     def __iter__(self) -> Iterator[Child]:
         """Those that serve."""
@@ -50,12 +49,6 @@ class Household:
 
     async def _begin(self, spec: ChildSpec) -> None:
         self._children[spec.name] = await Child.start(spec)
-        if len(self._children) == len(self._specs):
-            self._all_up.set()
-
-    async def up(self) -> None:
-        """Wait until each has served at least once."""
-        await self._all_up.wait()
 
     async def keep(self) -> None:
         """Start again what dies, until `end` is called. Run it in a TaskGroup, after `start`.

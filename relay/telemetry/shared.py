@@ -26,6 +26,9 @@ from relay.telemetry.processes import ProcessNumbers
 TOLD_ONCE: Final = frozenset({"relay_store_up"})
 """Asked by the supervisor itself at each scrape; what the workers say of it is left out."""
 
+NO_WORKERS: Final = frozenset({"supervisor", "web"})
+"""Processes of a relay that take no mail by SMTP."""
+
 _DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -124,7 +127,7 @@ class SharedMetrics:
         to.register(ProcessNumbers(processes))
         self.store_up = Gauge("relay_store_up", "1 if the store answers", registry=to)
         self.workers = Gauge("relay_workers", "Worker processes that serve", registry=to)
-        self.workers.set_function(lambda: sum(name.startswith("worker ") for name in processes()))
+        self.workers.set_function(lambda: len(processes().keys() - NO_WORKERS))
         wanted = Gauge("relay_workers_wanted", "Worker processes by the config", registry=to)
         wanted.set(workers)
         self.restarts = Counter(
