@@ -17,8 +17,12 @@ from typing import Final, TextIO
 HOLD_S: Final = 0.02
 """How long a line may wait. A process that is killed loses no more than that of its log."""
 
-MOST_BYTES: Final = 65_536
-"""No more than this (in characters) waits."""
+MOST_BYTES: Final = 4096
+"""No more than this waits, nor goes out in one write unless it is one line.
+
+What is not longer is written as a whole to a pipe (PIPE_BUF), whoever else writes to it: the
+workers of a relay share one.
+"""
 
 
 class Lines:
@@ -43,12 +47,10 @@ class Lines:
             self.warning(line)
             return
         with self._lock:
-            if not self._waiting or self._loop is not loop:
+            self._add(line)
+            if len(self._waiting) == 1 or self._loop is not loop:
                 self._loop = loop
                 loop.call_later(HOLD_S, self.flush)
-            self._add(line)
-            if self._size > MOST_BYTES:
-                self.flush()
 
     def warning(self, line: str) -> None:
         """A line that may not wait, nor those before it."""
@@ -68,8 +70,12 @@ class Lines:
                 self._stream.flush()
 
     def _add(self, line: str) -> None:
-        self._waiting.append(f"{line}\n")
-        self._size += len(line)
+        text = f"{line}\n"
+        size = len(text.encode("utf-8", "backslashreplace"))
+        if self._size + size > MOST_BYTES:
+            self.flush()
+        self._waiting.append(text)
+        self._size += size
 
 
 class LinesHandler(logging.Handler):

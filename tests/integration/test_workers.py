@@ -54,6 +54,8 @@ def test_both_workers_take_mail_and_one_page_tells_what_the_clients_saw(
 
     assert told.replies == {"250 2.0.0": 300, "451 4.7.1": 180}
     assert set(sink.message_ids()) == told.taken
+    # A line may wait a moment for others.
+    until(lambda: sum(messages_by_worker(relay).values()) >= 480, "the last lines of the log")
     by_worker = messages_by_worker(relay)
     assert sorted(by_worker) == ["worker 1", "worker 2"], by_worker
     assert sum(by_worker.values()) == 480

@@ -40,9 +40,11 @@ class Stream(io.StringIO):
     def __init__(self):
         super().__init__()
         self.writes = 0
+        self.sizes = []
 
     def write(self, text):
         self.writes += bool(text)
+        self.sizes.append(len(text.encode()))
         return super().write(text)
 
 
@@ -78,9 +80,14 @@ async def test_a_warning_takes_along_what_waits(lines, stream):
     assert stream.getvalue() == "a\nb\n"
 
 
-async def test_no_more_than_so_much_waits(lines, stream):
-    lines.info("x" * (MOST_BYTES + 1))
-    assert len(stream.getvalue()) == MOST_BYTES + 2
+async def test_no_write_is_longer_than_a_pipe_takes_as_a_whole(lines, stream):
+    for number in range(30):
+        lines.info(f"{number:03d}" + "é" * 150)
+    lines.warning("end")
+    told = stream.getvalue().splitlines()
+    assert [line[:3] for line in told] == [f"{n:03d}" for n in range(30)] + ["end"]
+    assert stream.writes == len(stream.sizes) > 1
+    assert max(stream.sizes) <= MOST_BYTES < sum(stream.sizes)
 
 
 def test_what_waited_when_a_loop_ended_comes_with_the_next_line(lines, stream):
