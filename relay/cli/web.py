@@ -63,7 +63,7 @@ def front(descriptor: int) -> None:
     told = read_order()
     if not told:
         fail("the web process is started by `serve`; by hand it is `warmup-relay web`")
-    order: FrontOrder = pickle.loads(told)  # noqa: S301  # a pipe from our own parent
+    order: FrontOrder = pickle.loads(told)  # noqa: S301 - our own parent's pipe  # nosec B301
     if is_orphan(order.parent):
         fail("the relay died while its web process began")
     set_up_logs(order.config.log)

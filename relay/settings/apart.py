@@ -71,7 +71,7 @@ class ApartReader:
             first = next(frames, None)
             if first is None:
                 raise ReadingFailed
-            head = pickle.loads(first)  # noqa: S301  # a pipe from our own child
+            head = pickle.loads(first)  # noqa: S301 - our own child's pipe  # nosec B301
             if not isinstance(head, Head):
                 raise ConfigProblems(*head)
             with collector_at_rest(), short_turns():

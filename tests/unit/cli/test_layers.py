@@ -10,6 +10,7 @@ from relay.core.providers import How, ProviderAnswer
 from relay.core.quota import Standing, Tally
 from relay.core.report import Status
 from relay.settings.live import LiveSettings
+from relay.settings.load import load_config
 
 CONFIG = """\
 hostname: relay.example.net
@@ -78,7 +79,7 @@ WARM = {"sending_days": 3, "providers": {"yahoo": Tally(7, 7)}, "charged": 7, "s
 
 
 def test_each_number_names_the_line_that_it_comes_from(home):
-    config = LiveSettings.of(home / "relay.yaml", {}).config
+    config = load_config(home / "relay.yaml", {})
     _, layers = explained(config, **WARM)
     above = "above/ours.yaml"
     assert lines(home, layers) == {
@@ -102,9 +103,9 @@ def test_each_number_names_the_line_that_it_comes_from(home):
     assert says["cap"] == "100, 93 left"
 
 
-def test_lines_that_moved_are_known_after_a_reload_that_changes_nothing_else(home):
+def test_lines_that_moved_are_known_and_a_reload_that_changes_nothing_else_tells_nobody(home):
     live = LiveSettings.of(home / "relay.yaml", {})
-    before = lines(home, explained(live.config, **WARM)[1])
+    before = lines(home, explained(load_config(home / "relay.yaml", {}), **WARM)[1])
     heard = []
     live.subscribe(heard.append)
     for name in ("relay.yaml", "above/ours.yaml"):
@@ -112,12 +113,12 @@ def test_lines_that_moved_are_known_after_a_reload_that_changes_nothing_else(hom
         (home / name).write_text(f"# a line more\n\n{text}")
     assert live.reload() == []
     assert heard == []
-    assert lines(home, explained(live.config, **WARM)[1]) == before
+    assert lines(home, explained(load_config(home / "relay.yaml", {}), **WARM)[1]) == before
 
 
 def test_without_the_file_above_the_one_below_holds(home):
     (home / "above" / "ours.yaml").unlink()
-    config = LiveSettings.of(home / "relay.yaml", {}).config
+    config = load_config(home / "relay.yaml", {})
     _, layers = explained(config)
     assert lines(home, layers)["tier"] == ("{from: 0, cap: 50}", "below/ours.yaml")
     assert "overrides" not in {layer.name for layer in layers}
@@ -128,14 +129,14 @@ def test_without_the_file_above_the_one_below_holds(home):
     [("ours.example", How.FILE, "Ours.Example]"), (".mx.ours.example", How.MX, ".mx.ours.example")],
 )
 def test_a_recipient_names_the_line_that_claims_it(home, claim, how, expected):
-    config = LiveSettings.of(home / "relay.yaml", {}).config
+    config = load_config(home / "relay.yaml", {})
     answer = ProviderAnswer("google", how, "because", claim, str(home / "above/providers.yaml"))
     layer = recipient_layer("a@ours.example", answer, config.sources)
     assert lines(home, [layer])["recipient"] == (expected, "above/providers.yaml")
 
 
 def test_the_rule_of_a_provider_that_no_line_names_is_the_default(home):
-    config = LiveSettings.of(home / "relay.yaml", {}).config
+    config = load_config(home / "relay.yaml", {})
     one, _ = explained(config, sending_days=1)
     layer = rule_layer(one, "apple", config.sources)
     assert layer.says == "apple: 5 today, as default says"
@@ -153,13 +154,13 @@ def test_the_rule_of_a_provider_that_no_line_names_is_the_default(home):
 def test_a_formula_is_named_for_the_days_that_it_makes(home, ramp, days, expected):
     text = f"description: Formula\nramp:\n  advance: sending-days\n  {ramp}\n"
     (home / "above" / "ours.yaml").write_text(text)
-    config = LiveSettings.of(home / "relay.yaml", {}).config
+    config = load_config(home / "relay.yaml", {})
     _, layers = explained(config, sending_days=days)
     assert lines(home, layers)["tier"][0].startswith(expected)
 
 
 def test_a_pause_and_idleness_are_told_with_their_reasons(home):
-    config = LiveSettings.of(home / "relay.yaml", {}).config
+    config = load_config(home / "relay.yaml", {})
     _, layers = explained(config, paused_at=NOW, reason="bounces", idled="restarted: 40 days")
     says = {layer.name: layer.says for layer in layers}
     assert says["paused"] == "bounces (since 2026-03-10T12:00:00Z)"
