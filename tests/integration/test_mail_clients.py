@@ -20,6 +20,7 @@ from tests.harness.clients import (
     send_swaks,
 )
 from tests.harness.relay_config import UNLIMITED, calendar
+from tests.harness.waiting import until
 
 CAP = 3
 SENDER = "news@news.acme.example"
@@ -72,5 +73,9 @@ def test_the_reference_of_a_deferral_stands_in_the_log(make_relay: MakeRelay) ->
 
     found = DEFERRAL.fullmatch(over.text)
     assert found, over.text
-    assert any(found[3] in str(line) for line in relay.log_lines()), relay.log_tail()
+    until(  # a line may wait a moment for others
+        lambda: any(found[3] in str(line) for line in relay.log_lines()),
+        "the reference in the log",
+        detail=relay.log_tail,
+    )
     assert "reader9@example.org" not in (relay.home / "relay.log").read_text()
