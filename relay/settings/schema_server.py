@@ -106,7 +106,7 @@ class WebSection(Section):
     )
     api: Truth = Field(
         _WEB.api,
-        description="Whether the API is served, by a process of its own (some 70 MB). Without it, "
+        description="Whether the API is served, by a process of its own (some 85 MB). Without it, "
         "the relay itself answers /metrics, /healthz and /readyz.",
     )
     requests_per_minute: Annotated[int, whole(1, 1_000_000), Kind("whole number")] = Field(

@@ -100,8 +100,8 @@ def test_it_ends_in_order_when_the_relay_is_asked_to(relay):
     [pid] = web_pids(relay)
     assert relay.sigterm() == 0
     assert is_gone(pid)
-    events = [line["event"] for line in relay.log_lines()]
-    assert events.index("web stopped") < events.index("stopped")
+    events = [(line.get("process"), line["event"]) for line in relay.log_lines()]
+    assert events.index(("web", "web stopped")) < events.index((None, "stopped"))
 
 
 def test_a_reload_reaches_it(relay):
