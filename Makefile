@@ -20,13 +20,13 @@ run: setup ## Serve relay.example.yaml
 
 test: setup-tests ## Style, types, architecture, generated files, tests: what CI runs
 	@scripts/check
-	@$(PY) -m pytest -n 2 -m "not slow"
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow"
 	@$(PY) -m bench --quick
 
 test-all: setup-tests ## The same with the tests that take minutes
 	@scripts/check
 	@scripts/audit --offline-ok
-	@$(PY) -m pytest -n 2
+	@$(PY) -m pytest -n 2 --dist worksteal
 
 audit: ## Known vulnerabilities in what is locked (asks pypi.org)
 	@scripts/audit
