@@ -20,7 +20,7 @@ run: setup ## Serve relay.example.yaml
 
 test: setup-tests ## Style, types, architecture, generated files, tests: what CI runs
 	@scripts/check
-	@$(PY) -m pytest -n 2 --dist worksteal -m "not slow"
+	@$(PY) -m pytest -n 3 --dist worksteal -m "not slow"
 	@$(PY) -m bench --quick
 
 test-all: setup-tests ## The same with the tests that take minutes

@@ -92,9 +92,8 @@ def _trouble(rig: Rig, dice: random.Random) -> None:
             rig.proxy.drop()
 
 
-@pytest.mark.parametrize(
-    ("bouts", "lasts_s"), [(3, 8), pytest.param(8, 75, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("bouts", "lasts_s"), [(3, 8), (8, 75)])
+@pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_a_soak_of_mixed_faults_leaks_nothing_and_loses_nothing(
     make_relay: MakeRelay, sink: SinkThread, endings: ExitStack, bouts: int, lasts_s: float

@@ -109,7 +109,17 @@ def trouble_for(
     check_numbers(relay, crowd, sink)
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=str)
+LONGER = {"LOADING", "READONLY", "OOM", "disk full, everysec"}
+"""As deaf as a stalled one, or as short of room as the other: only in the long run."""
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(each, marks=[pytest.mark.slow] if str(each) in LONGER else [], id=str(each))
+        for each in TROUBLES
+    ],
+)
 def test_it_defers_holds_the_cap_does_not_storm_and_recovers_by_itself(
     trouble: Trouble, make_relay: MakeRelay, sink: SinkThread, endings: ExitStack
 ) -> None:

@@ -109,6 +109,7 @@ async def killed(kills: int, cap: int, make_relay: MakeRelay) -> Run:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_ten_kills_lose_nothing_that_was_answered_250_and_explain_every_copy(
     make_relay: MakeRelay,
