@@ -116,6 +116,7 @@ def test_the_list_is_searched_filtered_and_sorted_on_the_server(look):
     # Routes that other tests have tried may be warming too, below these.
     until(lambda: PAUSED not in names.all_inner_texts(), "the filter")
     assert names.all_inner_texts()[:2] == [CLINIC, NEWS]  # sorted as before
+    assert set(eyes.page.locator("#routes tbody .badge").all_inner_texts()) == {"warming"}
 
 
 def test_a_route_is_paused_and_resumed_and_the_trail_names_who_and_why(look, world):

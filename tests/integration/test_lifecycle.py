@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.conftest import MakeRelay
 from tests.harness.ports import is_listening
 from tests.harness.relay_config import DOMAIN
@@ -11,6 +9,7 @@ from tests.harness.smtp_script import late, stall
 from tests.harness.upstream import SinkThread
 from tests.harness.waiting import until
 from tests.harness.wire import Wire, mail
+from tests.harness.workers import children, is_running
 
 SENDER = f"news@{DOMAIN}"
 
@@ -18,22 +17,6 @@ SENDER = f"news@{DOMAIN}"
 def hand_in(wire: Wire, name: str) -> None:
     assert wire.envelope(SENDER, "reader@example.org").code == 250
     wire.hand_in(mail(SENDER, message_id=f"{name}@{DOMAIN}"))
-
-
-def children(pid: int) -> list[int]:
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def test_sigterm_finishes_what_is_under_way_and_421s_the_rest(

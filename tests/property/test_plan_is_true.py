@@ -131,7 +131,7 @@ def test_any_plan_is_what_the_store_grants_for_long(the_policy, mail, queue_days
     assert_true(drivable(the_policy), mail, queue_days, mail_class)
 
 
-@often(50)
+@often(150)
 @GOING_ON
 def test_a_plan_from_where_a_route_stands_is_true_too(the_policy, before, here, after):
     check_going_on(the_policy, before, here, after)
