@@ -20,6 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
+from relay.telemetry.kept_counts import KeptCounts
 from relay.telemetry.metrics import QuotaGauges
 from relay.telemetry.processes import ProcessNumbers
 
@@ -38,6 +39,7 @@ def share_values(directory: Path, number: int) -> None:
     For the whole process, as the library has it: call it once, before the first `Metrics`.
     """
     os.environ[_DIRECTORY] = str(directory)
+    values.MmapedDict = KeptCounts  # type: ignore[attr-defined]  # what it makes for each file
     values.ValueClass = values.MultiProcessValue(lambda: number)
 
 
