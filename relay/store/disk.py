@@ -4,6 +4,7 @@ The server writes every change to its file before it answers, which outlives a k
 a killed relay; here the file is synced, which outlives a power cut. A reservation waits for
 that, and those that wait together share one sync. What may be lost at the price of unused quota
 (settlements) is synced a moment later. The server itself never stands still for the disk.
+It also goes on after a write that failed, so that is asked each time (`written.py`).
 Knows the file's directory, and nothing of what is in it.
 """
 
@@ -21,12 +22,13 @@ from typing import Final
 
 from relay.core.errors import StoreTrouble
 from relay.store.outages import Outages
+from relay.store.written import Written
 
 LAZY_S: Final = 0.25
 """How long a change that nobody waits for may not be on the disk."""
 
 SPARE_BYTES: Final = 8 * 1024 * 1024
-"""With less room than this the server may have failed to write, and would only say so later."""
+"""With less room than this nothing is sent: the rest is for what was sent to be settled."""
 
 _SYNC: Final = os.fdatasync if sys.platform == "linux" else os.fsync
 _ENDING: Final = ".incr.aof"
@@ -34,11 +36,17 @@ _ENDING: Final = ".incr.aof"
 
 
 class Disk:
-    """Syncs the append-only files in `directory`. Every wait ends within `timeout_s`."""
+    """Syncs the append-only files in `directory`. Every wait ends within `timeout_s`.
 
-    def __init__(self, directory: Path, timeout_s: float) -> None:
+    `written` tells whether all that the server has answered is in those files.
+    """
+
+    def __init__(self, directory: Path, timeout_s: float, written: Written) -> None:
         self._directory = directory
         self._timeout_s = timeout_s
+        self._written = written
+        self._is_failing = False
+        self._is_closing = False
         self._thread = ThreadPoolExecutor(1, "store-sync")
         self._files: dict[str, int] = {}
         self._waiting: list[asyncio.Future[None]] = []
@@ -64,6 +72,14 @@ class Disk:
             raise StoreTrouble from error
         self._outages.ended("sync")
 
+    async def allows(self) -> None:
+        """Raise StoreTrouble where the last sync failed and another one fails as well.
+
+        For what is better not charged at all than charged and not sent.
+        """
+        if self._is_failing:
+            await self.reached()
+
     def soon(self) -> None:
         """See to it that all that the server has answered so far is on the disk in a moment."""
         if self._timer is None and not self._work:
@@ -71,8 +87,10 @@ class Disk:
 
     async def close(self) -> None:
         """Sync what is left, within `timeout_s`, and let go of the files."""
+        self._is_closing = True
         with suppress(StoreTrouble):
             await self.reached()
+        self._thread.submit(self._written.close)
         self._thread.shutdown(wait=False)
         files, self._files = self._files, {}
         for descriptor in files.values():
@@ -91,6 +109,7 @@ class Disk:
         """`waiting` were there when it began; whoever came since needs another one."""
         self._work = None
         error = None if work.cancelled() else work.exception()
+        self._is_failing = error is not None
         for one in waiting:
             if not one.done():
                 one.set_exception(error) if error else one.set_result(None)
@@ -105,6 +124,8 @@ class Disk:
         for name in names - self._files.keys():
             with suppress(FileNotFoundError):  # what was in it is in a new file, and on the disk
                 self._open(name)
+        if not self._is_closing:  # then nobody sends any more, whatever it says
+            self._written.check()
         for descriptor in self._files.values():
             _SYNC(descriptor)
         room = os.statvfs(self._directory)

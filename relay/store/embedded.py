@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.store.ownership import Home, Lock, own, url_of
+from relay.store.recovery import hint_on, look_over, tell_of_cut
 from relay.store.server_process import STOP_S, ServerProcess, find_binary, options
 from relay.store.troubles import StoreUnusable
 
@@ -112,6 +113,7 @@ class EmbeddedStore:
                 f" {GONE_S:g} s after its end; end it by hand"
             )
         try:
+            size = look_over(self._home.appended)
             self._socket.unlink(missing_ok=True)
             log_from = self._home.log.stat().st_size if self._home.log.exists() else 0
             command = options(self._home.directory, self._socket, self._home.log)
@@ -125,26 +127,20 @@ class EmbeddedStore:
             process.kill()
             raise
         self._process = process
-        self._tell(log_from)
+        with suppress(OSError):
+            tell_of_cut(size, self._home.log.read_bytes()[log_from:])
 
     async def _ready(self, process: ServerProcess) -> None:
         until = asyncio.get_running_loop().time() + READY_S
         while not await _answers(self._socket):
             if process.returncode() is not None:
-                raise StoreUnusable(f"the store server ended at once; its log:\n{self._tail()}")
+                tail = self._tail()
+                raise StoreUnusable(
+                    f"the store server ended at once; its log:\n{tail}{hint_on(tail)}"
+                )
             if asyncio.get_running_loop().time() > until:
                 raise StoreUnusable(f"no answer within {READY_S:g} s; its log:\n{self._tail()}")
             await asyncio.sleep(PROBE_S)
-
-    def _tell(self, log_from: int) -> None:
-        with suppress(OSError), self._home.log.open("rb") as file:
-            file.seek(log_from)
-            if b"aof-load-truncated" in file.read():
-                log.warning(
-                    "the end of the store's file was cut short by a crash; what was lost is"
-                    " only what had not been acknowledged (see %s)",
-                    self._home.log,
-                )
 
     def _tail(self) -> str:
         with suppress(OSError):

@@ -19,6 +19,7 @@ from relay.store.redis_store import RedisStore
 from relay.store.sentinel import SentinelServers
 from relay.store.topology import OneServer, Topology
 from relay.store.troubles import StoreUnusable
+from relay.store.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ def _servers(url: str, timeout_s: float, acks: Acks) -> Topology:
 
 
 def _disk(config: StoreConfig, data_dir: Path) -> Disk:
-    return Disk(Home(data_dir).appended, config.timeout_s)
+    home = Home(data_dir)
+    return Disk(home.appended, config.timeout_s, Written(home.noted_socket, config.timeout_s))
 
 
 async def _reached(

@@ -58,10 +58,23 @@ class RedisStore:
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
+        if self._disk is None:
+            return await self.line.ask(calls.reserve(demand, anew=anew))
+        await self._disk.allows()
         found = await self.line.ask(calls.reserve(demand, anew=anew))
-        if self._disk and isinstance(found, Granted):
-            await self._disk.reached()
+        if isinstance(found, Granted):
+            await self._on_disk(self._disk, found.reservation)
         return found
+
+    async def _on_disk(self, disk: Disk, reservation: Reservation) -> None:
+        """Wait for that. A charge that does not get there is given back: nobody was told of it."""
+        try:
+            await disk.reached()
+        except StoreTrouble:
+            with suppress(StoreTrouble):
+                now = self._clock.now()
+                await self.line.ask(calls.settle(reservation, Verdict.REFUND, now))
+            raise
 
     async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
         """See `ports.QuotaStore`."""
@@ -138,9 +151,11 @@ class RedisStore:
         return after_adopting(route, held, past, added, now) if dry else held
 
     async def ping(self) -> bool:
-        """Whether the store answers in time and holds our layout. Never raises."""
+        """Whether the store answers in time, holds our layout and can write. Never raises."""
         with suppress(StoreTrouble):
             await self.line.ask(calls.ping())
+            if self._disk is not None:
+                await self._disk.reached()
             return True
         return False
 

@@ -30,6 +30,22 @@ class Syncs:
         self.inodes.append(os.fstat(descriptor).st_ino)
 
 
+class Fine:
+    """A server that could write, until it `fails`."""
+
+    def __init__(self) -> None:
+        self.fails = False
+        self.asked = 0
+
+    def check(self) -> None:
+        self.asked += 1
+        if self.fails:
+            raise OSError(5, "could not write")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
 @pytest.fixture
 def syncs(monkeypatch):
     found = Syncs()
@@ -39,9 +55,9 @@ def syncs(monkeypatch):
 
 
 @asynccontextmanager
-async def disk_in(directory, timeout_s=2.0):
+async def disk_in(directory, timeout_s=2.0, written=None):
     (directory / "store.aof.1.incr.aof").write_bytes(b"1")
-    disk = Disk(directory, timeout_s)
+    disk = Disk(directory, timeout_s, written or Fine())
     try:
         yield disk
     finally:
@@ -109,3 +125,43 @@ async def test_a_full_disk_is_trouble(tmp_path, syncs, monkeypatch):
         with pytest.raises(StoreTrouble) as trouble:
             await disk.reached()
         assert "full" in str(trouble.value.__cause__)
+
+
+async def test_what_the_server_could_not_write_is_trouble_and_is_asked_before_the_sync(
+    tmp_path, syncs
+):
+    server = Fine()
+    async with disk_in(tmp_path, written=server) as disk:
+        await disk.reached()
+        server.fails = True
+        with pytest.raises(StoreTrouble):
+            await disk.reached()
+        assert len(syncs.inodes) == 1
+        server.fails = False
+
+
+async def test_after_a_failure_nothing_is_allowed_until_a_sync_goes_well(tmp_path, syncs):
+    server = Fine()
+    async with disk_in(tmp_path, written=server) as disk:
+        await disk.allows()
+        assert server.asked == 0, "it costs nothing while all is well"
+        server.fails = True
+        with pytest.raises(StoreTrouble):
+            await disk.reached()
+        with pytest.raises(StoreTrouble):
+            await disk.allows()
+        server.fails = False
+        await disk.allows()
+        before = server.asked
+        await disk.allows()
+        assert server.asked == before
+
+
+async def test_a_failure_that_nobody_waited_for_is_noted_too(tmp_path, syncs):
+    async with disk_in(tmp_path) as disk:
+        syncs.fails = True
+        disk.soon()
+        await asyncio.sleep(disk_module.LAZY_S + 0.2)
+        with pytest.raises(StoreTrouble):
+            await disk.allows()
+        syncs.fails = False
