@@ -25,6 +25,7 @@ from relay.processes.household import Household
 from relay.processes.itself import command, importing_this_package
 from relay.quarters import Quarters
 from relay.settings.live import LiveSettings
+from relay.settings.prints import Print
 from relay.telemetry.shared import forget_gauges
 from relay.web.server import bound_to
 
@@ -48,7 +49,8 @@ class FrontOrder:
     """What the web process reads before all else.
 
     `parent` is the process id of who gives it, `ops` the socket on which the relay answers
-    /metrics and the like, `metrics` the directory for its counts.
+    /metrics and the like, `metrics` the directory for its counts, `seen` the files of the config
+    as they were read.
     """
 
     parent: int
@@ -56,6 +58,7 @@ class FrontOrder:
     clock: Path | None
     ops: Path
     metrics: Path
+    seen: Print
 
 
 class Front:
@@ -114,5 +117,5 @@ class Front:
 
     def _order(self) -> bytes:
         ops, metrics = self._quarters.ops(NUMBER), self._quarters.metrics
-        config = self._settings.config
-        return pickle.dumps(FrontOrder(os.getpid(), config, self._clock, ops, metrics))
+        config, seen = self._settings.config, self._settings.seen
+        return pickle.dumps(FrontOrder(os.getpid(), config, self._clock, ops, metrics, seen))

@@ -20,7 +20,8 @@ from relay.core.config import Config
 from relay.core.policy import Policy
 from relay.ports import Clock
 from relay.ports_pages import CannotSave, Fault, PolicyText
-from relay.settings.policies import layers, policy_files, read_policies, read_policy
+from relay.settings.folders import policy_files
+from relay.settings.policies import layers, read_policies, read_policy
 from relay.settings.problems import Wrong
 
 MOST_BYTES: Final = 262_144

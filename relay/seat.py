@@ -1,7 +1,7 @@
 """What one of several workers has from its supervisor: the config as it holds for one of them.
 
 Limits that the config states for the relay are divided, so that together the workers keep to
-them. Knows no room: only the config, and paths.
+them. Knows no room: only the config, its files, and paths.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relay.core.config import Config, SmtpUpstream, UpstreamConfig
+from relay.settings.prints import Print
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ class Seat:
 class Order:
     """What a worker reads before all else: the config in force, its seat, the clock's file.
 
-    `supervisor`: the process id of who gives it.
+    `supervisor`: the process id of who gives it. `seen`: the files, as they were read for it.
     """
 
     supervisor: int
     config: Config
     seat: Seat
     clock: Path | None
+    seen: Print

@@ -32,7 +32,7 @@ def worker(
 
     def order() -> bytes:
         config = replace(settings.config, listeners=listeners)
-        return pickle.dumps(Order(os.getpid(), config, seat, file))
+        return pickle.dumps(Order(os.getpid(), config, seat, file, settings.seen))
 
     def buried(_name: str) -> None:
         forget_gauges(seat.metrics, seat.number)

@@ -71,7 +71,7 @@ def worker(number: int) -> None:
     set_up_logs(order.config.log)
     name_process(f"worker {number}")
     share_values(order.seat.metrics, order.seat.number)
-    settings = LiveSettings(order.config, os.environ)
+    settings = LiveSettings(order.config, os.environ, seen=order.seen, is_loud=False)
     try:
         _run(serve_seat(settings, clock_for(order.clock), order.seat, say_ready))
     except CannotServe as error:

@@ -20,6 +20,7 @@ from relay.front import NAME, NUMBER, FrontOrder
 from relay.presence import presence_in
 from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
 from relay.settings.addresses import parse_address
+from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems, Wrong
 from relay.telemetry.logs import name_process, set_up_logs
@@ -39,7 +40,7 @@ def web(
 ) -> None:
     """Serve the HTTP API until SIGTERM, on the store of the relays; SIGHUP reloads."""
     try:
-        settings = LiveSettings.of(config_path(config), os.environ)
+        settings = LiveSettings.of(config_path(config), os.environ, ReaderHere())
     except ConfigProblems as found:
         show_problems(found)
         raise typer.Exit(1) from None
@@ -69,7 +70,8 @@ def front(descriptor: int) -> None:
     set_up_logs(order.config.log)
     name_process(NAME)
     share_values(order.metrics, NUMBER)
-    settings, bound = LiveSettings(order.config, os.environ), socket.socket(fileno=descriptor)
+    settings = LiveSettings(order.config, os.environ, ReaderHere(), order.seen, is_loud=False)
+    bound = socket.socket(fileno=descriptor)
     from relay.web_process import CannotServeWeb, serve_web  # noqa: PLC0415  # as above
 
     try:

@@ -1,6 +1,7 @@
-"""A large config is read by a process of its own, so that serving never waits for it.
+"""A config is read by a process of its own, so that serving never waits for it.
 
-Reading takes seconds of a core and a gigabyte; both end with the process. Its result comes in
+Reading a large one takes seconds of a core and 400 MB, reading any one a schema and a parser
+of some 15 MB; all that ends with the process. Its result comes in
 small pieces, and what has not changed is kept. Run it in a thread beside the loop.
 """
 
@@ -27,9 +28,8 @@ from relay.core.policy import Policy
 from relay.core.tenancy import Directory, SendingDomain, Tenant, directory_of
 from relay.settings.collector import collector_at_rest, keep_out_of_collections
 from relay.settings.frames import Head, domains_of, policies_by_name, read_frame
-from relay.settings.load import Loaded
+from relay.settings.loaded import Loaded
 from relay.settings.problems import ConfigProblems
-from relay.settings.yaml import LARGE_BYTES
 
 READ_S: Final = 120.0
 """How long the reading process may take."""
@@ -48,16 +48,8 @@ class ReadingFailed(Exception):
     """The reading process did not say anything, or not all."""
 
 
-def is_large(path: Path) -> bool:
-    """Whether the file is worth a process."""
-    try:
-        return path.stat().st_size >= LARGE_BYTES
-    except OSError:
-        return False
-
-
 class ApartReader:
-    """Reads again and again, and shares what stays the same between one config and the next."""
+    """Implements `loaded.Reader`; shares what stays the same between one config and the next."""
 
     def __init__(self) -> None:
         self._held: Held = {}
@@ -66,7 +58,7 @@ class ApartReader:
         self._policies: dict[str, Policy] = {}
 
     def read(self, path: Path, env: Mapping[str, str], *, nice: int = 0) -> Loaded:
-        """The config in `path`. Raises ConfigProblems, and ReadingFailed after READ_S at most."""
+        """See `loaded.Reader`. Raises ReadingFailed too, after READ_S at most."""
         with _frames(path, env, nice) as frames:
             first = next(frames, None)
             if first is None:
@@ -77,7 +69,7 @@ class ApartReader:
             with collector_at_rest(), short_turns():
                 config = self._config(head, frames)
                 keep_out_of_collections()
-        return Loaded(config, head.places)
+        return Loaded(config, head.places, head.seen)
 
     def _config(self, head: Head, frames: Iterator[bytes]) -> Config:
         policies = policies_by_name(head)

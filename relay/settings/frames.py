@@ -19,7 +19,8 @@ from relay.core.policy import EXEMPT, Policy
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory, DkimKey, Route, RouteId, SendingDomain, Tenant
 from relay.settings.findings import Position
-from relay.settings.load import Loaded
+from relay.settings.loaded import Loaded
+from relay.settings.prints import Print
 
 DOMAINS_EACH: Final = 200
 """In one frame: as many as are read in about 2 ms, in which no other thread has its turn."""
@@ -37,6 +38,7 @@ class Head:
     places: Mapping[str, Position]
     tenants: tuple[Size, ...]
     policies: tuple[Policy, ...]
+    seen: Print
 
 
 Row = tuple[str, str, list[str], list[tuple[str, str]], list[tuple[str, str]]]
@@ -73,7 +75,7 @@ def as_frames(loaded: Loaded) -> Iterator[bytes]:
     tenants = tuple((replace(t, domains=()), len(t.domains)) for t in _tenants(config))
     policies = {route.policy.name: route.policy for route in config.directory.routes()}
     bare = replace(config, directory=Directory(), sources=Sources())
-    yield pickle.dumps(Head(bare, loaded.places, tenants, tuple(policies.values())))
+    yield pickle.dumps(Head(bare, loaded.places, tenants, tuple(policies.values()), loaded.seen))
     domains = [domain for tenant in _tenants(config) for domain in tenant.domains]
     for at in range(0, len(domains), DOMAINS_EACH):
         yield json.dumps([_row(domain) for domain in domains[at : at + DOMAINS_EACH]]).encode()

@@ -15,13 +15,13 @@ from typing import Final
 
 import structlog
 
-from relay.beside import short_turns
 from relay.core.config import Config
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory
-from relay.settings.apart import NICE, ApartReader, is_large, let_go, parts_of
+from relay.settings.apart import NICE, ApartReader, let_go, parts_of
 from relay.settings.findings import START
-from relay.settings.load import Loaded, load
+from relay.settings.loaded import Loaded, Reader
+from relay.settings.prints import UNKNOWN, Print
 from relay.settings.problems import ConfigProblems, Problem
 from relay.settings.watching import Watched, changes, wait_for_stop
 
@@ -48,12 +48,24 @@ class LiveSettings:
     """
 
     def __init__(
-        self, config: Config, env: Mapping[str, str], apart: ApartReader | None = None
+        self,
+        config: Config,
+        env: Mapping[str, str],
+        reader: Reader | None = None,
+        seen: Print = UNKNOWN,
+        *,
+        is_loud: bool = True,
     ) -> None:
-        """`apart`: what has read `config`, if it was large."""
+        """`reader` reads from now on (else a process apart); `seen` is of `config`'s reading.
+
+        Of several processes of a relay, which all read the same, one `is_loud`: it tells of
+        what is refused.
+        """
         self._config = config
-        self._apart = apart or ApartReader()
+        self._reader = reader or ApartReader()
+        self._seen = seen
         self._env = env
+        self._is_loud = is_loud
         self._asked: tuple[Path, ...] = config.files
         self._subscribers: list[Subscriber] = []
         self._turn = asyncio.Lock()
@@ -61,11 +73,14 @@ class LiveSettings:
         self.problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def of(cls, path: Path, env: Mapping[str, str]) -> LiveSettings:
-        """The settings in the file `path`, without `config.sources`. Raises ConfigProblems."""
-        apart = ApartReader()
-        loaded = apart.read(path, env) if is_large(path) else load(path, env)
-        return cls(replace(loaded.config, sources=Sources()), env, apart)
+    def of(cls, path: Path, env: Mapping[str, str], reader: Reader | None = None) -> LiveSettings:
+        """The settings in the file `path`, without `config.sources`.
+
+        Raises ConfigProblems; with a reader that reads apart ReadingFailed too.
+        """
+        reader = reader or ApartReader()
+        loaded = reader.read(path, env)
+        return cls(replace(loaded.config, sources=Sources()), env, reader, loaded.seen)
 
     @property
     def config(self) -> Config:
@@ -76,6 +91,11 @@ class LiveSettings:
     def directory(self) -> Directory:
         """Tenants, domains, routes and policies in force."""
         return self._config.directory
+
+    @property
+    def seen(self) -> Print:
+        """The files as they were read for the config in force; UNKNOWN if they are refused."""
+        return UNKNOWN if self.failed else self._seen
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every new config from now on; what it raises is logged."""
@@ -100,11 +120,11 @@ class LiveSettings:
     async def watch(self, stop: asyncio.Event) -> None:
         """Refresh whenever a file changes, until `stop` is set. Ends with nothing else.
 
-        Begins with a refresh: the files may have changed since they were loaded.
+        Files that have changed since they were loaded are read at once.
         """
         while not stop.is_set():
             try:
-                async for _ in changes(self._watched, stop):
+                async for _ in changes(self._watched, lambda: self._seen, stop):
                     await self.refresh()
             except Exception:  # noqa: BLE001 - without it, edits would be ignored for ever
                 _log.exception("settings.watch_failed", retry_s=_RETRY_S)
@@ -117,12 +137,8 @@ class LiveSettings:
         return Watched(files, self._config.policy_directories, turn)
 
     def _read(self) -> Loaded | ConfigProblems:
-        path = self._config.path
         try:
-            if is_large(path):
-                return self._apart.read(path, self._env, nice=NICE)
-            with short_turns():
-                return load(path, self._env)
+            return self._reader.read(self._config.path, self._env, nice=NICE)
         except ConfigProblems as problems:
             return problems
         except Exception as error:  # noqa: BLE001 - rule 6: the old config stays
@@ -133,7 +149,7 @@ class LiveSettings:
     def _apply(self, read: Loaded | ConfigProblems) -> list[Problem]:
         if isinstance(read, ConfigProblems):
             return self._refuse(read)
-        self._asked = read.config.files
+        self._asked, self._seen = read.config.files, read.seen
         notes = _notes(self._config, read)
         kept = {key: getattr(self._config, key) for key in _NEEDS_RESTART}
         self.failed, self.problems = False, tuple(notes)
@@ -145,10 +161,11 @@ class LiveSettings:
     def _refuse(self, problems: ConfigProblems) -> list[Problem]:
         is_known = self.failed and self.problems == problems.problems
         self.failed, self.problems = True, problems.problems
-        self._asked = problems.files
+        self._asked, self._seen = problems.files, problems.seen
         if not is_known:
             told = [str(each) for each in problems.problems]
-            _log.error("settings.reload_refused", problems=told)
+            tell = _log.error if self._is_loud else _log.debug
+            tell("settings.reload_refused", problems=told)
         return list(problems.problems)
 
     def _put_in_force(self, config: Config) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os.path import abspath
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from relay.settings.checks import check_config
 from relay.settings.collector import collector_at_rest
 from relay.settings.document import Document
 from relay.settings.fields import SecretFiles
-from relay.settings.findings import START, Findings, Position
+from relay.settings.findings import START, Findings
+from relay.settings.loaded import Loaded
 from relay.settings.matching import EACH, matches
 from relay.settings.origins import RouteSources
 from relay.settings.policies import Shelf, read_policies, read_policy
+from relay.settings.prints import noting_reads, print_of
 from relay.settings.problems import ConfigProblems, Problem, nearest, shown
 from relay.settings.providers import read_providers
 from relay.settings.route_checks import check_routes
@@ -29,23 +31,20 @@ from relay.settings.validation import validate
 from relay.settings.yaml import read_yaml
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A config, and where the keys at the root of its file stand."""
-
-    config: Config
-    places: Mapping[str, Position]
-
-
 def load_config(path: Path, env: Mapping[str, str]) -> Config:
     """The config in the file `path`, with `${NAME}` from `env`. Raises ConfigProblems."""
     return load(path, env).config
 
 
 def load(path: Path, env: Mapping[str, str]) -> Loaded:
-    """See `load_config`; with the positions of its keys."""
-    with collector_at_rest():
-        return _load(path, env)
+    """See `load_config`; with the positions of its keys, and what was read."""
+    with collector_at_rest(), noting_reads() as stats:
+        try:
+            loaded = _load(path, env)
+        except ConfigProblems as found:
+            found.seen = print_of(stats)
+            raise
+    return replace(loaded, seen=print_of(stats))
 
 
 def _load(path: Path, env: Mapping[str, str]) -> Loaded:

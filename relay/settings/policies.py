@@ -19,6 +19,7 @@ from relay.core.window import CalendarDay, Rolling24h
 from relay.settings.document import Document
 from relay.settings.fields import name as policy_name
 from relay.settings.findings import START, Findings
+from relay.settings.folders import SUFFIX, policy_files
 from relay.settings.origins import policy_sources
 from relay.settings.policy_checks import check_policy
 from relay.settings.policy_schema import PolicySection, WindowKind
@@ -30,11 +31,6 @@ from relay.settings.wall_checks import check_walls
 from relay.settings.wall_reading import headroom_ppm, idle, provider_cap, smoothing, weekdays
 from relay.settings.yaml import read_yaml
 
-PROVIDERS_FILE: Final = "providers.yaml"
-"""Lies among the policies and is none: the data file of mailbox providers."""
-
-_SUFFIX = ".yaml"
-_MOST_FILES = 2000
 _FORMS: Final[dict[WindowKind, type[CalendarDay | Rolling24h]]] = {
     WindowKind.CALENDAR_DAY: CalendarDay,
     WindowKind.ROLLING_24H: Rolling24h,
@@ -77,23 +73,6 @@ def layers(directories: Sequence[Path]) -> Iterator[Path]:
         if directory.resolve() not in done:
             done.add(directory.resolve())
             yield directory
-
-
-def policy_files(directory: Path) -> list[Path]:
-    """The files of `directory` that are meant as policies, by name. Raises Wrong."""
-    try:
-        found = sorted(
-            path
-            for path in directory.iterdir()
-            if path.suffix in {_SUFFIX, ".yml"}
-            and not path.name.startswith(".")
-            and path.name != PROVIDERS_FILE
-        )
-    except OSError as error:
-        raise Wrong(f"the directory cannot be read: {error.strerror}") from None
-    if len(found) > _MOST_FILES:
-        raise Wrong(f"more than {_MOST_FILES} policies in one directory")
-    return found
 
 
 def _read_directory(directory: Path, shelf: Shelf, providers: Collection[str] | None) -> None:
@@ -143,7 +122,7 @@ def _read(
 
 
 def _check_name(path: Path, findings: Findings) -> None:
-    if path.suffix != _SUFFIX:
+    if path.suffix != SUFFIX:
         findings.add(START, "the name of a policy file must end in .yaml")
     if path.stem == EXEMPT.name:
         findings.add(START, f"the policy name {shown(EXEMPT.name)} is reserved", "rename the file")

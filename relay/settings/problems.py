@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from relay.settings.prints import UNKNOWN, Print
+
 _MOST_SHOWN = 100
 _MOST_CANDIDATES = 1000
 _LONGEST_SHOWN = 60
@@ -54,12 +56,15 @@ class ConfigProblems(Exception):
     """Every problem of a config and its policies together.
 
     `files` are those that were read, or asked for in vain: whoever waits for a better
-    version watches them.
+    version watches them. `seen` is what they were when they were read.
     """
 
-    def __init__(self, problems: Sequence[Problem], files: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, problems: Sequence[Problem], files: Iterable[Path] = (), seen: Print = UNKNOWN
+    ) -> None:
         self.problems = tuple(problems)
         self.files = tuple(files)
+        self.seen = seen
         super().__init__(self._told())
 
     def _told(self) -> str:

@@ -20,9 +20,10 @@ from relay.settings.addresses import parse_domain
 from relay.settings.document import Document
 from relay.settings.fields import Domain, Kind, Section, Truth, parsed
 from relay.settings.findings import Findings
+from relay.settings.folders import PROVIDERS_FILE
 from relay.settings.matching import EACH, Unique, matches
 from relay.settings.origins import provider_sources
-from relay.settings.policies import PROVIDERS_FILE, layers
+from relay.settings.policies import layers
 from relay.settings.problems import Problem, Wrong, nearest, shown
 from relay.settings.validation import validate
 from relay.settings.yaml import read_yaml

@@ -21,7 +21,7 @@ def read_for(out: BinaryIO, path: Path) -> None:
     try:
         loaded = load(path, os.environ)
     except ConfigProblems as found:
-        write_frame(out, pickle.dumps((found.problems, found.files)))
+        write_frame(out, pickle.dumps((found.problems, found.files, found.seen)))
         return
     for frame in as_frames(loaded):
         write_frame(out, frame)

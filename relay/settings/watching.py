@@ -16,7 +16,8 @@ from typing import Final
 import structlog
 from watchfiles import awatch
 
-from relay.settings.policies import PROVIDERS_FILE, policy_files
+from relay.settings.folders import PROVIDERS_FILE, policy_files
+from relay.settings.prints import Print, print_of, stat_now
 from relay.settings.problems import Wrong
 
 POLL_S: Final = 2.0
@@ -25,7 +26,6 @@ DEBOUNCE_MS: Final = 200
 _LOOK_S: Final = 0.1
 _MOST_LOOKS: Final = 20
 
-Print = frozenset[tuple[str, int, int, int]]
 _log = structlog.get_logger(__name__)
 
 
@@ -45,8 +45,7 @@ class Watched:
         paths = {*self.files}
         for directory in self.directories:
             paths.update((*_policies(directory), directory / PROVIDERS_FILE))
-        turn = ("", self.turn, 0, 0)
-        return frozenset([turn, *(found for path in paths if (found := _stat(path)))])
+        return print_of((found for path in paths if (found := stat_now(path))), self.turn)
 
     def folders(self) -> set[Path]:
         """The existing directories in which something may happen."""
@@ -62,27 +61,24 @@ def _policies(directory: Path) -> list[Path]:
         return []
 
 
-def _stat(path: Path) -> tuple[str, int, int, int] | None:
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return None
-    return (str(path), found.st_ino, found.st_size, found.st_mtime_ns)
+async def changes(
+    watched: Callable[[], Watched], known: Callable[[], Print], stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """One item for every change, until `stop` is set; at the start too, if there was one.
 
-
-async def changes(watched: Callable[[], Watched], stop: asyncio.Event) -> AsyncIterator[None]:
-    """One item at the start, then one for every change, until `stop` is set.
-
-    `watched` is asked again after every item. A change that happens while the caller deals
-    with the one before is told next.
+    `known` is how the files were when somebody last read them: as long as they are so, nothing
+    is told. Both are asked again after every item. A change that happens while the caller
+    deals with the one before is told next.
     """
     seen: Print | None = None
     is_blind = False
     async with aclosing(_Lookout(stop)) as lookout:
         while not stop.is_set():
-            if await asyncio.to_thread(watched().fingerprint) != seen:
+            now = await asyncio.to_thread(watched().fingerprint)
+            if now not in {seen, known()}:
                 seen = await _settled(watched())
-                yield
+                if seen != known():
+                    yield
                 continue
             why = await lookout.something(watched().folders())
             if why and not is_blind:

@@ -18,6 +18,7 @@ import yaml as pyyaml
 from relay.settings.builder import Builder, Stop
 from relay.settings.document import Document, Node
 from relay.settings.findings import START, Findings
+from relay.settings.prints import note
 from relay.settings.problems import Wrong
 from relay.settings.regular import read_regular
 from relay.settings.syntax import in_words
@@ -70,6 +71,7 @@ def _content(path: Path, most_bytes: int) -> bytes | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
+        note(path, file)
         return file.read(most_bytes + 1)
 
 

@@ -9,6 +9,7 @@ from relay.cli.layers import layers_of, recipient_layer, rule_layer
 from relay.core.providers import How, ProviderAnswer
 from relay.core.quota import Standing, Tally
 from relay.core.report import Status
+from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 
@@ -104,7 +105,7 @@ def test_each_number_names_the_line_that_it_comes_from(home):
 
 
 def test_lines_that_moved_are_known_and_a_reload_that_changes_nothing_else_tells_nobody(home):
-    live = LiveSettings.of(home / "relay.yaml", {})
+    live = LiveSettings.of(home / "relay.yaml", {}, ReaderHere())
     before = lines(home, explained(load_config(home / "relay.yaml", {}), **WARM)[1])
     heard = []
     live.subscribe(heard.append)

@@ -10,9 +10,11 @@ import pytest
 
 import relay
 from relay.core.providers import OTHER, RESERVED
+from relay.settings.folders import policy_files
+from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
-from relay.settings.policies import policy_files, read_policies, shipped_policies_dir
+from relay.settings.policies import read_policies, shipped_policies_dir
 from relay.settings.problems import ConfigProblems
 from relay.settings.providers import ProviderSection, read_provider_file, read_providers
 from relay.settings.watching import Watched
@@ -237,7 +239,7 @@ def test_a_bad_data_file_refuses_the_config_and_names_file_line_and_column(confi
 
 def test_an_edit_is_taken_over_and_a_bad_one_is_not(config):
     own = config.parent / "policies" / "providers.yaml"
-    settings = LiveSettings.of(config, {})
+    settings = LiveSettings.of(config, {}, ReaderHere())
     heard = []
     settings.subscribe(lambda new: heard.append(new.providers.by_domain("acme.example")))
 
@@ -266,7 +268,7 @@ def test_a_data_file_that_appears_changes_is_broken_or_goes_is_seen(config):
 
 
 async def test_a_running_relay_sees_the_edit(config):
-    settings = LiveSettings.of(config, {})
+    settings = LiveSettings.of(config, {}, ReaderHere())
     stop, seen = asyncio.Event(), asyncio.Event()
     settings.subscribe(lambda new: new.providers.by_domain("acme.example") and seen.set())
     async with asyncio.TaskGroup() as group:

@@ -7,7 +7,8 @@ import pytest
 
 from relay.core.sources import Sources
 from relay.settings import apart
-from relay.settings.apart import ApartReader, ReadingFailed, is_large, let_go, parts_of
+from relay.settings.apart import ApartReader, ReadingFailed, let_go, parts_of
+from relay.settings.here import ReaderHere, is_large
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems
@@ -81,7 +82,7 @@ def test_its_problems_are_those_of_any_reading(path):
 
 
 def test_a_bad_edit_of_a_large_config_changes_nothing(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     before = live.config
     path.write_text(edited(LARGE, "b.d700.example", "b..d700.example"))
 
@@ -102,7 +103,7 @@ def test_the_environment_is_that_of_the_relay(path):
 
 
 def test_a_process_that_takes_too_long_is_ended_and_told_of(path, monkeypatch):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     before = live.config
     monkeypatch.setattr(apart, "READ_S", 0.01)
 

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from watchfiles import awatch
 
+from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems, Problem
@@ -29,7 +30,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_a_good_edit_is_in_force_after_a_reload(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     heard = []
     live.subscribe(heard.append)
     edit(path, "other.example", "third.example")
@@ -42,7 +43,7 @@ def test_a_good_edit_is_in_force_after_a_reload(path):
 
 
 def test_a_bad_edit_is_refused_whole_and_the_old_config_stays(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     before = live.config
     heard = []
     live.subscribe(heard.append)
@@ -60,7 +61,7 @@ def test_a_bad_edit_is_refused_whole_and_the_old_config_stays(path):
 
 
 def test_a_mended_edit_ends_the_failure(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     good = path.read_text()
     path.write_text("{")
     live.reload()
@@ -72,7 +73,7 @@ def test_a_mended_edit_ends_the_failure(path):
 
 
 def test_a_config_that_is_gone_changes_nothing(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     path.unlink()
 
     assert [problem.text for problem in live.reload()] == ["there is no such file"]
@@ -81,7 +82,7 @@ def test_a_config_that_is_gone_changes_nothing(path):
 
 
 def test_a_reload_without_a_change_tells_nobody(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     before = live.config
     heard = []
     live.subscribe(heard.append)
@@ -104,7 +105,7 @@ RESTART = [
 
 @pytest.mark.parametrize(("key", "old", "new"), RESTART)
 def test_what_needs_a_restart_is_noted_and_keeps_its_value(path, key, old, new):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     before = live.config
     edit(path, old, new)
     edit(path, "other.example:", "third.example:")
@@ -124,7 +125,7 @@ def test_what_needs_a_restart_is_noted_and_keeps_its_value(path, key, old, new):
 
 
 def test_a_note_stays_until_the_restart_or_the_way_back(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     edit(path, "127.0.0.1:2525", "127.0.0.1:2526")
 
     assert len(live.reload()) == len(live.reload()) == 1
@@ -136,7 +137,7 @@ def test_a_subscriber_that_fails_keeps_nobody_else_from_hearing(path):
     def fail(config):
         raise RuntimeError("nobody may see me")
 
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     heard = []
     live.subscribe(fail)
     live.subscribe(heard.append)
@@ -148,9 +149,9 @@ def test_a_subscriber_that_fails_keeps_nobody_else_from_hearing(path):
 
 
 def test_a_bug_in_reading_is_a_problem_and_no_exception(path, monkeypatch):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     before = live.config
-    monkeypatch.setattr("relay.settings.live.load", lambda *_: 1 / 0)
+    monkeypatch.setattr("relay.settings.here.load", lambda *_: 1 / 0)
 
     (problem,) = live.reload()
 
@@ -162,7 +163,7 @@ def test_a_bug_in_reading_is_a_problem_and_no_exception(path, monkeypatch):
 def test_settings_that_are_wrong_at_the_start_are_refused(path):
     path.write_text("{")
     with pytest.raises(ConfigProblems):
-        LiveSettings.of(path, {})
+        LiveSettings.of(path, {}, ReaderHere())
 
 
 @asynccontextmanager
@@ -186,7 +187,7 @@ async def until(condition) -> None:
 
 
 async def test_an_edit_is_seen(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         edit(path, "other.example", "third.example")
         await until(lambda: "third.example" in live.directory.domains)
@@ -194,7 +195,7 @@ async def test_an_edit_is_seen(path):
 
 async def test_an_edit_is_seen_well_before_the_next_poll(path, monkeypatch):
     monkeypatch.setattr("relay.settings.watching.POLL_S", 60.0)
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         edit(path, "other.example", "third.example")
         await until(lambda: "third.example" in live.directory.domains)
@@ -209,7 +210,7 @@ async def test_the_watch_is_begun_once_however_often_it_looks(path, monkeypatch)
         return awatch(*folders, **more)
 
     monkeypatch.setattr("relay.settings.watching.awatch", counted)
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         await asyncio.sleep(1)
         edit(path, "other.example", "third.example")
@@ -218,7 +219,7 @@ async def test_the_watch_is_begun_once_however_often_it_looks(path, monkeypatch)
 
 
 async def test_an_editor_that_writes_anew_and_renames_is_seen_every_time(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         for name in ("one.example", "two.example", "three.example"):
             fresh = path.with_name("4913.tmp")
@@ -230,7 +231,7 @@ async def test_an_editor_that_writes_anew_and_renames_is_seen_every_time(path):
 
 
 async def test_a_bad_edit_is_seen_and_its_mending_too(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         path.write_text("{")
         await until(lambda: live.failed)
@@ -244,7 +245,7 @@ async def test_a_policy_that_is_edited_added_and_removed_is_seen(path):
     policies.mkdir()
     (policies / "mine.yaml").write_text(POLICY)
     edit(path, "policy: exempt", "policy: mine")
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
 
     def cap():
         return live.directory.domains["other.example"].routes[0].policy.ramp.tier_at(0).cap
@@ -261,7 +262,7 @@ async def test_a_policy_that_is_edited_added_and_removed_is_seen(path):
 
 
 async def test_a_policy_directory_that_appears_later_is_seen(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         (path.parent / "policies").mkdir()
         (path.parent / "policies" / "calendar-14-day.yaml").write_text(POLICY)
@@ -275,7 +276,7 @@ async def test_a_secret_file_elsewhere_is_seen_also_when_it_was_missing(path, tm
     secret.parent.mkdir()
     secret.write_text(SECRET)
     edit(path, f'"{SECRET}"', "file:run/secret")
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     other = SECRET.replace("MDEy", "MTEy")
 
     def held():
@@ -291,7 +292,7 @@ async def test_a_secret_file_elsewhere_is_seen_also_when_it_was_missing(path, tm
 
 async def test_a_secret_file_that_a_refused_edit_asked_for_is_waited_for(path, tmp_path):
     (tmp_path / "run").mkdir()
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     other = SECRET.replace("MDEy", "MTEy")
     async with watching(live):
         edit(path, f'"{SECRET}"', "file:run/secret")
@@ -309,7 +310,7 @@ async def test_a_symbolic_link_that_is_moved_is_seen(path):
     (folder / "..data").symlink_to("v1")
     path.unlink()
     path.symlink_to("..data/relay.yaml")
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         (folder / "..tmp").symlink_to("v2")
         (folder / "..tmp").replace(folder / "..data")
@@ -317,14 +318,14 @@ async def test_a_symbolic_link_that_is_moved_is_seen(path):
 
 
 async def test_an_edit_between_loading_and_watching_is_not_missed(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     edit(path, "other.example", "third.example")
     async with watching(live):
         await until(lambda: "third.example" in live.directory.domains)
 
 
 async def test_a_directory_that_goes_and_comes_back_does_not_end_the_watch(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     folder = path.parent
     async with watching(live):
         folder.rename(folder.with_name("away"))
@@ -341,15 +342,105 @@ def no_inotify(*_, **__):
 
 async def test_where_the_system_tells_nothing_the_files_are_looked_at(path, monkeypatch):
     monkeypatch.setattr("relay.settings.watching.awatch", no_inotify)
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     async with watching(live):
         edit(path, "other.example", "third.example")
         await until(lambda: "third.example" in live.directory.domains)
 
 
+class Counted(ReaderHere):
+    """Counts how often somebody has read."""
+
+    def __init__(self):
+        super().__init__()
+        self.times = 0
+
+    def read(self, *given, **more):
+        self.times += 1
+        return super().read(*given, **more)
+
+
+@pytest.mark.parametrize("kind", ["in a file", "in place"])
+async def test_what_was_loaded_is_not_read_again_when_the_watch_begins(path, kind):
+    (path.parent / "secret").write_text(SECRET)
+    if kind == "in a file":
+        edit(path, SECRET, "file:secret")
+    reader = Counted()
+    live = LiveSettings.of(path, {}, reader)
+    async with watching(live):
+        await asyncio.sleep(1)
+
+    assert reader.times == 1
+
+
+async def test_a_worker_s_settings_know_what_was_read_for_them(path):
+    first = LiveSettings.of(path, {}, ReaderHere())
+    reader = Counted()
+    second = LiveSettings(first.config, {}, reader, first.seen)
+    async with watching(second):
+        await asyncio.sleep(0.5)
+
+    assert reader.times == 0
+
+
+async def test_the_settings_of_files_that_are_refused_by_now_are_read_at_once(path):
+    first = LiveSettings.of(path, {}, ReaderHere())
+    path.write_text("{")
+    first.reload()
+    second = LiveSettings(first.config, {}, ReaderHere(), first.seen)
+    async with watching(second):
+        await until(lambda: second.failed)
+
+
+@pytest.mark.parametrize("name", ["relay.yaml", "policies/mine.yaml", "secret"])
+async def test_an_edit_between_loading_and_watching_is_seen(path, name):
+    (path.parent / "policies").mkdir()
+    (path.parent / "policies" / "mine.yaml").write_text(POLICY)
+    (path.parent / "secret").write_text(SECRET)
+    edit(path, SECRET, "file:secret")
+    reader = Counted()
+    live = LiveSettings.of(path, {}, reader)
+    with (path.parent / name).open("a") as file:
+        file.write("\n")
+    async with watching(live):
+        await until(lambda: reader.times == 2)
+        await asyncio.sleep(1)
+
+    assert reader.times == 2
+
+
+@pytest.mark.parametrize("edited_to", ["{", CONFIG + "# an edit\n"])
+async def test_an_edit_that_somebody_refreshed_for_is_not_read_again(path, edited_to):
+    reader = Counted()
+    live = LiveSettings.of(path, {}, reader)
+    async with watching(live):
+        with capture_logs() as logs:
+            path.write_text(edited_to)
+            await live.refresh()
+            await asyncio.sleep(1.5)
+
+    refusals = [log for log in logs if log["event"] == "settings.reload_refused"]
+    assert len(refusals) == (1 if edited_to == "{" else 0)
+    assert live.failed == (edited_to == "{")
+    assert reader.times == 2 or live.failed
+
+
+def test_of_several_processes_one_tells_of_a_refusal(path):
+    loud = LiveSettings.of(path, {}, ReaderHere())
+    quiet = LiveSettings(loud.config, {}, ReaderHere(), is_loud=False)
+    path.write_text("{")
+    with capture_logs() as logs:
+        for live in (loud, quiet):
+            live.reload()
+            assert live.failed
+
+    refusals = [log["log_level"] for log in logs if log["event"] == "settings.reload_refused"]
+    assert refusals == ["error", "debug"]
+
+
 async def test_a_watch_that_fails_goes_on(path, monkeypatch):
     monkeypatch.setattr("relay.settings.live._RETRY_S", 0.05)
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     calls = []
 
     async def refresh():
@@ -358,11 +449,12 @@ async def test_a_watch_that_fails_goes_on(path, monkeypatch):
 
     monkeypatch.setattr(live, "refresh", refresh)
     async with watching(live):
+        edit(path, "other.example", "third.example")
         await until(lambda: len(calls) > 3)
 
 
 async def test_cancelling_the_watch_does_not_set_the_stop_of_others(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     stop = asyncio.Event()
     watch = asyncio.create_task(live.watch(stop))
     await asyncio.sleep(0.5)
@@ -378,7 +470,7 @@ async def test_the_watch_ends_soon_after_stop(path, monkeypatch, is_blind):
     monkeypatch.setattr("relay.settings.watching.POLL_S", 60.0)
     if is_blind:
         monkeypatch.setattr("relay.settings.watching.awatch", no_inotify)
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     stop = asyncio.Event()
     watch = asyncio.create_task(live.watch(stop))
     await asyncio.sleep(1)
@@ -388,7 +480,7 @@ async def test_the_watch_ends_soon_after_stop(path, monkeypatch, is_blind):
 
 
 async def test_refreshes_at_once_come_one_after_the_other(path):
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
     edit(path, "other.example", "third.example")
     heard = []
     live.subscribe(heard.append)
@@ -410,14 +502,15 @@ async def test_files_that_could_not_be_read_for_a_while_are_read_again_without_a
 ):
     monkeypatch.setattr("relay.settings.live._RETRY_S", 0.2)
     monkeypatch.setattr("relay.settings.watching.POLL_S", 0.1)
-    live = LiveSettings.of(path, {})
+    live = LiveSettings.of(path, {}, ReaderHere())
 
     def too_many(*_given):
         raise ConfigProblems([Problem(str(path), 1, 1, "Too many open files")])
 
     with monkeypatch.context() as descriptors, capture_logs() as logs:
-        descriptors.setattr("relay.settings.live.load", too_many)
+        descriptors.setattr("relay.settings.here.load", too_many)
         async with watching(live):
+            path.touch()
             await until(lambda: live.failed)
             await asyncio.sleep(1)
             descriptors.undo()

@@ -11,8 +11,9 @@ import pytest
 
 from relay.core.ramp import Advance
 from relay.core.window import CalendarDay
+from relay.settings.folders import PROVIDERS_FILE
 from relay.settings.load import load_policy
-from relay.settings.policies import PROVIDERS_FILE, read_policies, shipped_policies_dir
+from relay.settings.policies import read_policies, shipped_policies_dir
 
 FOR_EVER = 5000  # days
 
