@@ -1,10 +1,7 @@
 """One client connection: bytes, replies, deadlines, TLS; what a dialogue stands on.
 
-aiosmtpd's protocol class underneath gives the shape (one protocol object, one handler task,
-`smtp_*` methods); its stream, timeouts and connection callbacks are replaced, because it
-cancels the handler when the client closes its side, times a whole DATA with one command's
-timeout and leaves without a word. The handler here is never cancelled by what the client does:
-it finds out from `intake`.
+One protocol object and one task for each connection. The task is never cancelled by what the
+client does: it finds out from `intake`.
 """
 
 from __future__ import annotations
@@ -15,8 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address
 from typing import cast
-
-from aiosmtpd.smtp import SMTP
 
 from relay.core.config import ListenerTls
 from relay.core.reply import Reply
@@ -52,11 +47,12 @@ async def _within(seconds: float) -> AsyncIterator[None]:
         raise TooSlow from None
 
 
-class Connection(SMTP):
+class Connection(asyncio.Protocol):
     """The transport side of a session; `address` is the client's, where a proxy has told it."""
 
     def __init__(self, door: Door, around: Surroundings, address: IPAddress | None) -> None:
-        super().__init__(None, hostname=around.hostname, loop=asyncio.get_running_loop())
+        self.loop = asyncio.get_running_loop()
+        self.hostname = around.hostname
         self.door = door
         self.around = around
         self._told_address = address
@@ -84,7 +80,7 @@ class Connection(SMTP):
         """Whether TLS comes before the greeting (RFC 8314)."""
         return self.door.listener.tls is ListenerTls.IMPLICIT
 
-    # What the event loop calls. aiosmtpd's own versions would start its handler and stream.
+    # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the session."""
@@ -95,7 +91,11 @@ class Connection(SMTP):
             self._wire.pause_reading()  # the handshake is not ours to read
         else:
             self._wire.resume_reading()
-        self.around.background.start(self._handle_client())
+        self.around.background.start(self.hold())
+
+    async def hold(self) -> None:
+        """The whole session, from the first byte to the last."""
+        raise NotImplementedError
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""

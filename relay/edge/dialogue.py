@@ -1,11 +1,11 @@
 """The dialogue around transactions: greeting, command loop, and how a session ends.
 
 Every verb ends by saying one reply or by raising; `_obey` is the one place where what was
-raised is answered. The verbs are `smtp_*` methods (aiosmtpd collects them): those that make
-a client known are in `identity.py`, those of a transaction in `session.py`.
+raised is answered. The verbs are `smtp_*` methods: those that make a client known are in
+`identity.py`, those of a transaction in `session.py`.
 """
 
-# ruff: noqa: N802 - aiosmtpd finds a verb by the name of its method
+# ruff: noqa: N802 - a verb is found by the name of its method
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ class Dialogue(Connection):
 
     # From the first byte to the last.
 
-    async def _handle_client(self) -> None:
+    async def hold(self) -> None:
+        """See `Connection`."""
         self.around.roster.enter(self.id, self)
         over = Over(None)
         try:
@@ -159,7 +160,7 @@ class Dialogue(Connection):
 
     async def _run(self, line: bytes) -> None:
         command = parse_command(line)
-        method = self._smtp_methods.get(command.verb)
+        method = getattr(self, f"smtp_{command.verb}", None)
         if method is None:
             if command.verb in _HTTP_VERBS:
                 raise Over(replies.NOT_HTTP)

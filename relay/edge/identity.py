@@ -4,7 +4,7 @@ A tenant is found by credential, else by network. Credentials never travel in cl
 loopback clients of a listener that allows it (DESIGN §3, rule 4).
 """
 
-# ruff: noqa: N802 - aiosmtpd finds a verb by the name of its method
+# ruff: noqa: N802 - a verb is found by the name of its method
 
 from __future__ import annotations
 

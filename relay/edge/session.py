@@ -7,7 +7,7 @@ one, so that no client takes a part of its recipients for all of them. Where the
 split transaction, each RCPT has an answer of its own.
 """
 
-# ruff: noqa: N802 - aiosmtpd finds a verb by the name of its method
+# ruff: noqa: N802 - a verb is found by the name of its method
 
 from __future__ import annotations
 

