@@ -1,7 +1,8 @@
 """Smoothing: how much of a window's cap is open at an instant.
 
 `hourly_share` lets a share of the cap go in each clock hour. `even` opens the cap along a
-straight line over the sending hours, with a burst at their start that keeps small caps usable.
+straight line over the sending hours, the k-th of n sends (k - 1) / n of the way along it, so that
+the last one has its time too; a burst at their start keeps small caps usable.
 Whole numbers only, as in `store/lua/limits.lua`. Reads no clock: *now* is an argument.
 """
 
@@ -54,10 +55,10 @@ class Line:
 
     def reaches(self, needed: int, cap: int) -> datetime:
         """When `needed` (at most `cap`) sends are open, in whole seconds."""
-        if needed <= (limit_of(self.burst, cap) or 0):
+        if needed <= max(1, limit_of(self.burst, cap) or 0):
             return self.begins_at
         span_s = (self.ends_at - self.begins_at) // _SECOND
-        return self.begins_at + timedelta(seconds=-(-needed * span_s // cap))
+        return self.begins_at + timedelta(seconds=(needed - 1) * span_s // cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,8 @@ def _even(smoothing: Even, form: WindowForm, day: Window, now: datetime) -> Pace
     if now >= ends_at:
         return Pace(day.opens_at, day.closes_at, 1, 1, 0, 0, line)
     elapsed_s, span_s = (now - begins_at) // _SECOND, (ends_at - begins_at) // _SECOND
-    return Pace(day.opens_at, day.closes_at, elapsed_s, span_s, 0, burst, line)
+    # Counted to the end of the second that `now` is in: the k-th send is open once k - 1 are past.
+    return Pace(day.opens_at, day.closes_at, elapsed_s + 1, span_s, span_s - 1, burst, line)
 
 
 def _instant(

@@ -123,7 +123,8 @@ class SmoothingSection(Section):
     even: EvenSection | None = Field(
         None,
         description="The cap opens along a straight line, over the sending hours or the whole "
-        "window: `even` alone, or a mapping.",
+        "window: `even` alone, or a mapping. Of 48 sends a day one opens every half hour, the last "
+        "one half an hour before the end.",
     )
 
 

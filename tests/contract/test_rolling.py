@@ -136,9 +136,9 @@ async def test_even_opens_the_cap_over_the_calendar_day(world):
     await world.granted(20)
     world.clock.set(datetime(2026, 3, 11, 3, 0, tzinfo=UTC))
     assert (await world.standing()).paced == 0
-    await world.granted(12)
+    await world.granted(13)
     wall = await world.walled(1)
-    assert (wall.kind, wall.limit) == (WallKind.HOUR, 12)
+    assert (wall.kind, wall.limit) == (WallKind.HOUR, 13)
     assert wall.opens_at == datetime(2026, 3, 11, 3, 15, tzinfo=UTC)
 
 

@@ -295,9 +295,9 @@ async def test_an_hour_edited_in_knows_what_was_sent_in_it(world):
 
 async def test_even_opens_the_cap_along_a_line_over_the_window(world):
     world.follow(policy((0, 48), smoothing=Even(burst=2)))
-    await world.granted(24)
+    await world.granted(25)
     wall = await world.walled(1)
-    assert (wall.kind, wall.limit) == (WallKind.HOUR, 24)
+    assert (wall.kind, wall.limit) == (WallKind.HOUR, 25)
     assert wall.opens_at == NOON + timedelta(minutes=30)
     world.clock.set(wall.opens_at - timedelta(seconds=1))
     await world.walled(1)
@@ -305,14 +305,24 @@ async def test_even_opens_the_cap_along_a_line_over_the_window(world):
     await world.granted(1)
     world.clock.set(datetime(2026, 3, 11, 0, 0, 1, tzinfo=UTC))
     await world.granted(2)
-    assert (await world.walled(1)).opens_at == datetime(2026, 3, 11, 1, 30, tzinfo=UTC)
+    assert (await world.walled(1)).opens_at == datetime(2026, 3, 11, 1, 0, tzinfo=UTC)
+
+
+async def test_even_opens_the_last_send_of_a_day_before_its_end(world):
+    world.follow(policy((0, 48), smoothing=Even()))
+    world.clock.set(datetime(2026, 3, 10, 23, 29, 59, tzinfo=UTC))
+    await world.granted(47)
+    assert (await world.walled(1)).opens_at == datetime(2026, 3, 10, 23, 30, tzinfo=UTC)
+    world.clock.move(seconds=1)
+    await world.granted(1)
+    assert (await world.walled(1)).kind is WallKind.DOMAIN
 
 
 async def test_even_has_hours_with_nothing_before_and_all_after(world):
     hours = Even(time(8), time(20), burst=3)
     world.follow(policy((0, 24), smoothing=hours))
     day = NOON.replace(hour=0)
-    for hour, open_ in [(0, 0), (7, 0), (8, 3), (9, 3), (10, 4), (14, 12), (19, 22), (20, 24)]:
+    for hour, open_ in [(0, 0), (7, 0), (8, 3), (9, 3), (10, 5), (14, 13), (19, 23), (20, 24)]:
         world.clock.set(day + timedelta(hours=hour))
         taken = (await world.standing()).charged
         if open_ > taken:
@@ -328,7 +338,7 @@ async def test_before_the_hours_the_wall_names_their_begin(world):
     wall = await world.walled(2)
     assert (wall.kind, wall.limit) == (WallKind.HOUR, 0)
     assert wall.opens_at == NOON + timedelta(hours=1)
-    assert (await world.walled(4)).opens_at == datetime(2026, 3, 10, 14, 10, tzinfo=UTC)
+    assert (await world.walled(4)).opens_at == datetime(2026, 3, 10, 13, 52, 30, tzinfo=UTC)
 
 
 async def test_a_burst_keeps_a_small_cap_usable(world):

@@ -52,14 +52,14 @@ def test_a_line_opens_the_cap_over_the_hours():
     told = [
         pace(even, NOON.replace(hour=hour)).open_of(24) for hour in (0, 7, 8, 9, 12, 19, 20, 23)
     ]
-    assert told == [0, 0, 5, 5, 8, 22, 24, 24]
+    assert told == [0, 0, 5, 5, 9, 23, 24, 24]
 
 
 def test_the_line_may_go_over_midnight_where_the_window_does():
     form = CalendarDay("UTC", time(12))
     even = Even(time(22), time(6))
     at = [NOON + timedelta(hours=hour) for hour in (0, 10, 14, 18, 23)]
-    assert [pace(even, moment, form).open_of(100) for moment in at] == [0, 5, 50, 100, 100]
+    assert [pace(even, moment, form).open_of(100) for moment in at] == [0, 5, 51, 100, 100]
 
 
 def test_hours_that_end_where_the_window_does_end_with_it():
@@ -72,8 +72,23 @@ def test_on_a_day_of_23_hours_the_line_is_steeper():
     form = CalendarDay("Europe/Berlin")
     window = form.of(date(2026, 3, 29))
     middle = window.opens_at + (window.closes_at - window.opens_at) / 2
-    assert pace(Even(), middle, form).open_of(1000) == 500
-    assert pace(Even(), window.closes_at - timedelta(seconds=1), form).open_of(1000) == 999
+    assert pace(Even(), middle, form).open_of(1000) == 501
+    assert pace(Even(), middle - timedelta(seconds=1), form).open_of(1000) == 500
+
+
+@given(hours, zones, starts, instants, st.integers(1, 10**12))
+def test_all_of_the_cap_is_open_before_the_window_ends(even, zone, start, now, cap):
+    form = CalendarDay(zone, start)
+    window = form.at(now)
+    assert pace(even, window.closes_at - timedelta(seconds=1), form).open_of(cap) == cap
+
+
+def test_the_last_send_of_a_day_has_as_much_time_as_the_others():
+    window = DAY.at(NOON)
+    found = pace(Even(), NOON)
+    assert window.closes_at - found.reaches(48, 48) == HOUR / 2
+    assert found.reaches(25, 48) == NOON
+    assert found.reaches(26, 48) == NOON + HOUR / 2
 
 
 @given(hours, zones, starts, instants, st.integers(1, 10**12))
@@ -87,7 +102,6 @@ def test_what_is_open_never_shrinks_within_a_window_and_ends_with_the_cap(
     assert opened == sorted(opened)
     assert opened[0] >= 0
     assert opened[-1] <= cap
-    assert pace(even, window.closes_at - timedelta(seconds=1), form).open_of(cap) <= cap
 
 
 @given(hours, zones, starts, instants, st.integers(1, 5000), st.data())

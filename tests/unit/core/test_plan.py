@@ -235,10 +235,9 @@ def test_smoothing_by_the_hour_lets_so_much_through_in_a_day():
     assert (made.days[0].cap, made.days[0].open, made.days[0].sent) == (50, 24, 24)
 
 
-def test_the_last_send_of_an_even_day_opens_with_the_next_day():
-    assert plan(walled(smoothing=Even()), [60], START).days[0].sent == 49
-    ends = Even(time(8), time(18))
-    assert plan(walled(smoothing=ends), [60], START).days[0].sent == 50
+def test_an_even_day_lets_all_of_its_cap_through():
+    for even in (Even(), Even(time(8), time(18)), Even(time(8), time(0))):
+        assert plan(walled(smoothing=even), [60], START).days[0].sent == 50
 
 
 def test_an_idle_route_starts_anew_in_the_plan_too():

@@ -98,8 +98,8 @@ def test_an_hour_that_ends_after_its_window_opens_with_the_next_working_day():
 def test_even_says_how_much_is_open_by_now():
     found = wall(route(smoothing=Even(time(8), time(20))), Standing(charged=66, paced=66), 2)
     assert deferral_text(found) == (
-        f"{HEAD}: 66 of 66 open at this hour sent, 2 more wanted (day 3, mine); "
-        "next sends 2026-03-03T12:04:48Z; warmed 2026-03-14"
+        f"{HEAD}: 66 of 67 open at this hour sent, 2 more wanted (day 3, mine); "
+        "next sends 2026-03-03T12:01:12Z; warmed 2026-03-14"
     )
 
 
@@ -184,7 +184,7 @@ def test_seeds_do_spread():
 
 
 def test_where_the_cap_opens_bit_by_bit_retries_are_spread_over_a_tenth_of_it():
-    found = wall(route(smoothing=Even()), Standing(charged=100, paced=100))
+    found = wall(route(smoothing=Even()), Standing(charged=101, paced=101))
     assert isinstance(WarmupLimit(found).wall.opens_at, datetime)
     spreads = [found.retry_at(str(n)) - found.opens_at for n in range(200)]
     assert timedelta(hours=2) < max(spreads) < timedelta(hours=2, minutes=24)
