@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import secrets
 from base64 import b32hexencode
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from relay.core.access import ApiToken, Scope, check_grant
+from relay.core.access import ApiToken, BadGrant, Scope, check_grant, check_token_name
+from relay.core.audit import AuditEntry
 from relay.core.errors import StoreTrouble
+from relay.core.wording import timestamp
 from relay.ports import Clock
 from relay.ports_web import TokenShelf
+from relay.recording import NOTHING, entry
 from relay.settings.tokens import DUMMY_SECRET, hash_token, verify_token
 
 PREFIX: Final = "wrk_"
@@ -26,7 +30,7 @@ _SECRET_BYTES = 32
 
 
 class Access:
-    """Implements `ports_web.Access`; the command line makes and revokes tokens through it."""
+    """Implements `ports_web.Access` and `ports_pages.Tokens`; the command line's way to them."""
 
     def __init__(self, shelf: TokenShelf, clock: Clock) -> None:
         self._shelf = shelf
@@ -38,18 +42,18 @@ class Access:
         scopes: frozenset[Scope],
         name: str = "",
         lives_s: float | None = None,
+        *,
+        actor: str,
     ) -> tuple[ApiToken, str]:
-        """A new token, and the text of it, which nobody can get again.
-
-        `lives_s` None is for ever. Raises BadGrant or StoreTrouble.
-        """
+        """See `ports_pages.Tokens`."""
         check_grant(tenant, scopes)
+        check_token_name(name)
         token_id = b32hexencode(secrets.token_bytes(_ID_BYTES)).decode().lower()
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         now = self._clock.now()
-        expires_at = None if lives_s is None else now + timedelta(seconds=lives_s)
-        made = ApiToken(token_id, tenant, scopes, hash_token(secret), now, name, expires_at)
-        await self._shelf.put(made)
+        made = ApiToken(token_id, tenant, scopes, hash_token(secret), now, name, _end(now, lives_s))
+        told = _entry(now, actor, "create-token", made, after=_shown(made))
+        await self._shelf.add(made, told)
         return made, f"{PREFIX}{token_id}_{secret}"
 
     async def bearer(self, text: str) -> ApiToken | None:
@@ -63,12 +67,16 @@ class Access:
         return await self._noted(found, now)
 
     async def tokens(self) -> list[ApiToken]:
-        """All of them, the oldest first. Raises StoreTrouble."""
+        """See `ports_pages.Tokens`."""
         return sorted(await self._shelf.all(), key=lambda token: token.created_at)
 
-    async def revoke(self, token_id: str) -> bool:
-        """End it at once, everywhere. False if there is none. Raises StoreTrouble."""
-        return await self._shelf.remove(token_id)
+    async def revoke(self, token_id: str, *, actor: str) -> bool:
+        """See `ports_pages.Tokens`."""
+        found = await self._shelf.get(token_id)
+        if found is None:
+            return False
+        told = _entry(self._clock.now(), actor, "revoke-token", found, before=_shown(found))
+        return await self._shelf.remove(token_id, told)
 
     async def _noted(self, token: ApiToken, now: datetime) -> ApiToken:
         """Write down that it was used, not more often than is of use to anybody."""
@@ -78,3 +86,30 @@ class Access:
         with suppress(StoreTrouble):  # nobody is turned away for the sake of a note
             await self._shelf.used(token.id, now)
         return replace(token, last_used_at=now)
+
+
+def _end(now: datetime, lives_s: float | None) -> datetime | None:
+    try:
+        return None if lives_s is None else now + timedelta(seconds=lives_s)
+    except OverflowError:
+        raise BadGrant("a token cannot live for so long") from None
+
+
+def _entry(
+    now: datetime,
+    actor: str,
+    action: str,
+    token: ApiToken,
+    before: Mapping[str, Any] = NOTHING,
+    after: Mapping[str, Any] = NOTHING,
+) -> AuditEntry:
+    whose, subject = token.tenant or "", f"token {token.id}"
+    return entry(now, actor, action, whose, subject, before=before, after=after)
+
+
+def _shown(token: ApiToken) -> dict[str, Any]:
+    return {
+        "name": token.name,
+        "scopes": sorted(token.scopes),
+        "expires_at": timestamp(token.expires_at) if token.expires_at else None,
+    }

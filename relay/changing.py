@@ -1,24 +1,22 @@
 """A change to a route, and the note of it in the audit log: for the command line and the API.
 
 Which change makes sense when is `core/changes.py`; that it happens at most once is the
-store's part. The note is written after the change: a process killed in between leaves a
-change without one, never a note of what did not happen.
+store's part. The note is written ahead (`recording.py`): a process that is killed in between
+leaves one that is open, never a change without one.
 """
 
 from __future__ import annotations
 
-import secrets
-from base64 import b32hexencode
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from relay.core.audit import MOST_REASON, AuditEntry
 from relay.core.changes import IDLE, Verb, why_not
 from relay.core.report import Status
 from relay.core.tenancy import Route
 from relay.ports import Clock, QuotaStore
 from relay.ports_web import AuditLog, Change
+from relay.recording import entry, was_done, was_not_done, written_ahead
+from relay.reporting import statuses_of
 
 _SHOWN: Final = ("state", "reason", "policy", "warmup_day", "daily_limit", "lifetime_sends")
 
@@ -36,18 +34,23 @@ class Changing:
     ) -> Change:
         """See `ports_web.Changes`."""
         before = await self._status(route, tenant)
-        refusal = why_not(verb, before.state)
-        if refusal is None and not await self._apply(verb, route, reason):
-            refusal = IDLE[verb]
-        if refusal is not None:
+        if refusal := why_not(verb, before.state):
             return Change(before, before, refusal)
+        told = entry(
+            self.clock.now(), actor, verb.value, tenant, str(route.id),
+            reason=reason, before=_shown(before),
+        )  # fmt: skip
+        ahead = await written_ahead(self.audit, told)
+        if not await self._apply(verb, route, reason):
+            await was_not_done(self.audit, ahead)
+            return Change(before, before, IDLE[verb])
         after = await self._status(route, tenant)
-        await self._note(verb, before, after, actor=actor, reason=reason)
+        await was_done(self.audit, ahead, _shown(after))
         return Change(before, after)
 
     async def _status(self, route: Route, tenant: str) -> Status:
-        window = route.policy.window.at(self.clock.now())
-        return Status(route, tenant, window, await self.store.standing(route, window))
+        [found] = await statuses_of(self.store, self.clock, [(route, tenant)])
+        return found
 
     async def _apply(self, verb: Verb, route: Route, reason: str) -> bool:
         now = self.clock.now()
@@ -62,31 +65,6 @@ class Changing:
                 return await self.store.graduate(route.id, now)
             case Verb.RESTART:
                 return await self.store.restart(route.id)
-
-    async def _note(
-        self, verb: Verb, before: Status, after: Status, *, actor: str, reason: str
-    ) -> None:
-        now = self.clock.now()
-        await self.audit.add(
-            AuditEntry(
-                id=entry_id(now),
-                at=now,
-                actor=actor,
-                action=verb.value,
-                tenant=before.tenant,
-                subject=str(before.route.id),
-                reason=reason[:MOST_REASON],
-                before=_shown(before),
-                after=_shown(after),
-            )
-        )
-
-
-def entry_id(now: datetime) -> str:
-    """A new id for an entry of `now`: 20 letters and digits, which sort by time."""
-    milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
-    unique = milliseconds.to_bytes(6, "big") + secrets.token_bytes(6)
-    return b32hexencode(unique).decode().lower().rstrip("=")
 
 
 def _shown(status: Status) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Policy files for the pages: read, checked as they are typed, saved with a backup.
 
 Implements `ports_pages.Policies` over the loader that the relay itself uses, so that what it
-says here is what a reload would say. Everything that touches the disk is in a thread.
+says here is what a reload would say. Everything that touches the disk is in a thread. What is
+saved is in the audit log, from before it is on the disk.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from relay.core.config import Config
 from relay.core.policy import Policy
 from relay.ports import Clock
 from relay.ports_pages import CannotSave, Fault, PolicyText
+from relay.ports_web import AuditLog
+from relay.recording import entry, was_done, was_not_done, written_ahead
 from relay.settings.folders import policy_files
 from relay.settings.policies import layers, read_policies, read_policy
 from relay.settings.problems import Wrong
@@ -33,6 +36,7 @@ class PolicyDesk:
 
     config: Callable[[], Config]
     clock: Clock
+    audit: AuditLog
 
     async def all(self) -> dict[str, Policy]:
         """See `ports_pages.Policies`."""
@@ -46,9 +50,18 @@ class PolicyDesk:
         """See `ports_pages.Policies`."""
         return await asyncio.to_thread(self._check, name, text)
 
-    async def save(self, name: str, text: str, digest: str) -> str | None:
+    async def save(self, name: str, text: str, digest: str, *, actor: str) -> None:
         """See `ports_pages.Policies`."""
-        return await asyncio.to_thread(self._save, name, text, digest)
+        before = {"digest": digest}
+        told = entry(self.clock.now(), actor, "save-policy", "", f"policy {name}", before=before)
+        ahead = await written_ahead(self.audit, told)
+        try:
+            target, backup = await asyncio.to_thread(self._save, name, text, digest)
+        except CannotSave:
+            await was_not_done(self.audit, ahead)
+            raise
+        after = {"digest": _digest(text), "file": str(target)}
+        await was_done(self.audit, ahead, after, f"the old one is {backup}" if backup else "")
 
     def _directories(self) -> list[Path]:
         return [each for each in self.config().policy_directories if each.is_dir()]
@@ -91,7 +104,7 @@ class PolicyDesk:
             policy, problems = read_policy(file, providers)
         return policy, [Fault(one.line, one.column, one.text, one.hint) for one in problems]
 
-    def _save(self, name: str, text: str, digest: str) -> str | None:
+    def _save(self, name: str, text: str, digest: str) -> tuple[Path, Path | None]:
         if self._check(name, text)[1]:
             raise CannotSave("there are faults in it")
         found, target = self._text(name), self._target(name)
@@ -104,7 +117,7 @@ class PolicyDesk:
             _replace(target, text)
         except OSError as error:
             raise CannotSave(f"{target}: {error.strerror or error}") from error
-        return None if backup is None else str(backup)
+        return target, backup
 
     def _kept(self, target: Path) -> Path | None:
         """The file as it was, beside itself under a name that no policy has."""

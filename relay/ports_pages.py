@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from relay.core.access import ApiToken, Scope
+from relay.core.audit import AuditEntry
 from relay.core.policy import Policy
 from relay.core.recent import Happening
 from relay.core.tenancy import RouteId, SendingDomain
@@ -19,8 +21,14 @@ from relay.core.users import Session, User, Viewer
 class UserShelf(Protocol):
     """Where users are kept. Has a deadline of its own. Raises StoreTrouble, nothing else."""
 
-    async def put(self, user: User) -> None:
-        """Keep `user`. Idempotent."""
+    async def add(self, user: User, entry: AuditEntry) -> bool:
+        """Keep `user` and note `entry` in the audit log, in one step. Idempotent.
+
+        False, and nothing is noted, if there is one of that name. So for the two below.
+        """
+
+    async def change(self, user: User, entry: AuditEntry) -> bool:
+        """Put `user` in the place of the one of that name. False if there is nobody."""
 
     async def get(self, name: str) -> User | None:
         """The user with that name."""
@@ -28,7 +36,7 @@ class UserShelf(Protocol):
     async def all(self) -> list[User]:
         """Every user, in no order."""
 
-    async def remove(self, name: str) -> bool:
+    async def remove(self, name: str, entry: AuditEntry) -> bool:
         """Forget them. False if there was nobody."""
 
 
@@ -81,6 +89,31 @@ class SignIn(Protocol):
 
     async def sign_out(self, text: str) -> None:
         """End the session. Idempotent."""
+
+
+class Tokens(Protocol):
+    """The tokens of the HTTP API, for those who make them. Raises StoreTrouble besides."""
+
+    async def create(
+        self,
+        tenant: str | None,
+        scopes: frozenset[Scope],
+        name: str = "",
+        lives_s: float | None = None,
+        *,
+        actor: str,
+    ) -> tuple[ApiToken, str]:
+        """A new token, and the text of it, which nobody can get again.
+
+        `lives_s` None is for ever. One step with its entry in the audit log, of `actor`. Raises
+        BadGrant. Not idempotent: after StoreTrouble there may be a token that nobody has.
+        """
+
+    async def tokens(self) -> list[ApiToken]:
+        """All of them, the oldest first; those that have expired too."""
+
+    async def revoke(self, token_id: str, *, actor: str) -> bool:
+        """End it at once, everywhere, in one step with its entry. False if there is none."""
 
 
 class History(Protocol):
@@ -148,11 +181,13 @@ class Policies(Protocol):
     async def check(self, name: str, text: str) -> tuple[Policy | None, list[Fault]]:
         """What the relay would make of `text`: a policy, or everything that is wrong with it."""
 
-    async def save(self, name: str, text: str, digest: str) -> str | None:
-        """Put `text` in place of the file with that `digest`: where the old one was kept, if any.
+    async def save(self, name: str, text: str, digest: str, *, actor: str) -> None:
+        """Put `text` in place of the file with that `digest`; the old one is kept beside it.
 
-        Atomic: a relay that reloads sees all of the old text or all of the new. Raises
-        CannotSave: for a text with faults, for a file that somebody has changed meanwhile.
+        Atomic: a relay that reloads sees all of the old text or all of the new. The audit log
+        has it, as of `actor`, and as open should the process die meanwhile. Raises CannotSave:
+        for a text with faults, for a file that somebody has changed; StoreTrouble: it may have
+        been saved, and then the log has it as open.
         """
 
 

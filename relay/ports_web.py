@@ -29,8 +29,11 @@ class TokenShelf(Protocol):
     Every verb has a deadline of its own. Raises StoreTrouble, nothing else.
     """
 
-    async def put(self, token: ApiToken) -> None:
-        """Keep `token`. Idempotent."""
+    async def add(self, token: ApiToken, entry: AuditEntry) -> bool:
+        """Keep `token` and note `entry` in the audit log, in one step. Idempotent.
+
+        False, and nothing is noted, if there is one with its id.
+        """
 
     async def get(self, token_id: str) -> ApiToken | None:
         """The token with that id, expired or not."""
@@ -38,8 +41,11 @@ class TokenShelf(Protocol):
     async def all(self) -> list[ApiToken]:
         """Every token, in no order."""
 
-    async def remove(self, token_id: str) -> bool:
-        """Forget it: from now on `get` finds nothing. False if there was none."""
+    async def remove(self, token_id: str, entry: AuditEntry) -> bool:
+        """Forget it and note `entry`, in one step: from now on `get` finds nothing. Idempotent.
+
+        False, and nothing is noted, if there was none.
+        """
 
     async def used(self, token_id: str, at: datetime) -> None:
         """Note a use. Idempotent; a token that is not there stays so."""
@@ -60,6 +66,12 @@ class AuditLog(Protocol):
 
     async def add(self, entry: AuditEntry) -> None:
         """Keep `entry`. Idempotent: the same entry twice is there once."""
+
+    async def replace(self, was: AuditEntry, becomes: AuditEntry | None) -> None:
+        """Put `becomes`, of the same instant, in the place of `was`; None: take that out.
+
+        Atomic, idempotent.
+        """
 
     async def page(self, wanted: AuditWanted, limit: int) -> list[AuditEntry]:
         """At most `limit` entries, the newest first."""
@@ -87,7 +99,7 @@ class Changes(Protocol):
     ) -> Change:
         """Do `verb` to `route` of `tenant`, if that makes sense now. Raises StoreTrouble.
 
-        After StoreTrouble it may have been done, and then perhaps without a note.
+        After StoreTrouble it may have been done: then the log has it, perhaps as open.
         """
 
 

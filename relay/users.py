@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from relay.core.audit import AuditEntry
 from relay.core.users import MOST_PASSWORD, Session, User, Viewer, check_name, check_password
 from relay.ports import Clock
 from relay.ports_pages import Attempts, NoEntry, SessionShelf, UserShelf
+from relay.recording import NOTHING, entry
 
-SESSION_S: Final = 12 * 3600.0
+SESSION: Final = timedelta(hours=12)
 """How long a session lasts, however busy."""
 
 AT_ONCE: Final = 2
@@ -38,10 +42,14 @@ _NOBODYS: Final = _hasher.hash(secrets.token_urlsafe(32))
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Makes and changes users, for the command line. Raises BadUser or StoreTrouble."""
+    """Makes and changes users, for the command line. Raises BadUser or StoreTrouble.
+
+    `actor` is who does it, for the audit log.
+    """
 
     shelf: UserShelf
     clock: Clock
+    actor: str
 
     async def add(self, name: str, tenant: str | None, password: str) -> User | None:
         """A new user; None if there is one of that name."""
@@ -51,8 +59,8 @@ class Users:
             return None
         secret = await asyncio.to_thread(_hasher.hash, password)
         made = User(name, tenant, secret, _new_mark(), self.clock.now())
-        await self.shelf.put(made)
-        return made
+        told = self._entry("add-user", made, after={"tenant": tenant})
+        return made if await self.shelf.add(made, told) else None
 
     async def set_password(self, name: str, password: str) -> bool:
         """Give a user another password, which ends their sessions. False if there is nobody."""
@@ -61,8 +69,8 @@ class Users:
         if found is None:
             return False
         secret = await asyncio.to_thread(_hasher.hash, password)
-        await self.shelf.put(replace(found, secret=secret, mark=_new_mark()))
-        return True
+        changed = replace(found, secret=secret, mark=_new_mark())
+        return await self.shelf.change(changed, self._entry("set-password", found))
 
     async def all(self) -> list[User]:
         """All of them, by name."""
@@ -70,11 +78,25 @@ class Users:
 
     async def remove(self, name: str) -> bool:
         """Remove a user and so end their sessions. False if there is nobody."""
-        return await self.shelf.remove(name)
+        found = await self.shelf.get(name)
+        if found is None:
+            return False
+        told = self._entry("remove-user", found, before={"tenant": found.tenant})
+        return await self.shelf.remove(name, told)
+
+    def _entry(
+        self,
+        action: str,
+        user: User,
+        before: Mapping[str, Any] = NOTHING,
+        after: Mapping[str, Any] = NOTHING,
+    ) -> AuditEntry:
+        now, whose, subject = self.clock.now(), user.tenant or "", f"user {user.name}"
+        return entry(now, self.actor, action, whose, subject, before=before, after=after)
 
 
 class SigningIn:
-    """Implements `ports_pages.SignIn`."""
+    """Implements `ports_pages.SignIn`. `clock` is the real one: people sit before the pages."""
 
     def __init__(
         self, users: UserShelf, sessions: SessionShelf, attempts: Attempts, clock: Clock
@@ -99,7 +121,7 @@ class SigningIn:
         await self._attempts.clear(tried[0])
         text = secrets.token_urlsafe(32)
         session = Session(found.name, found.mark, secrets.token_urlsafe(32), self._clock.now())
-        await self._sessions.put(_digest(text), session, SESSION_S)
+        await self._sessions.put(_digest(text), session, SESSION.total_seconds())
         return text
 
     async def _is_right(self, secret: str, password: str) -> bool:
@@ -115,8 +137,10 @@ class SigningIn:
     async def viewer(self, text: str) -> Viewer | None:
         """See `ports_pages.SignIn`."""
         session = await self._sessions.get(_digest(text))
-        user = await self._users.get(session.user) if session else None
-        if session is None or user is None or user.mark != session.mark:
+        if session is None or self._clock.now() - session.started_at >= SESSION:
+            return None  # the store forgets it by itself, by its own clock
+        user = await self._users.get(session.user)
+        if user is None or user.mark != session.mark:
             return None
         return Viewer(user.name, user.tenant, session.csrf)
 

@@ -23,7 +23,7 @@ from relay import __version__
 from relay.access import Access
 from relay.background import Background
 from relay.batching import Batching
-from relay.changing import Changing, entry_id
+from relay.changing import Changing
 from relay.charging import Charging
 from relay.clock import AnyClock, SystemClock
 from relay.core.classify import classify
@@ -169,13 +169,14 @@ def _upstreams(settings: LiveSettings, metrics: Metrics, background: Background)
 
 def _site(rooms: _Rooms, at: WebConfig | socket.socket, ops: Path | None) -> Site:
     settings, clock, line = rooms.settings, rooms.clock, rooms.store.line
+    access = Access(RedisTokenShelf(line), clock)
     desk = Desk(
         settings=settings,
         store=rooms.store,
         changes=Changing(rooms.store, RedisAuditLog(line), clock),
         audit=RedisAuditLog(line),
         outbox=_outbox(rooms),
-        access=Access(RedisTokenShelf(line), clock),
+        access=access,
         clock=clock,
         limits=settings.config.limits,
     )
@@ -186,26 +187,26 @@ def _site(rooms: _Rooms, at: WebConfig | socket.socket, ops: Path | None) -> Sit
     allowed = own or settings.config.web or WebConfig("", 0)
     return site(
         desk, allowed, RedisAnswers(line), RedisMeter(line), forward, rooms.streams,
-        _pages(rooms, desk), __version__,
+        _pages(rooms, desk, access), __version__,
     )  # fmt: skip
 
 
-def _pages(rooms: _Rooms, desk: Desk) -> App:
+def _pages(rooms: _Rooms, desk: Desk, tokens: Access) -> App:
     clock, line = rooms.clock, rooms.store.line
-    users = SigningIn(RedisUserShelf(line), RedisSessionShelf(line), RedisAttempts(line), clock)
+    shelves = (RedisUserShelf(line), RedisSessionShelf(line), RedisAttempts(line))
     pages = PagesDesk(
         settings=rooms.settings,
         store=rooms.store,
         changes=desk.changes,
         audit=desk.audit,
         clock=clock,
-        sign_in=users,
+        sign_in=SigningIn(*shelves, SystemClock()),
+        tokens=tokens,
         history=RedisHistory(line),
         recent=RedisRecent(line),
         outbox=desk.outbox,
-        policies=PolicyDesk(lambda: rooms.settings.config, clock),
+        policies=PolicyDesk(lambda: rooms.settings.config, clock, desk.audit),
         proving=DkimProving(),
-        entry_id=entry_id,
         submission=_submission(rooms.settings.config),
         records=_records,
     )

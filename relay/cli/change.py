@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
 from relay.app import open_tools
 from relay.changing import Changing
-from relay.cli.context import ConfigOption, JsonOption, find_route, load, print_json, run
+from relay.cli.context import ConfigOption, JsonOption, actor, find_route, load, print_json, run
 from relay.cli.inspect import RouteArgument
 from relay.core.changes import DONE, Verb
 from relay.core.config import Config
@@ -83,15 +82,7 @@ async def _apply(config: Config, route: Route, verb: Verb, reason: str) -> Chang
     tenant = config.directory.domains[route.id.domain].tenant
     async with open_tools(config) as tools:
         changing = Changing(tools.store, RedisAuditLog(tools.line), tools.clock)
-        return await changing.change(verb, route, tenant, actor=_actor(), reason=reason)
-
-
-def _actor() -> str:
-    """Who runs the command, as the machine knows it."""
-    try:
-        return f"command line ({getpass.getuser()})"
-    except (OSError, KeyError):  # a user id without a name, in a container
-        return "command line"
+        return await changing.change(verb, route, tenant, actor=actor(), reason=reason)
 
 
 COMMANDS = (pause, resume, graduate, restart)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 from collections.abc import Coroutine
@@ -76,6 +77,14 @@ def find_route(config: Config, name: str) -> Route:
     known = [route.name for route in routes]
     hint = nearest(name, known) or f"known: {', '.join(known[:20]) or 'none'}"
     raise typer.BadParameter(f"no route {name!r}; {hint}")
+
+
+def actor() -> str:
+    """Who runs the command, as the machine knows it: for the audit log."""
+    try:
+        return f"command line ({getpass.getuser()})"
+    except (OSError, KeyError):  # a user id without a name, in a container
+        return "command line"
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -15,6 +15,7 @@ from relay.core.quota import next_tier
 from relay.core.report import Status
 from relay.core.tenancy import Route
 from relay.core.wording import cap_text, counted_text, place_text, timestamp
+from relay.reporting import statuses_of, tenant_of
 
 WIDTH = 200
 """Columns where there is no terminal to fit."""
@@ -52,13 +53,8 @@ async def _statuses(config: Config, routes: list[Route]) -> tuple[list[Status], 
 
 async def read_routes(tools: Tools, routes: list[Route]) -> list[Status]:
     """Where each of `routes` stands now."""
-    now = tools.clock.now()
-    wanted = [(route, route.policy.window.at(now)) for route in routes]
-    standings = await tools.store.standings(wanted)
-    return [
-        Status(route, tools.config.directory.domains[route.id.domain].tenant, window, standing)
-        for (route, window), standing in zip(wanted, standings, strict=True)
-    ]
+    wanted = [(route, tenant_of(tools.config.directory, route)) for route in routes]
+    return await statuses_of(tools.store, tools.clock, wanted)
 
 
 def _print_table(found: list[Status]) -> None:

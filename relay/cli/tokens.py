@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from relay.access import Access
-from relay.app import open_tools
-from relay.cli.context import ConfigOption, JsonOption, fail, load, print_json, run
+from relay.app import Tools, open_tools
+from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
 from relay.core.access import ApiToken, BadGrant, Scope
 from relay.core.config import Config
 from relay.core.wording import timestamp
@@ -16,8 +16,6 @@ from relay.settings.problems import Wrong
 from relay.settings.tokens import hash_token, new_token
 from relay.settings.units import parse_duration
 from relay.store.token_shelf import RedisTokenShelf
-
-MOST_NAME = 80
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -61,8 +59,6 @@ def create(
     settings = load(config)
     if tenant is not None and tenant not in settings.directory.tenants:
         raise typer.BadParameter(f"no tenant {tenant!r}")
-    if len(name) > MOST_NAME or not name.isprintable():
-        raise typer.BadParameter(f"a name is at most {MOST_NAME} printable characters")
     lives_s = _seconds(expires)
     try:
         made, text = run(_create(settings, tenant, _scopes(scope), name, lives_s))
@@ -97,8 +93,7 @@ async def _create(
     lives_s: float | None,
 ) -> tuple[ApiToken, str]:
     async with open_tools(config) as tools:
-        access = Access(RedisTokenShelf(tools.line), tools.clock)
-        return await access.create(tenant, scopes, name, lives_s)
+        return await _access(tools).create(tenant, scopes, name, lives_s, actor=actor())
 
 
 def list_tokens(config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -113,7 +108,7 @@ def list_tokens(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 async def _list(config: Config) -> list[ApiToken]:
     async with open_tools(config) as tools:
-        return await Access(RedisTokenShelf(tools.line), tools.clock).tokens()
+        return await _access(tools).tokens()
 
 
 @app.command()
@@ -133,7 +128,11 @@ def revoke(
 
 async def _revoke(config: Config, token_id: str) -> bool:
     async with open_tools(config) as tools:
-        return await Access(RedisTokenShelf(tools.line), tools.clock).revoke(token_id)
+        return await _access(tools).revoke(token_id, actor=actor())
+
+
+def _access(tools: Tools) -> Access:
+    return Access(RedisTokenShelf(tools.line), tools.clock)
 
 
 def _fields(one: ApiToken) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.app import open_tools
-from relay.cli.context import ConfigOption, JsonOption, fail, load, print_json, run
+from relay.app import Tools, open_tools
+from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
 from relay.core.config import Config
 from relay.core.users import MOST_PASSWORD, BadUser, User, check_name, check_password
 from relay.core.wording import timestamp
@@ -48,7 +48,7 @@ def add(
 
 async def _add(config: Config, name: str, tenant: str | None, password: str) -> User | None:
     async with open_tools(config) as tools:
-        return await Users(RedisUserShelf(tools.line), tools.clock).add(name, tenant, password)
+        return await _users(tools).add(name, tenant, password)
 
 
 def list_users(config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -63,7 +63,7 @@ def list_users(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 async def _list(config: Config) -> list[User]:
     async with open_tools(config) as tools:
-        return await Users(RedisUserShelf(tools.line), tools.clock).all()
+        return await _users(tools).all()
 
 
 @app.command()
@@ -79,7 +79,7 @@ def remove(name: NameArgument, config: ConfigOption = None, json: JsonOption = F
 
 async def _remove(config: Config, name: str) -> bool:
     async with open_tools(config) as tools:
-        return await Users(RedisUserShelf(tools.line), tools.clock).remove(name)
+        return await _users(tools).remove(name)
 
 
 @app.command()
@@ -96,7 +96,11 @@ def password(name: NameArgument, config: ConfigOption = None, json: JsonOption =
 
 async def _set_password(config: Config, name: str, text: str) -> bool:
     async with open_tools(config) as tools:
-        return await Users(RedisUserShelf(tools.line), tools.clock).set_password(name, text)
+        return await _users(tools).set_password(name, text)
+
+
+def _users(tools: Tools) -> Users:
+    return Users(RedisUserShelf(tools.line), tools.clock, actor())
 
 
 def _password() -> str:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+MOST_TOKEN_NAME: Final = 80
+"""Characters of a token's name."""
 
 
 class Scope(StrEnum):
@@ -73,6 +77,12 @@ class ApiToken:
     def is_live(self, now: datetime) -> bool:
         """Whether it has not expired."""
         return self.expires_at is None or now < self.expires_at
+
+
+def check_token_name(name: str) -> None:
+    """Raise BadGrant unless `name` can be listed and logged without doubt."""
+    if len(name) > MOST_TOKEN_NAME or not name.isprintable():
+        raise BadGrant(f"a name is at most {MOST_TOKEN_NAME} printable characters")
 
 
 def check_grant(tenant: str | None, scopes: frozenset[Scope]) -> None:

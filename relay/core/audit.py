@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 
 MOST_ENTRIES: Final = 20_000
@@ -12,6 +13,13 @@ MOST_ENTRIES: Final = 20_000
 
 MOST_REASON: Final = 500
 """Characters of a reason."""
+
+
+class Outcome(StrEnum):
+    """What came of it. An open one was begun, and nobody knows (yet) whether it was done."""
+
+    DONE = "done"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class AuditEntry:
     reason: str
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    outcome: Outcome = Outcome.DONE
 
 
 @dataclass(frozen=True, slots=True)

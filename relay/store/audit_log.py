@@ -1,18 +1,20 @@
 """The audit log in the store: `ports_web.AuditLog`.
 
 A sorted set by time, each entry a member: saying the same entry twice keeps it once, and the
-oldest ones are cut off by rank.
+oldest ones are cut off by rank. `keep` is for rooms beside this one that change a hash and note
+it in one step.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from typing import Any, Final
 
-from relay.core.audit import MOST_ENTRIES, AuditEntry, AuditWanted
+from relay.core.audit import MOST_ENTRIES, AuditEntry, AuditWanted, Outcome
 from relay.store import keys
-from relay.store.commands import Command
+from relay.store.commands import Command, Word, evalsha, script
 from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
@@ -28,10 +30,18 @@ class RedisAuditLog:
 
     async def add(self, entry: AuditEntry) -> None:
         """See `ports_web.AuditLog`."""
-        words = ("ZADD", keys.AUDIT, epoch_ms(entry.at), _text_of(entry))
-        await self._line.insist(Command("add to audit log", words, int))
-        cut = ("ZREMRANGEBYRANK", keys.AUDIT, 0, -self._most - 1)
-        await self._line.insist(Command("cut audit log", cut, int))
+        await self._note(epoch_ms(entry.at), _text_of(entry), "")
+
+    async def replace(self, was: AuditEntry, becomes: AuditEntry | None) -> None:
+        """See `ports_web.AuditLog`."""
+        text = "" if becomes is None else _text_of(becomes)
+        await self._note(epoch_ms(was.at), text, _text_of(was))
+
+    async def _note(self, at_ms: int, comes: str, goes: str) -> None:
+        words = (at_ms, comes, goes, self._most)
+        await self._line.insist(
+            evalsha("note", script("noting", "note"), (keys.AUDIT,), words, int)
+        )
 
     async def page(self, wanted: AuditWanted, limit: int) -> list[AuditEntry]:
         """See `ports_web.AuditLog`."""
@@ -51,6 +61,26 @@ class RedisAuditLog:
                 yield _entry_from(text)
             if len(texts) < _BATCH:
                 return
+
+
+class Keep(StrEnum):
+    """What becomes of a field of a hash."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+def keep(
+    verb: str, how: Keep, entry: AuditEntry, hashes: tuple[str, ...], field: str, *value: str
+) -> Command[bool]:
+    """`keep.lua`: do it, and note `entry`; False, and nothing is noted, if it cannot be done.
+
+    `hashes`: the one that holds the field, and those that lose it when it goes.
+    """
+    words: tuple[Word, ...] = (epoch_ms(entry.at), _text_of(entry), MOST_ENTRIES, how.value)
+    names = (keys.AUDIT, *hashes)
+    return evalsha(verb, script("noting", "keep"), names, (*words, field, *value), bool)
 
 
 def _is_wanted(entry: AuditEntry, wanted: AuditWanted) -> bool:
@@ -74,10 +104,12 @@ def _text_of(entry: AuditEntry) -> str:
             "reason": entry.reason,
             "before": dict(entry.before),
             "after": dict(entry.after),
+            "outcome": entry.outcome.value,
         }
     )
 
 
 def _entry_from(text: str) -> AuditEntry:
     told: dict[str, Any] = json.loads(text)
-    return AuditEntry(**(told | {"at": from_epoch_ms(told["at"])}))
+    outcome = Outcome(told.get("outcome", Outcome.DONE))
+    return AuditEntry(**(told | {"at": from_epoch_ms(told["at"]), "outcome": outcome}))

@@ -1,7 +1,8 @@
 """The tokens of the HTTP API in the store: `ports_web.TokenShelf`.
 
 One hash holds every token, a field each, so that every verb is one command; when each was
-last used stands in a hash beside it, so that a use never writes over a revocation.
+last used stands in a hash beside it, so that a use never writes over a revocation. A change is
+one step with its entry in the audit log.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from relay.core.access import ApiToken, Scope
+from relay.core.audit import AuditEntry
 from relay.store import keys
+from relay.store.audit_log import Keep, keep
 from relay.store.commands import Command
 from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
@@ -23,10 +26,10 @@ class RedisTokenShelf:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    async def put(self, token: ApiToken) -> None:
+    async def add(self, token: ApiToken, entry: AuditEntry) -> bool:
         """See `ports_web.TokenShelf`."""
-        words = ("HSET", keys.TOKENS, token.id, _text_of(token))
-        await self._line.insist(Command("put token", words, int))
+        hashes, text = (keys.TOKENS,), _text_of(token)
+        return await self._line.insist(keep("add token", Keep.ADD, entry, hashes, token.id, text))
 
     async def get(self, token_id: str) -> ApiToken | None:
         """See `ports_web.TokenShelf`. One round trip."""
@@ -48,15 +51,10 @@ class RedisTokenShelf:
         )
         return [_token_from(name, text, used.get(name)) for name, text in found.items()]
 
-    async def remove(self, token_id: str) -> bool:
+    async def remove(self, token_id: str, entry: AuditEntry) -> bool:
         """See `ports_web.TokenShelf`."""
-        removed, _ = await self._line.ask_all(
-            [
-                Command("revoke token", ("HDEL", keys.TOKENS, token_id), bool),
-                Command("revoke token", ("HDEL", keys.TOKENS_USED, token_id), bool),
-            ]
-        )
-        return removed
+        hashes = (keys.TOKENS, keys.TOKENS_USED)
+        return await self._line.insist(keep("revoke token", Keep.REMOVE, entry, hashes, token_id))
 
     async def used(self, token_id: str, at: datetime) -> None:
         """See `ports_web.TokenShelf`."""

@@ -1,7 +1,7 @@
 """Users, sessions and attempts at passwords in the store: for `ports_pages`.
 
-A hash holds every user, a field each. Sessions and attempts are keys with an expiry; losing
-one costs a sign-in, never quota.
+A hash holds every user, a field each; a change is one step with its entry in the audit log.
+Sessions and attempts are keys with an expiry; losing one costs a sign-in, never quota.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import json
 import time
 from typing import Any, Final
 
+from relay.core.audit import AuditEntry
 from relay.core.users import Session, User
 from relay.store import keys
+from relay.store.audit_log import Keep, keep
 from relay.store.commands import Command, evalsha, script
 from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
@@ -26,10 +28,13 @@ class RedisUserShelf:
     def __init__(self, line: Line) -> None:
         self._line = line
 
-    async def put(self, user: User) -> None:
+    async def add(self, user: User, entry: AuditEntry) -> bool:
         """See `ports_pages.UserShelf`."""
-        words = ("HSET", keys.USERS, user.name, _user_text(user))
-        await self._line.insist(Command("put user", words, int))
+        return await self._keep("add user", Keep.ADD, entry, user)
+
+    async def change(self, user: User, entry: AuditEntry) -> bool:
+        """See `ports_pages.UserShelf`."""
+        return await self._keep("change user", Keep.CHANGE, entry, user)
 
     async def get(self, name: str) -> User | None:
         """See `ports_pages.UserShelf`."""
@@ -41,9 +46,14 @@ class RedisUserShelf:
         found = await self._line.ask(Command("list users", ("HGETALL", keys.USERS), _pairs))
         return [_user_from(name, text) for name, text in found.items()]
 
-    async def remove(self, name: str) -> bool:
+    async def remove(self, name: str, entry: AuditEntry) -> bool:
         """See `ports_pages.UserShelf`."""
-        return await self._line.ask(Command("remove user", ("HDEL", keys.USERS, name), bool))
+        hashes = (keys.USERS,)
+        return await self._line.insist(keep("remove user", Keep.REMOVE, entry, hashes, name))
+
+    async def _keep(self, verb: str, how: Keep, entry: AuditEntry, user: User) -> bool:
+        hashes, text = (keys.USERS,), _user_text(user)
+        return await self._line.insist(keep(verb, how, entry, hashes, user.name, text))
 
 
 class RedisSessionShelf:

@@ -100,7 +100,7 @@ class World:
         """Users, a pause and a graduation, as the command line makes them, in one go."""
         settings = load_config(self.relay.config_path, {})
         async with open_tools(settings) as tools:
-            users = Users(RedisUserShelf(tools.line), tools.clock)
+            users = Users(RedisUserShelf(tools.line), tools.clock, "command line (root)")
             for name, tenant in USERS.items():
                 assert await users.add(name, tenant, PASSWORD)
             changing = Changing(tools.store, RedisAuditLog(tools.line), tools.clock)

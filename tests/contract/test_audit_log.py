@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
-from relay.changing import Changing, entry_id
-from relay.core.audit import AuditEntry, AuditWanted
+from relay.changing import Changing
+from relay.core.audit import AuditEntry, AuditWanted, Outcome
 from relay.core.changes import Verb
+from relay.core.errors import StoreTrouble
 from relay.core.policy import EXEMPT
+from relay.recording import entry as made_entry
 from relay.store import keys
 from relay.store.audit_log import RedisAuditLog
 from relay.store.memory import MemoryStore
@@ -34,10 +40,8 @@ def clock() -> HandClock:
 
 
 def entry(clock, tenant="acme", subject="a.example@outbound") -> AuditEntry:
-    now = clock.now()
-    return AuditEntry(
-        entry_id(now), now, "tester", "pause", tenant, subject, "why", {"n": 1}, {"n": None}
-    )
+    told = {"reason": "why", "before": {"n": 1}, "after": {"n": None}}
+    return made_entry(clock.now(), "tester", "pause", tenant, subject, **told)
 
 
 async def test_entries_come_back_as_they_were_the_newest_first(line, clock):
@@ -85,6 +89,30 @@ async def test_saying_an_entry_twice_keeps_it_once(line, clock):
     log, one = RedisAuditLog(line), entry(clock)
     await log.add(one)
     await log.add(one)
+    assert await log.page(AuditWanted(), 10) == [one]
+
+
+async def test_an_entry_takes_the_place_of_another_or_goes(line, clock):
+    log, one, other = RedisAuditLog(line), entry(clock), entry(clock)
+    ahead = replace(one, outcome=Outcome.OPEN)
+    await log.add(ahead)
+    await log.add(other)
+    for _ in range(2):
+        await log.replace(ahead, one)
+        assert sorted(await log.page(AuditWanted(), 10), key=str) == sorted([one, other], key=str)
+    for _ in range(2):
+        await log.replace(other, None)
+        assert await log.page(AuditWanted(), 10) == [one]
+
+
+async def test_entries_of_before_there_were_outcomes_were_done(line, clock, valkey):
+    log, one = RedisAuditLog(line), entry(clock)
+    await log.add(one)
+    with valkey.client() as raw:
+        [(text, score)] = raw.zrange(keys.AUDIT, 0, -1, withscores=True)
+        told = {name: value for name, value in json.loads(text).items() if name != "outcome"}
+        raw.delete(keys.AUDIT)
+        raw.zadd(keys.AUDIT, {json.dumps(told): score})
     assert await log.page(AuditWanted(), 10) == [one]
 
 
@@ -140,3 +168,83 @@ async def test_an_exempt_route_has_no_ramp_to_change(changing):
         assert "exempt" in (await change(changing, verb, route)).refusal
     assert (await change(changing, Verb.PAUSE, route)).is_done
     assert (await change(changing, Verb.RESUME, route)).after.state == "exempt"
+
+
+# What a crash between a change and its entry leaves.
+
+
+class Dies(Exception):
+    """Stands for the end of the process."""
+
+
+class Dying(MemoryStore):
+    """Dies at a pause: after it is made, or before."""
+
+    def __init__(self, clock, *, is_made: bool) -> None:
+        super().__init__(clock)
+        self.is_made = is_made
+
+    async def pause(self, route, reason, now):
+        if self.is_made:
+            await super().pause(route, reason, now)
+        raise Dies
+
+
+@pytest.mark.parametrize(("is_made", "state"), [(True, "paused"), (False, "pending")])
+async def test_whoever_dies_at_a_change_leaves_an_entry_that_is_open(line, clock, is_made, state):
+    route, store = fresh_route(policy()), Dying(clock, is_made=is_made)
+    changing = Changing(store, RedisAuditLog(line), clock)
+    with pytest.raises(Dies):
+        await change(changing, Verb.PAUSE, route)
+    assert (await changing._status(route, "acme")).state == state
+    [noted] = await changing.audit.page(AuditWanted(), 10)
+    assert (noted.outcome, noted.actor, noted.action) == (Outcome.OPEN, "tester", "pause")
+    assert (noted.before["state"], noted.after) == ("pending", {})
+
+
+class Away(RedisAuditLog):
+    async def add(self, entry):
+        raise StoreTrouble
+
+
+async def test_what_cannot_be_noted_is_not_done(line, clock):
+    route, changing = fresh_route(policy()), Changing(MemoryStore(clock), Away(line), clock)
+    with pytest.raises(StoreTrouble):
+        await change(changing, Verb.PAUSE, route)
+    assert (await changing._status(route, "acme")).state == "pending"
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from relay.changing import Changing
+from relay.core.changes import Verb
+from relay.core.config import StoreConfig
+from relay.store import open_store
+from relay.store.audit_log import RedisAuditLog
+from tests.contract.world import HandClock, fresh_route, policy
+
+async def main():
+    clock, route = HandClock(), fresh_route(policy())
+    store = await open_store(StoreConfig(sys.argv[1]), Path(sys.argv[2]), clock)
+    pause = store.pause
+    async def paused(*said):
+        done = await pause(*said)
+        print(route.id, done, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    store.pause = paused
+    changing = Changing(store, RedisAuditLog(store.line), clock)
+    await changing.change(Verb.PAUSE, route, "acme", actor="the dead", reason="x")
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_killed_between_a_change_and_its_outcome_is_in_the_log(valkey, tmp_path):
+    command = [sys.executable, "-c", KILLED, valkey.url, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ran.returncode, ran.stdout.split()[1:]) == (-signal.SIGKILL, ["True"]), ran.stderr
+    with valkey.client() as raw:
+        noted = [json.loads(text) for text in raw.zrange(keys.AUDIT, 0, -1)]
+    [(outcome, subject)] = [(e["outcome"], e["subject"]) for e in noted if e["actor"] == "the dead"]
+    assert (outcome, subject) == ("open", ran.stdout.split()[0])

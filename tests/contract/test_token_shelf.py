@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 
 from relay.access import Access
-from relay.core.access import Scope
+from relay.core.access import BadGrant, Scope
+from relay.core.audit import AuditWanted
 from relay.store import keys
+from relay.store.audit_log import RedisAuditLog
 from relay.store.opening import line_to
 from relay.store.token_shelf import RedisTokenShelf
 from tests.contract.world import HandClock
@@ -19,10 +22,15 @@ READ = frozenset({Scope.READ})
 
 
 @pytest_asyncio.fixture(params=("valkey", "redis_server"))
-async def shelf(request) -> AsyncIterator[RedisTokenShelf]:
-    line = line_to(request.getfixturevalue(request.param).url, 2.0)
-    yield RedisTokenShelf(line)
-    await line.close()
+async def line(request) -> AsyncIterator[object]:
+    made = line_to(request.getfixturevalue(request.param).url, 2.0)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def shelf(line) -> RedisTokenShelf:
+    return RedisTokenShelf(line)
 
 
 @pytest.fixture
@@ -36,7 +44,7 @@ def access(shelf, clock) -> Access:
 
 
 async def test_a_token_is_its_bearers_and_nobody_elses(access):
-    made, text = await access.create("acme", READ, "ci", 3600)
+    made, text = await access.create("acme", READ, "ci", 3600, actor="tester")
     found = await access.bearer(text)
     assert (found.id, found.tenant, found.scopes, found.name) == (made.id, "acme", READ, "ci")
     for other in (text[:-1], text + "x", text.removeprefix("wrk_"), f"wrk_{made.id}_", "", "wrk_"):
@@ -44,15 +52,15 @@ async def test_a_token_is_its_bearers_and_nobody_elses(access):
 
 
 async def test_a_revoked_token_is_nobodys_from_then_on(access):
-    made, text = await access.create("acme", READ)
+    made, text = await access.create("acme", READ, actor="tester")
     assert await access.bearer(text)
-    assert await access.revoke(made.id)
+    assert await access.revoke(made.id, actor="tester")
     assert await access.bearer(text) is None
-    assert not await access.revoke(made.id)
+    assert not await access.revoke(made.id, actor="tester")
 
 
 async def test_a_token_expires(access, clock):
-    _, text = await access.create("acme", READ, lives_s=60)
+    _, text = await access.create("acme", READ, lives_s=60, actor="tester")
     clock.move(seconds=59)
     assert await access.bearer(text)
     clock.move(seconds=1)
@@ -60,7 +68,7 @@ async def test_a_token_expires(access, clock):
 
 
 async def test_the_last_use_is_noted_to_some_minutes(access, clock):
-    made, text = await access.create("acme", READ)
+    made, text = await access.create("acme", READ, actor="tester")
 
     async def noted():
         return next(t.last_used_at for t in await access.tokens() if t.id == made.id)
@@ -78,8 +86,8 @@ async def test_the_last_use_is_noted_to_some_minutes(access, clock):
 
 
 async def test_a_use_that_is_noted_late_does_not_bring_a_revoked_token_back(access, shelf, clock):
-    made, text = await access.create("acme", READ)
-    await access.revoke(made.id)
+    made, text = await access.create("acme", READ, actor="tester")
+    await access.revoke(made.id, actor="tester")
     await shelf.used(made.id, clock.now())
     assert await access.bearer(text) is None
     assert made.id not in {token.id for token in await access.tokens()}
@@ -87,9 +95,51 @@ async def test_a_use_that_is_noted_late_does_not_bring_a_revoked_token_back(acce
 
 async def test_the_store_never_holds_the_secret(valkey, clock):
     line = line_to(valkey.url, 2.0)
-    made, text = await Access(RedisTokenShelf(line), clock).create("acme", READ)
+    made, text = await Access(RedisTokenShelf(line), clock).create("acme", READ, actor="tester")
     await line.close()
     with valkey.client() as raw:
         kept = raw.hget(keys.TOKENS, made.id)
     assert "hmac-sha256$" in kept
     assert text.rpartition("_")[2] not in kept
+
+
+async def noted_of(line, token_id):
+    return await RedisAuditLog(line).page(AuditWanted(subject=f"token {token_id}"), 10)
+
+
+async def test_what_is_done_to_a_token_is_in_the_audit_log(access, line, clock):
+    made, text = await access.create("acme", READ, "ci", 3600, actor="user olga")
+    clock.move(seconds=1)
+    assert await access.revoke(made.id, actor="command line (root)")
+    assert not await access.revoke(made.id, actor="nobody")
+    revoked, created = await noted_of(line, made.id)
+    assert (created.action, created.actor, created.tenant) == ("create-token", "user olga", "acme")
+    assert created.after == {
+        "name": "ci", "scopes": ["read"], "expires_at": "2026-03-10T13:00:00Z",
+    }  # fmt: skip
+    assert (revoked.action, revoked.actor) == ("revoke-token", "command line (root)")
+    assert (created.before, revoked.before, revoked.after) == ({}, created.after, {})
+    assert text.rpartition("_")[2] not in str((created, revoked))
+
+
+async def test_a_change_that_is_said_again_is_the_same_change(shelf, line, clock, access):
+    made, _ = await access.create("acme", READ, actor="tester")
+    [entry] = await noted_of(line, made.id)
+    assert await shelf.add(made, entry), "as after a lost reply"
+    gone = replace(entry, id=f"{entry.id}x", action="revoke-token")
+    assert [await shelf.remove(made.id, gone) for _ in range(2)] == [True, True]
+    assert await shelf.get(made.id) is None
+    assert len(await noted_of(line, made.id)) == 2
+    other = replace(gone, id=f"{entry.id}y")
+    assert not await shelf.remove(made.id, other)
+    assert len(await noted_of(line, made.id)) == 2
+
+
+@pytest.mark.parametrize(
+    ("tenant", "scopes", "name", "lives_s"),
+    [("acme", set(), "", None), (None, READ, "", None), ("acme", {Scope.OPERATOR}, "", None),
+     ("acme", READ, "x" * 81, None), ("acme", READ, "a\nb", None), ("acme", READ, "", 1e15)],
+)  # fmt: skip
+async def test_a_grant_that_makes_no_sense_is_refused(access, tenant, scopes, name, lives_s):
+    with pytest.raises(BadGrant):
+        await access.create(tenant, frozenset(scopes), name, lives_s, actor="tester")

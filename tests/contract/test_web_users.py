@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 import pytest
 import pytest_asyncio
 
+from relay.core.audit import AuditWanted
 from relay.core.recent import MOST_KEPT, Happening, Kind
 from relay.core.tenancy import RouteId
 from relay.core.users import BadUser, Session, User
 from relay.ports_pages import NoEntry
+from relay.recording import entry
 from relay.store import keys, web_users
+from relay.store.audit_log import RedisAuditLog
 from relay.store.opening import line_to
 from relay.store.web_history import RedisHistory, RedisRecent
 from relay.store.web_users import RedisAttempts, RedisSessionShelf, RedisUserShelf
@@ -44,7 +48,7 @@ def name() -> str:
 
 @pytest.fixture
 def users(line, clock) -> Users:
-    return Users(RedisUserShelf(line), clock)
+    return Users(RedisUserShelf(line), clock, "tester")
 
 
 @pytest.fixture
@@ -55,11 +59,18 @@ def signing_in(line, clock) -> SigningIn:
 
 async def test_a_user_comes_back_as_it_was_and_is_gone_once_removed(line, clock, name):
     shelf, user = RedisUserShelf(line), User(name, "acme", "hash", "mark", clock.now())
-    await shelf.put(user)
+    told = [entry(clock.now(), "tester", "x", "acme", f"user {name}") for _ in range(6)]
+    assert not await shelf.change(user, told[0])
+    assert await shelf.add(user, told[1])
+    assert not await shelf.add(replace(user, secret="other"), told[2])
     assert await shelf.get(name) == user
     assert user in await shelf.all()
-    assert [await shelf.remove(name), await shelf.remove(name)] == [True, False]
+    assert await shelf.change(replace(user, secret="other"), told[3])
+    assert (await shelf.get(name)).secret == "other"
+    assert [await shelf.remove(name, each) for each in told[4:]] == [True, False]
     assert await shelf.get(name) is None
+    noted = await RedisAuditLog(line).page(AuditWanted(subject=f"user {name}"), 10)
+    assert sorted(each.id for each in noted) == sorted(told[n].id for n in (1, 3, 4))
 
 
 async def test_a_session_ends_with_its_time(line, clock, name):
@@ -107,6 +118,31 @@ async def test_another_password_and_a_removal_end_the_sessions(users, signing_in
     assert await signing_in.viewer(text) is None
     text = await signing_in.sign_in(name, PASSWORD + "!", "192.0.2.2")
     assert await users.remove(name)
+    assert await signing_in.viewer(text) is None
+
+
+async def test_what_is_done_to_users_is_in_the_audit_log_without_their_passwords(users, line, name):
+    await users.add(name, "acme", PASSWORD)
+    assert await users.add(name, "acme", PASSWORD) is None
+    await users.set_password(name, PASSWORD + "!")
+    await users.remove(name)
+    noted = await RedisAuditLog(line).page(AuditWanted(subject=f"user {name}"), 10)
+    assert {(each.action, each.actor, each.tenant) for each in noted} == {
+        (action, "tester", "acme") for action in ("add-user", "set-password", "remove-user")
+    }
+    assert len(noted) == 3
+    assert PASSWORD not in str(noted)
+    assert "argon2" not in str(noted)
+
+
+async def test_a_session_is_over_after_twelve_hours_by_the_relays_clock(
+    users, signing_in, name, clock
+):
+    await users.add(name, None, PASSWORD)
+    text = await signing_in.sign_in(name, PASSWORD, "192.0.2.12")
+    clock.move(hours=11, minutes=59)
+    assert (await signing_in.viewer(text)).name == name
+    clock.move(minutes=1)
     assert await signing_in.viewer(text) is None
 
 

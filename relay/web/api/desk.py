@@ -15,6 +15,7 @@ from relay.core.report import Status
 from relay.core.tenancy import Directory, Route
 from relay.ports import Clock, QuotaStore, Settings
 from relay.ports_web import Access, AuditLog, Changes, Outbox
+from relay.reporting import route_for, statuses_of, tenant_of
 from relay.web.api.problems import Problem
 
 
@@ -38,17 +39,14 @@ class Desk:
 
     def route(self, bearer: ApiToken, name: str) -> Route:
         """The route called `name`, if it exists for `bearer`. Raises Problem (404)."""
-        try:
-            found = self.directory.route_named(name)
-        except ValueError:
-            found = None
-        if found is None or not bearer.sees(self.tenant_of(found)):
+        found = route_for(self.directory, bearer, name)
+        if found is None:
             raise Problem(404, f"there is no route {name[:300]!r}")
         return found
 
     def tenant_of(self, route: Route) -> str:
         """Whose it is."""
-        return self.directory.domains[route.id.domain].tenant
+        return tenant_of(self.directory, route)
 
     def owner_of(self, domain: str) -> str:
         """The tenant of `domain`; empty where the domain is no more."""
@@ -57,13 +55,8 @@ class Desk:
 
     async def statuses(self, routes: Sequence[Route]) -> list[Status]:
         """Where each of `routes` stands now. Raises StoreTrouble."""
-        now = self.clock.now()
-        wanted = [(route, route.policy.window.at(now)) for route in routes]
-        standings = await self.store.standings(wanted)
-        return [
-            Status(route, self.tenant_of(route), window, standing)
-            for (route, window), standing in zip(wanted, standings, strict=True)
-        ]
+        wanted = [(route, self.tenant_of(route)) for route in routes]
+        return await statuses_of(self.store, self.clock, wanted)
 
     def fields(self, status: Status) -> dict[str, Any]:
         """A status as JSON, and what may be done to its route."""

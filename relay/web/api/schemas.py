@@ -122,6 +122,9 @@ class AuditEntry(BaseModel):
     reason: str
     before: dict[str, Any]
     after: dict[str, Any]
+    outcome: str = Field(
+        description="done; open: begun, and nobody knows (yet) whether it was done."
+    )
 
 
 class AuditPage(BaseModel):

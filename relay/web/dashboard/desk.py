@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
@@ -14,8 +13,9 @@ from relay.core.report import Status
 from relay.core.tenancy import Directory, Route, SendingDomain
 from relay.core.users import Viewer
 from relay.ports import Clock, QuotaStore, Settings
-from relay.ports_pages import History, Policies, Proving, Recent, SignIn
+from relay.ports_pages import History, Policies, Proving, Recent, SignIn, Tokens
 from relay.ports_web import AuditLog, Changes, Outbox
+from relay.reporting import route_for, statuses_of, tenant_of
 
 MOST_FIELDS = 100
 
@@ -24,8 +24,8 @@ MOST_FIELDS = 100
 class PagesDesk:
     """The other rooms, as the pages know them.
 
-    `entry_id` makes ids for the audit log. `submission` is host and port for a mail client;
-    `records` gives the DNS records of a domain's keys, as lines of a zone file.
+    `submission` is host and port for a mail client; `records` gives the DNS records of a
+    domain's keys, as lines of a zone file.
     """
 
     settings: Settings
@@ -34,12 +34,12 @@ class PagesDesk:
     audit: AuditLog
     clock: Clock
     sign_in: SignIn
+    tokens: Tokens
     history: History
     recent: Recent
     outbox: Outbox
     policies: Policies
     proving: Proving
-    entry_id: Callable[[datetime], str]
     submission: tuple[str, int]
     records: Callable[[SendingDomain], list[str]]
 
@@ -50,7 +50,7 @@ class PagesDesk:
 
     def tenant_of(self, route: Route) -> str:
         """Whose it is."""
-        return self.directory.domains[route.id.domain].tenant
+        return tenant_of(self.directory, route)
 
     def visible(self, viewer: Viewer) -> list[Route]:
         """The routes that exist for `viewer`, in the order of the config."""
@@ -58,23 +58,15 @@ class PagesDesk:
 
     def route(self, viewer: Viewer, name: str) -> Route:
         """The route called `name`. Raises HTTPException (404)."""
-        try:
-            found = self.directory.route_named(name)
-        except ValueError:
-            found = None
-        if found is None or not viewer.sees(self.tenant_of(found)):
+        found = route_for(self.directory, viewer, name)
+        if found is None:
             raise HTTPException(404, f"There is no route {name[:300]!r} that you may see.")
         return found
 
     async def statuses(self, routes: Sequence[Route]) -> list[Status]:
         """Where each of `routes` stands now: one pipelined read. Raises StoreTrouble."""
-        now = self.clock.now()
-        wanted = [(route, route.policy.window.at(now)) for route in routes]
-        standings = await self.store.standings(wanted)
-        return [
-            Status(route, self.tenant_of(route), window, standing)
-            for (route, window), standing in zip(wanted, standings, strict=True)
-        ]
+        wanted = [(route, self.tenant_of(route)) for route in routes]
+        return await statuses_of(self.store, self.clock, wanted)
 
 
 def desk_of(request: Request) -> PagesDesk:

@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from relay.core.audit import AuditEntry
 from relay.core.past import tomorrows_cap
 from relay.core.plan import plan
 from relay.core.plan_text import sentences
@@ -101,32 +100,16 @@ async def check(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     """Write the file; running relays take it over by themselves."""
-    desk, viewer, file = desk_of(request), viewer_of(request), await _text(request)
-    typed = _typed(request)
+    desk, actor, file = desk_of(request), viewer_of(request).actor, await _text(request)
+    typed, digest = _typed(request), form_of(request).get("digest", "")
     try:
-        backup = await desk.policies.save(file.name, typed, form_of(request).get("digest", ""))
+        await desk.policies.save(file.name, typed, digest, actor=actor)
     except CannotSave as error:
         told = f"Not saved: {error}."
         answer = page(request, "policy_edit.html", "policies", file=file, wrong=told, typed=typed)
         answer.status_code = 409
         return answer
-    await desk.audit.add(_entry(desk, viewer, file, backup))
     return RedirectResponse(f"/dashboard/policies?policy={file.name}&saved=1", 303)
-
-
-def _entry(desk: PagesDesk, viewer: Viewer, file: PolicyText, backup: str | None) -> AuditEntry:
-    now = desk.clock.now()
-    return AuditEntry(
-        id=desk.entry_id(now),
-        at=now,
-        actor=viewer.actor,
-        action="save-policy",
-        tenant="",
-        subject=f"policy {file.name}",
-        reason=f"the old one is {backup}" if backup else "",
-        before={"digest": file.digest},
-        after={"file": file.target},
-    )
 
 
 async def _text(request: Request) -> PolicyText:
