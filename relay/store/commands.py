@@ -45,6 +45,18 @@ def script(*names: str) -> Script:
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+def as_is(answer: Any) -> Any:
+    """A decoder: what the server said."""
+    return answer
+
+
+def pairs(answer: Any) -> dict[str, str]:
+    """A decoder of a hash, which the server tells as a map or as a flat list."""
+    if isinstance(answer, dict):
+        return answer
+    return dict(zip(answer[::2], answer[1::2], strict=True))
+
+
 def evalsha(
     verb: str,
     code: Script,

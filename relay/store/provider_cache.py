@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from relay.core.providers import MOST_HOSTS, STALE_S, MxFinding, MxKind
 from relay.store import keys
-from relay.store.commands import Command
+from relay.store.commands import Command, as_is
 from relay.store.line import Line
 
 _KINDS: Final = {kind.value: kind for kind in MxKind if kind is not MxKind.UNKNOWN}
@@ -81,8 +81,4 @@ def _stale_s(kind: MxKind) -> float:
 
 def _asking(domain: str) -> tuple[Command[Any], Command[Any]]:
     key = keys.mx(domain)
-    return Command("recall mx", ("GET", key), _as_is), Command("recall mx", ("PTTL", key), int)
-
-
-def _as_is(answer: Any) -> Any:
-    return answer
+    return Command("recall mx", ("GET", key), as_is), Command("recall mx", ("PTTL", key), int)

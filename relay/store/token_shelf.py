@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
 from relay.core.access import ApiToken, Scope
 from relay.core.audit import AuditEntry
 from relay.store import keys
 from relay.store.audit_log import Keep, keep
-from relay.store.commands import Command
+from relay.store.commands import Command, as_is, pairs
 from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
@@ -35,8 +34,8 @@ class RedisTokenShelf:
         """See `ports_web.TokenShelf`. One round trip."""
         found, used = await self._line.ask_all(
             [
-                Command("get token", ("HGET", keys.TOKENS, token_id), _as_is),
-                Command("get token", ("HGET", keys.TOKENS_USED, token_id), _as_is),
+                Command("get token", ("HGET", keys.TOKENS, token_id), as_is),
+                Command("get token", ("HGET", keys.TOKENS_USED, token_id), as_is),
             ]
         )
         return None if found is None else _token_from(token_id, found, used)
@@ -45,8 +44,8 @@ class RedisTokenShelf:
         """See `ports_web.TokenShelf`."""
         found, used = await self._line.ask_all(
             [
-                Command("list tokens", ("HGETALL", keys.TOKENS), _pairs),
-                Command("list tokens", ("HGETALL", keys.TOKENS_USED), _pairs),
+                Command("list tokens", ("HGETALL", keys.TOKENS), pairs),
+                Command("list tokens", ("HGETALL", keys.TOKENS_USED), pairs),
             ]
         )
         return [_token_from(name, text, used.get(name)) for name, text in found.items()]
@@ -87,13 +86,3 @@ def _token_from(token_id: str, text: str, used: str | None) -> ApiToken:
         expires_at=None if told["expires_at"] is None else from_epoch_ms(told["expires_at"]),
         last_used_at=None if used is None else from_epoch_ms(int(used)),
     )
-
-
-def _pairs(answer: Any) -> dict[str, str]:
-    if isinstance(answer, dict):
-        return answer
-    return dict(zip(answer[::2], answer[1::2], strict=True))
-
-
-def _as_is(answer: Any) -> Any:
-    return answer

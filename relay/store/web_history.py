@@ -13,7 +13,7 @@ from typing import Any
 from relay.core.recent import KEPT_S, MOST_KEPT, Happening, Kind
 from relay.core.tenancy import RouteId
 from relay.store import keys
-from relay.store.commands import Command
+from relay.store.commands import Command, as_is
 from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
@@ -53,7 +53,7 @@ class RedisRecent:
         texts = [_text_of(each) for each in happenings]
         commands: list[Command[Any]] = [
             Command("note recent", ("LPUSH", key, *texts), int),
-            Command("cut recent", ("LTRIM", key, 0, MOST_KEPT - 1), _as_is),
+            Command("cut recent", ("LTRIM", key, 0, MOST_KEPT - 1), as_is),
             Command("expire recent", ("PEXPIRE", key, int(KEPT_S * 1000)), int),
         ]
         await self._line.ask_all(commands)
@@ -96,7 +96,3 @@ def _from(text: str) -> Happening:
         count=told["count"],
         opens_at=None if told["opens_at"] is None else from_epoch_ms(told["opens_at"]),
     )
-
-
-def _as_is(answer: Any) -> Any:
-    return answer

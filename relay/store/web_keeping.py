@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from relay.ports_web import Keeping, KeptAnswer
 from relay.store import keys
-from relay.store.commands import Command, evalsha, script
+from relay.store.commands import Command, as_is, evalsha, script
 from relay.store.line import Line
 
 KEPT_MS: Final = 86_400_000
@@ -29,7 +29,7 @@ class RedisAnswers:
     async def begin(self, key: str, digest: str) -> KeptAnswer | Keeping | None:
         """See `ports_web.Answers`. One command; the server needs to be Redis 7 or Valkey."""
         words = ("SET", keys.answer(key), _text_of(digest), "NX", "GET", "PX", KEPT_MS)
-        text = await self._line.ask(Command("claim key", words, _as_is))
+        text = await self._line.ask(Command("claim key", words, as_is))
         if text is None:
             return None
         told = json.loads(text)
@@ -42,7 +42,7 @@ class RedisAnswers:
     async def keep(self, key: str, digest: str, answer: KeptAnswer) -> None:
         """See `ports_web.Answers`."""
         words = ("SET", keys.answer(key), _text_of(digest, answer), "PX", KEPT_MS)
-        await self._line.insist(Command("keep answer", words, _as_is))
+        await self._line.insist(Command("keep answer", words, as_is))
 
     async def release(self, key: str) -> None:
         """See `ports_web.Answers`."""
@@ -68,7 +68,3 @@ def _text_of(digest: str, answer: KeptAnswer | None = None) -> str:
         body = b64encode(answer.body).decode()
         told |= {"status": answer.status, "type": answer.content_type, "body": body}
     return json.dumps(told)
-
-
-def _as_is(answer: Any) -> Any:
-    return answer

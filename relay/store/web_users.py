@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Final
+from typing import Final
 
 from relay.core.audit import AuditEntry
 from relay.core.users import Session, User
 from relay.store import keys
 from relay.store.audit_log import Keep, keep
-from relay.store.commands import Command, evalsha, script
+from relay.store.commands import Command, as_is, evalsha, pairs, script
 from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
@@ -38,12 +38,12 @@ class RedisUserShelf:
 
     async def get(self, name: str) -> User | None:
         """See `ports_pages.UserShelf`."""
-        text = await self._line.ask(Command("get user", ("HGET", keys.USERS, name), _as_is))
+        text = await self._line.ask(Command("get user", ("HGET", keys.USERS, name), as_is))
         return None if text is None else _user_from(name, text)
 
     async def all(self) -> list[User]:
         """See `ports_pages.UserShelf`."""
-        found = await self._line.ask(Command("list users", ("HGETALL", keys.USERS), _pairs))
+        found = await self._line.ask(Command("list users", ("HGETALL", keys.USERS), pairs))
         return [_user_from(name, text) for name, text in found.items()]
 
     async def remove(self, name: str, entry: AuditEntry) -> bool:
@@ -65,11 +65,11 @@ class RedisSessionShelf:
     async def put(self, digest: str, session: Session, lives_s: float) -> None:
         """See `ports_pages.SessionShelf`."""
         words = ("SET", keys.session(digest), _session_text(session), "PX", int(lives_s * 1000))
-        await self._line.insist(Command("put session", words, _as_is))
+        await self._line.insist(Command("put session", words, as_is))
 
     async def get(self, digest: str) -> Session | None:
         """See `ports_pages.SessionShelf`."""
-        text = await self._line.ask(Command("get session", ("GET", keys.session(digest)), _as_is))
+        text = await self._line.ask(Command("get session", ("GET", keys.session(digest)), as_is))
         if text is None:
             return None
         told = json.loads(text)
@@ -123,13 +123,3 @@ def _session_text(session: Session) -> str:
             "started_at": epoch_ms(session.started_at),
         }
     )
-
-
-def _pairs(answer: Any) -> dict[str, str]:
-    if isinstance(answer, dict):
-        return answer
-    return dict(zip(answer[::2], answer[1::2], strict=True))
-
-
-def _as_is(answer: Any) -> Any:
-    return answer
