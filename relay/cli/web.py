@@ -19,6 +19,7 @@ from relay.core.config import Config, WebConfig
 from relay.front import NAME, NUMBER, FrontOrder
 from relay.presence import presence_in
 from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
+from relay.processes.secrecy import keep_memory_private
 from relay.settings.addresses import parse_address
 from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
@@ -39,6 +40,7 @@ def web(
     ] = None,
 ) -> None:
     """Serve the HTTP API until SIGTERM, on the store of the relays; SIGHUP reloads."""
+    keep_memory_private()
     try:
         settings = LiveSettings.of(config_path(config), os.environ, ReaderHere())
     except ConfigProblems as found:
@@ -61,6 +63,7 @@ def web(
 def front(descriptor: int) -> None:
     """Be the web process of the relay that started this one; not for people."""
     die_with_parent()
+    keep_memory_private()
     told = read_order()
     if not told:
         fail("the web process is started by `serve`; by hand it is `warmup-relay web`")
