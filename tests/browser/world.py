@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from relay.app import open_tools
 from relay.changing import Changing
 from relay.core.changes import Verb
@@ -52,7 +55,8 @@ def config() -> RelayConfig:
     ramp = calendar(20, 20, 40, 40, 60, 60, 80, 80, 100, 120, 150, "unlimited", providers=PROVIDERS)
     names = {CLINIC: "lifetime-tiers", NEWS: "ramp", PAUSED: "ramp", DONE: "ramp", FRESH: "ramp"}
     acme = {name: _route(policy) for name, policy in names.items()}
-    acme[SIGNED] = _route("ramp") | {"dkim": [{"selector": "s1", "key": "var/dkim/signed.pem"}]}
+    keys = [{"selector": name, "key": f"var/dkim/signed.{name}.pem"} for name in ("s1", "s2")]
+    acme[SIGNED] = _route("ramp") | {"dkim": keys}
     globex = {name: _route("ramp") for name in (GLOBEX, *TRIED)} | {TRIED[2]: _route("tried")}
     tenants = {
         "acme": {"networks": ["127.0.0.0/8"], "domains": acme},
@@ -138,10 +142,19 @@ def small_png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
+def write_ed25519(path: Path) -> None:
+    """A new key; the other one of the domain is made by the relay, with RSA."""
+    path.parent.mkdir(parents=True)
+    path.touch(mode=0o600)
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
 def started(home: Path) -> World:
     """The world, with its users; whoever asks for it ends it."""
     relay = RelayProcess(home, config())
     (home / "logo.png").write_bytes(small_png())
+    write_ed25519(home / "var" / "dkim" / "signed.s2.pem")
     world = World(relay, WebProcess(relay))
     try:
         relay.start()
