@@ -19,6 +19,7 @@ from relay.core.errors import StoreTrouble
 from relay.web.asgi import App, Receive, Scope, Send
 from relay.web.body import Body
 from relay.web.dashboard import (
+    audit_page,
     branding,
     connecting,
     pages,
@@ -26,6 +27,7 @@ from relay.web.dashboard import (
     route_page,
     send_test,
     signing,
+    token_pages,
 )
 from relay.web.dashboard.desk import PagesDesk
 from relay.web.dashboard.files import PREFIX, static
@@ -54,6 +56,11 @@ _ROUTES: Final = (
     Route("/dashboard/policies/{name}/save", policy_pages.save, methods=["POST"]),
     Route("/dashboard/send-test", send_test.show),
     Route("/dashboard/send-test", send_test.send, methods=["POST"]),
+    Route("/dashboard/tokens", token_pages.show),
+    Route("/dashboard/tokens", token_pages.create, methods=["POST"]),
+    Route("/dashboard/tokens/{id}/revoke", token_pages.ask),
+    Route("/dashboard/tokens/{id}/revoke", token_pages.revoke, methods=["POST"]),
+    Route("/dashboard/audit", audit_page.show),
     Route("/dashboard/connect", connecting.show),
     Route("/dashboard/brand.css", branding.style),
     Route("/dashboard/brand-logo", branding.logo),

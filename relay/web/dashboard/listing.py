@@ -18,8 +18,8 @@ from relay.core.report import Status
 from relay.core.tenancy import Route, RouteId
 from relay.core.users import Viewer
 from relay.web.dashboard.desk import PagesDesk
+from relay.web.dashboard.paging import Part, page_number, part_of
 
-PER_PAGE: Final = 50
 READ_AT_ONCE: Final = 500
 FRESH_S: Final = 10.0
 _UNLIMITED: Final = float("inf")
@@ -63,7 +63,6 @@ class Wanted:
         """What a query string asks for; what makes no sense in it is left out."""
         sort = query.get("sort", "")
         state = query.get("state", "")
-        page = query.get("page", "1")
         return cls(
             search=query.get("q", "").strip().lower()[:255],
             state=State(state) if state in set(State) else None,
@@ -71,7 +70,7 @@ class Wanted:
             policy=query.get("policy", "")[:64],
             sort=sort if sort in CONFIGURED | COUNTED else "route",
             descending=query.get("order") == "desc",
-            page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+            page=page_number(query.get("page", "1")),
         )
 
     def query(self, **changes: Any) -> dict[str, str]:
@@ -88,16 +87,6 @@ class Wanted:
         return {name: value for name, value in (told | changes).items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What is shown: `rows` of `count` routes that match, on page `number` of `last`."""
-
-    rows: list[Status]
-    count: int
-    number: int
-    last: int
-
-
 class Listing:
     """Makes pages. One for the process: it keeps what was read of all routes."""
 
@@ -107,7 +96,7 @@ class Listing:
         self._read_at = float("-inf")
         self._of: object = None
 
-    async def page(self, desk: PagesDesk, viewer: Viewer, wanted: Wanted) -> Page:
+    async def page(self, desk: PagesDesk, viewer: Viewer, wanted: Wanted) -> Part[Status]:
         """The page that is wanted, or the last one before it. Raises StoreTrouble."""
         chosen = [each for each in desk.visible(viewer) if _is_chosen(desk, each, wanted)]
         if wanted.state is None and wanted.sort in CONFIGURED:
@@ -115,10 +104,9 @@ class Listing:
             chosen.sort(key=lambda route: key(desk, route), reverse=wanted.descending)
         else:
             chosen = await self._by_counts(desk, chosen, wanted)
-        last = max(1, -(-len(chosen) // PER_PAGE))
-        number = min(max(1, wanted.page), last)
-        rows = await desk.statuses(chosen[(number - 1) * PER_PAGE : number * PER_PAGE])
-        return Page(rows, len(chosen), number, last)
+        part = part_of(chosen, wanted.page)
+        rows = await desk.statuses(part.rows)
+        return Part(rows, part.first, part.count, part.number, part.last)
 
     async def _by_counts(
         self, desk: PagesDesk, routes: Sequence[Route], wanted: Wanted

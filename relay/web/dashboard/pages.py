@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from relay.web.dashboard import connecting
 from relay.web.dashboard.card import card
 from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of
 from relay.web.dashboard.framing import page
-from relay.web.dashboard.listing import PER_PAGE, Listing, Wanted
+from relay.web.dashboard.listing import Listing, Wanted
 from relay.web.dashboard.rendering import number
 from relay.web.dashboard.spark import spark
 
@@ -50,7 +50,6 @@ async def warmup(request: Request) -> Response:
         wanted=wanted,
         found=found,
         rows=rows,
-        first=(found.number - 1) * PER_PAGE,
         columns=COLUMNS,
         states=list(State),
         tenants=sorted({desk.tenant_of(route) for route in visible}),
@@ -59,7 +58,7 @@ async def warmup(request: Request) -> Response:
     )
 
 
-async def _rows(desk: PagesDesk, statuses: list[Status]) -> list[Mapping[str, Any]]:
+async def _rows(desk: PagesDesk, statuses: Sequence[Status]) -> list[Mapping[str, Any]]:
     wanted = [(each.route.id, each.window.day) for each in statuses]
     counts = await desk.history.lately(wanted, SPARK_DAYS)
     return [
