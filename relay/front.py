@@ -1,8 +1,8 @@
 """The web process, as `serve` keeps it: the socket it answers on, its order, its life.
 
 The socket stays open here: while the process is started again, requests wait instead of being
-refused. Mail by SMTP does not need it, so that it does not come up is told and not fatal. What
-it does is `web_process.py`.
+refused; where it does not come up, or hangs, `understudy.py` answers. Mail by SMTP does not need
+it, so that is told and not fatal. What it does is `web_process.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from relay.quarters import Quarters
 from relay.settings.live import LiveSettings
 from relay.settings.prints import Print
 from relay.telemetry.shared import forget_gauges
+from relay.understudy import Understudy
+from relay.web.ops import Vitals
 from relay.web.server import bound_to
 
 log = structlog.get_logger("relay")
@@ -50,7 +52,7 @@ class FrontOrder:
 
     `parent` is the process id of who gives it, `ops` the socket on which the relay answers
     /metrics and the like, `metrics` the directory for its counts, `seen` the files of the config
-    as they were read.
+    as they were read, `beat` the file that it touches while it lives.
     """
 
     parent: int
@@ -59,13 +61,19 @@ class FrontOrder:
     ops: Path
     metrics: Path
     seen: Print
+    beat: Path
 
 
 class Front:
     """Made once the store is open. Raises OSError where the address cannot be had."""
 
     def __init__(
-        self, settings: LiveSettings, clock: AnyClock, at: WebConfig, quarters: Quarters
+        self,
+        settings: LiveSettings,
+        clock: AnyClock,
+        at: WebConfig,
+        quarters: Quarters,
+        vitals: Vitals,
     ) -> None:
         self._settings = settings
         self._clock = clock.path.resolve() if isinstance(clock, FileClock) else None
@@ -82,6 +90,8 @@ class Front:
             (fd,),
         )
         self._household = Household([spec], lambda _name: None)
+        self._understudy = Understudy(self._socket, quarters.beat, vitals)
+        self._is_ending = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -96,7 +106,9 @@ class Front:
 
     async def keep(self) -> None:
         """Start it, and again whenever it ends, until `end`. Run it in a TaskGroup."""
-        await self._household.keep()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._household.keep())
+            group.create_task(self._understudy.keep(self._is_ending))
 
     async def come_up(self, stop: asyncio.Event) -> None:
         """Wait until it answers, `stop` is set, or COMES_UP_S is over; say if it is not up."""
@@ -112,10 +124,14 @@ class Front:
 
     async def end(self) -> None:
         """Let it finish what it has under way, within a bounded time; before the store closes."""
+        self._is_ending.set()
         await self._household.end(2 * self._settings.config.limits.shutdown_s + LAST_STEPS_S)
         self._socket.close()
 
     def _order(self) -> bytes:
         ops, metrics = self._quarters.ops(NUMBER), self._quarters.metrics
         config, seen = self._settings.config, self._settings.seen
-        return pickle.dumps(FrontOrder(os.getpid(), config, self._clock, ops, metrics, seen))
+        order = FrontOrder(
+            os.getpid(), config, self._clock, ops, metrics, seen, self._quarters.beat
+        )
+        return pickle.dumps(order)

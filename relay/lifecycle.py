@@ -103,7 +103,7 @@ def _fronted(parts: RelayParts, seat: Seat | None) -> Iterator[tuple[RelayParts,
     try:
         quarters = Quarters(config.data_dir)
         with closing(quarters):
-            front = Front(parts.settings, parts.clock, config.web, quarters)
+            front = Front(parts.settings, parts.clock, config.web, quarters, parts.vitals)
             parts.vitals.count_beside(quarters.metrics)
             yield replace(parts, web=WebServer(quarters.ops(FRONT), parts.vitals)), front
     except OSError as error:

@@ -28,6 +28,11 @@ class Quarters:
         is_short = len(os.fsencode(longest)) <= SOCKET_PATH_BYTES
         self._sockets = self.metrics if is_short else Path(tempfile.mkdtemp(prefix="warmup-"))
 
+    @property
+    def beat(self) -> Path:
+        """The file that the web process touches while it lives."""
+        return self.metrics / "web.beat"
+
     def ops(self, number: int) -> Path:
         """The socket of worker `number`."""
         return self._sockets / f"{number}.sock"

@@ -91,7 +91,7 @@ class _Supervisor:
         sockets = {name: seat.ops for name, seat in staff.items()}
         vitals = GatheredVitals(self._metrics, settings, store, store.ping, clock, sockets)
         web = settings.config.web
-        self._front = Front(settings, clock, web, quarters) if web and web.api else None
+        self._front = Front(settings, clock, web, quarters, vitals) if web and web.api else None
         at = quarters.ops(FRONT) if self._front else web
         self._web = WebServer(at, vitals) if at else None
 

@@ -71,6 +71,24 @@ def _text(metrics: Metrics | SharedMetrics, beside: Path | None) -> bytes:
     return text_of(metrics.registry, beside) if beside else metrics.text()
 
 
+async def counts(
+    metrics: Metrics,
+    settings: Settings,
+    ping: Callable[[], Awaitable[bool]],
+    reload_failed: Callable[[], bool],
+) -> bytes:
+    """The exposition of a process beside relays: what it counts, without the quota gauges."""
+    metrics.store_up.set(await ping())
+    _note(metrics, settings, failed=reload_failed())
+    return metrics.text()
+
+
+def _note(metrics: Metrics, settings: Settings, *, failed: bool) -> None:
+    metrics.policy_reload_failed.set(failed)
+    metrics.tasks.set(len(asyncio.all_tasks()))
+    metrics.domains.set(len(settings.directory.domains))
+
+
 class Vitals:
     """Implements `web.ops.Vitals`."""
 
@@ -110,9 +128,7 @@ class Vitals:
 
     def note(self) -> None:
         """Bring the metrics up to date that nobody tells of when they change."""
-        self._metrics.policy_reload_failed.set(self._reload_failed())
-        self._metrics.tasks.set(len(asyncio.all_tasks()))
-        self._metrics.domains.set(len(self._settings.directory.domains))
+        _note(self._metrics, self._settings, failed=self._reload_failed())
 
     async def keep_noting(self, stop: asyncio.Event) -> None:
         """Note again and again, for a page that others put together, until `stop` is set."""

@@ -28,7 +28,6 @@ from relay.charging import Charging
 from relay.clock import AnyClock, SystemClock
 from relay.core.classify import classify
 from relay.core.config import Config, StoreConfig, UpstreamConfig, WebConfig
-from relay.core.tenancy import SendingDomain
 from relay.insisting import Insisting
 from relay.noting import Notebook
 from relay.outbox import Outbox, Sessions
@@ -36,12 +35,13 @@ from relay.pipeline import Pipeline
 from relay.policy_desk import PolicyDesk
 from relay.preparing import Preparing
 from relay.presence import presence_in
+from relay.processes.inside import beat
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
 from relay.proving import DkimProving, WatchedSigner
 from relay.settings.live import LiveSettings
-from relay.signing.record import key_record
 from relay.signing.signer import DkimSigner
+from relay.signposts import records, submission
 from relay.splitting import Splitting
 from relay.store import StoreUnusable, attach, open_store
 from relay.store.audit_log import RedisAuditLog
@@ -63,6 +63,7 @@ from relay.telemetry.observer import Observer
 from relay.upstream.build import open_upstream
 from relay.upstreams import Upstreams
 from relay.users import SigningIn
+from relay.vitals import counts
 from relay.web.api.desk import Desk
 from relay.web.api.stream import Streams
 from relay.web.asgi import App
@@ -98,31 +99,39 @@ class _Rooms:
     metrics: Metrics
 
 
-def _nothing() -> None:
-    return None
+@dataclass(frozen=True, slots=True)
+class KeptBy:
+    """The relay that started this process and keeps it.
+
+    `ops` is where it answers /metrics and the like, with what this process counts in them;
+    `beat` the file to touch, `say_ready` what to call when all is up.
+    """
+
+    ops: Path
+    beat: Path
+    say_ready: Callable[[], None]
 
 
 async def serve_web(
     settings: LiveSettings,
     clock: AnyClock,
     at: WebConfig | socket.socket,
-    ops: Path | None = None,
-    say_ready: Callable[[], None] = _nothing,
+    kept: KeptBy | None = None,
 ) -> None:
     """Serve HTTP on `at` until SIGTERM or SIGINT. Raises CannotServeWeb.
 
-    `ops` is where the relay that started this process answers /metrics and the like; without
-    it, one beside this process is looked for. `say_ready` is called when all is up.
+    Without `kept`, nobody's child: it has metrics of its own, and says of the relay beside it,
+    if there is one, whether that is ready.
     """
     try:
         rooms = await _open(settings, clock)
     except (StoreUnusable, OSError) as error:
         raise CannotServeWeb(str(error)) from error
-    server = HttpServer(at, _site(rooms, at, ops))
+    server = HttpServer(at, _site(rooms, at, kept))
     try:
         server.bind()
         async with asyncio.TaskGroup() as group:
-            await _run(rooms, server, group, say_ready)
+            await _run(rooms, server, group, kept)
     except* OSError as errors:
         raise CannotServeWeb(str(errors.exceptions[0])) from None
     finally:
@@ -167,7 +176,7 @@ def _upstreams(settings: LiveSettings, metrics: Metrics, background: Background)
     return upstreams
 
 
-def _site(rooms: _Rooms, at: WebConfig | socket.socket, ops: Path | None) -> Site:
+def _site(rooms: _Rooms, at: WebConfig | socket.socket, kept: KeptBy | None) -> Site:
     settings, clock, line = rooms.settings, rooms.clock, rooms.store.line
     access = Access(RedisTokenShelf(line), clock)
     desk = Desk(
@@ -180,15 +189,22 @@ def _site(rooms: _Rooms, at: WebConfig | socket.socket, ops: Path | None) -> Sit
         clock=clock,
         limits=settings.config.limits,
     )
-    data_dir = settings.config.data_dir
     own = at if isinstance(at, WebConfig) else None
-    where = (lambda: f"unix:{ops}") if ops else (lambda: _ops_beside(data_dir, own))
-    forward = Forward(where, rooms.store.ping)
     allowed = own or settings.config.web or WebConfig("", 0)
     return site(
-        desk, allowed, RedisAnswers(line), RedisMeter(line), forward, rooms.streams,
+        desk, allowed, RedisAnswers(line), RedisMeter(line), _forward(rooms, own, kept),
+        rooms.streams,
         _pages(rooms, desk, access), __version__,
     )  # fmt: skip
+
+
+def _forward(rooms: _Rooms, own: WebConfig | None, kept: KeptBy | None) -> Forward:
+    """/metrics and the like: the relay's, which count this process too, or this process's own."""
+    if kept:
+        return Forward(lambda: f"unix:{kept.ops}", rooms.store.ping)
+    settings, ping = rooms.settings, rooms.store.ping
+    counted = partial(counts, rooms.metrics, settings, ping, lambda: settings.failed)
+    return Forward(lambda: _ops_beside(settings.config.data_dir, own), ping, counted)
 
 
 def _pages(rooms: _Rooms, desk: Desk, tokens: Access) -> App:
@@ -207,27 +223,10 @@ def _pages(rooms: _Rooms, desk: Desk, tokens: Access) -> App:
         outbox=desk.outbox,
         policies=PolicyDesk(lambda: rooms.settings.config, clock, desk.audit),
         proving=DkimProving(),
-        submission=_submission(rooms.settings.config),
-        records=_records,
+        submission=submission(rooms.settings.config),
+        records=records,
     )
     return pages_app(pages, lambda: clock.simulated)
-
-
-def _submission(config: Config) -> tuple[str, int]:
-    """Where an application hands its mail in: one that is not only for this machine, if any."""
-    first = next((each for each in config.listeners if each.host != "127.0.0.1"), None)
-    if first is None:
-        return "127.0.0.1", config.listeners[0].port
-    return config.hostname, first.port
-
-
-def _records(domain: SendingDomain) -> list[str]:
-    """The DNS records of a domain's keys, of those that are there yet."""
-    found = []
-    for key in domain.dkim:
-        with suppress(OSError, ValueError):
-            found.append(key_record(domain.name, key.selector, key.path).zone_text())
-    return found
 
 
 def _outbox(rooms: _Rooms) -> Outbox:
@@ -258,7 +257,7 @@ def _outbox(rooms: _Rooms) -> Outbox:
 
 
 async def _run(
-    rooms: _Rooms, server: HttpServer, group: asyncio.TaskGroup, say_ready: Callable[[], None]
+    rooms: _Rooms, server: HttpServer, group: asyncio.TaskGroup, kept: KeptBy | None
 ) -> None:
     stop, drained = asyncio.Event(), asyncio.Event()
     group.create_task(rooms.store.run(drained))
@@ -269,7 +268,9 @@ async def _run(
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: rooms.background.start(rooms.settings.refresh()))
     log.info("serving the web", address=server.address, config=str(rooms.settings.config.path))
-    say_ready()
+    if kept:
+        group.create_task(beat(kept.beat, stop))
+        kept.say_ready()
     try:
         await stop.wait()
         await _stop(rooms, server)

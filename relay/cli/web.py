@@ -75,11 +75,12 @@ def front(descriptor: int) -> None:
     share_values(order.metrics, NUMBER)
     settings = LiveSettings(order.config, os.environ, ReaderHere(), order.seen, is_loud=False)
     bound = socket.socket(fileno=descriptor)
-    from relay.web_process import CannotServeWeb, serve_web  # noqa: PLC0415  # as above
+    from relay.web_process import CannotServeWeb, KeptBy, serve_web  # noqa: PLC0415  # as above
 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(serve_web(settings, clock_for(order.clock), bound, order.ops, say_ready))
+            kept = KeptBy(order.ops, order.beat, say_ready)
+            runner.run(serve_web(settings, clock_for(order.clock), bound, kept))
     except CannotServeWeb as error:
         say_failed(str(error))
         raise typer.Exit(1) from error

@@ -1,19 +1,26 @@
 """A child's side: it dies with its parent, reads its order, and says once how it came up.
 
 The order comes on standard input, ended by the end of the file; the answer is one line of
-JSON on standard output. Logs go to standard error, which all share.
+JSON on standard output. Logs go to standard error, which all share. One that is to show that
+its loop still turns touches a file.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
+
+BEAT_S: Final = 1.0
+"""How often a file is touched."""
 
 
 def die_with_parent() -> None:
@@ -48,6 +55,16 @@ def say_ready() -> None:
 def say_failed(why: str) -> None:
     """Tell the parent why this process cannot serve; it ends now."""
     _say({"failed": why})
+
+
+async def beat(file: Path, stop: asyncio.Event) -> None:
+    """Touch `file`, which exists or can be made, every BEAT_S until `stop` is set."""
+    while not stop.is_set():
+        with suppress(OSError):  # the parent will take it that we hang, and answer for us
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
+            os.utime(file)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), BEAT_S)
 
 
 def _say(line: dict[str, object]) -> None:

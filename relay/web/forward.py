@@ -1,7 +1,7 @@
 """/metrics, /healthz and /readyz of the relay beside this process, passed on as they are.
 
 The relay answers them on an address or a socket of its own; where none serves, this process
-speaks for itself.
+speaks for itself. A process that no relay counts in its own /metrics has some of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.web.asgi import Receive, Scope, Send, Whole, problem
+from relay.web.ops import METRICS_TYPE
 
 PATHS: Final = frozenset({"/metrics", "/healthz", "/readyz"})
 WITHIN_S: Final = 10.0
@@ -21,10 +22,14 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """ASGI application. `where` gives `host:port`, `unix:PATH` or None at each request."""
+    """ASGI application. `where` gives `host:port`, `unix:PATH` or None at each request.
+
+    `counted` is the exposition of this process; without it /metrics is the relay's.
+    """
 
     where: Callable[[], str | None]
     ping: Callable[[], Awaitable[bool]]
+    counted: Callable[[], Awaitable[bytes]] | None = None
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -37,6 +42,8 @@ class Forward:
         await answer.send(send)
 
     async def _answer(self, path: str) -> Whole:
+        if path == "/metrics" and self.counted:
+            return Whole(200, METRICS_TYPE, await self.counted(), {})
         where = self.where()
         if where is None:
             return await self._own(path)

@@ -42,11 +42,14 @@ class Ran:
         return json.loads(self.out)
 
 
-def run_command(*arguments: str | Path, cwd: Path = ROOT, timeout_s: float = 30) -> Ran:
+def run_command(
+    *arguments: str | Path, cwd: Path = ROOT, timeout_s: float = 30, stdin: str = ""
+) -> Ran:
     """Run `warmup-relay ARGUMENTS` to its end."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
+        input=stdin,
         text=True,
         timeout=timeout_s,
         check=False,
@@ -153,9 +156,9 @@ class RelayProcess:
             if line.startswith((f"{name} ", f"{name}{{")) and all(pair in line for pair in wanted)
         )
 
-    def cli(self, *arguments: str) -> Ran:
+    def cli(self, *arguments: str, stdin: str = "") -> Ran:
         """Run a command on this relay's config, whatever its exit status."""
-        return run_command(*arguments, "--config", self.config_path, cwd=self.home)
+        return run_command(*arguments, "--config", self.config_path, cwd=self.home, stdin=stdin)
 
     def status(self, route: str = DOMAIN) -> dict[str, Any]:
         """`warmup-relay status ROUTE --json`."""

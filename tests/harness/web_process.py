@@ -30,19 +30,23 @@ class ApiAnswer:
 
 @dataclass
 class WebProcess:
-    """The API beside `relay`, which runs. `token` is used where a request names none."""
+    """The API beside `relay`, which runs. `token` is used where a request names none.
+
+    `wrapper` is a command that runs its arguments, for a process that may do less.
+    """
 
     relay: RelayProcess
     port: int = field(default_factory=free_port)
     token: str = ""
+    wrapper: tuple[str, ...] = ()
     _child: Child | None = None
 
     def start(self) -> WebProcess:
         """Start it and wait until it answers."""
-        command = [*COMMAND, "web", "--config", self.relay.config_path]
+        command = [*self.wrapper, *COMMAND, "web", "--config", self.relay.config_path]
         command += ["--address", f"127.0.0.1:{self.port}", "--clock", self.relay.clock.path]
         env = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        log = self.relay.home / "web.log"
+        log = self.relay.home / f"web-{self.port}.log"
         self._child = Child(command, log, cwd=self.relay.home, env=env)
         until(self._is_up, "the API to answer", timeout_s=READY_S, detail=self._child.tail)
         return self

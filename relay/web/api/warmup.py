@@ -25,17 +25,18 @@ MOST_READ: Final = 2000
 """How many routes one request looks at where it asks for a state: pages may then be short."""
 
 
-@router.get("", response_model=RoutePage, responses=answers())
+@router.get("", response_model=RoutePage, responses=answers() | {304: {}})
 async def routes(
     desk: TheDesk,
     bearer: Reader,
+    request: Request,
     tenant: Annotated[str | None, Query(max_length=64)] = None,
     state: State | None = None,
     domain: Annotated[str | None, Query(max_length=255, description="A prefix.")] = None,
     after: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
-    """The routes that the token may see, by domain and upstream."""
+    """The routes that the token may see, by domain and upstream; with an ETag."""
     chosen = _chosen(desk, bearer, tenant, domain, after)
     found: list[dict[str, Any]] = []
     seen = 0
@@ -48,7 +49,8 @@ async def routes(
             if state in {None, status.state}:
                 found.append(desk.fields(status))
     is_last = seen >= len(chosen)
-    return JSONResponse({"data": found, "next": None if is_last else str(chosen[seen - 1].id)})
+    cursor = None if is_last else str(chosen[seen - 1].id)
+    return _tagged(request, {"data": found, "next": cursor})
 
 
 def _chosen(
@@ -69,7 +71,8 @@ def _chosen(
 @router.get("/status/{id}", response_model=RouteStatus, responses=answers(404) | {304: {}})
 async def status(desk: TheDesk, bearer: Reader, request: Request, id: str) -> Response:  # noqa: A002
     """One route; with an ETag, so that a poll that finds nothing new costs no body."""
-    return await _told(desk, desk.route(bearer, id), request=request)
+    [found] = await desk.statuses([desk.route(bearer, id)])
+    return _tagged(request, desk.fields(found))
 
 
 @router.post("/start", status_code=201, response_model=RouteStatus, responses=answers(404, 409))
@@ -115,9 +118,8 @@ async def _changed(
     return JSONResponse(desk.fields(change.after), status)
 
 
-async def _told(desk: Desk, route: Route, *, request: Request) -> Response:
-    [found] = await desk.statuses([route])
-    answer = JSONResponse(desk.fields(found))
+def _tagged(request: Request, content: dict[str, Any]) -> Response:
+    answer = JSONResponse(content)
     tag = f'"{sha256(answer.body).hexdigest()[:32]}"'
     answer.headers["etag"] = tag
     answer.headers["cache-control"] = "private, no-cache"

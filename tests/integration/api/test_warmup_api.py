@@ -135,6 +135,21 @@ def test_a_status_is_that_of_the_command_line_and_has_an_etag(web, relay, domain
     assert web.get("/api/warmup/status/no_domain").status == 404
 
 
+def test_a_list_that_is_as_it_was_costs_no_body(web, domain):
+    path = f"/api/warmup?domain={domain}"
+    first = web.get(path)
+    assert first.headers["cache-control"] == "private, no-cache"
+    for known in (first.headers["etag"], f'"x", W/{first.headers["etag"]}', "*"):
+        again = web.get(path, if_none_match=known)
+        assert (again.status, again.body, again.headers["etag"]) == (
+            304, b"", first.headers["etag"],
+        )  # fmt: skip
+    assert web.get(path, if_none_match='"x"').status == 200
+    web.post(f"/api/warmup/pause/{domain}")
+    changed = web.get(path, if_none_match=first.headers["etag"])
+    assert (changed.status, changed.json["data"][0]["state"]) == (200, "paused")
+
+
 # Changes.
 
 
@@ -219,7 +234,10 @@ def test_a_key_that_is_none_is_refused(web, domain, key):
 def test_the_web_passes_on_what_the_relay_tells_of_itself(web, relay):
     assert web.get("/healthz", token="").json == {"status": "ok"}
     assert web.get("/readyz", token="").json["status"] == "ready"
-    assert b"relay_store_up 1.0" in web.get("/metrics", token="").body
+    text = web.get("/metrics", token="").body
+    assert b"relay_store_up 1.0" in text
+    assert b"relay_domains 62.0" in text
+    assert b"relay_quota_cap{" not in text  # the relay's to tell
     assert web.post("/metrics", token="").status == 405
     assert web.get("/elsewhere", token="").status == 404
 
@@ -241,6 +259,10 @@ def test_no_browser_of_another_origin_may_read_the_api(web):
     answer = web.get("/api/warmup", origin="https://evil.example")
     assert not [name for name in answer.headers if name.startswith("access-control")]
     assert answer.headers["x-content-type-options"] == "nosniff"
+    asked = {"origin": "https://evil.example", "access_control_request_method": "POST"}
+    preflight = web.ask("OPTIONS", "/api/emails", token="", **asked)
+    assert preflight.status == 401
+    assert not [name for name in preflight.headers if name.startswith("access-control")]
 
 
 def test_the_docs_are_a_page_without_scripts(web):

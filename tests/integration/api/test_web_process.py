@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.harness.ports import free_port
+from tests.harness.relay_config import DOMAIN
 from tests.harness.relay_process import run_command
 from tests.harness.web_process import WebProcess
 
@@ -37,6 +38,15 @@ def test_a_token_may_ask_so_often_and_no_more(web):
     assert web.get("/api/warmup", token=web.make_token("read")).status == 200  # its own rate
     time.sleep(wait_s)
     assert web.get("/api/warmup").status == 200
+
+
+def test_the_rate_of_a_token_holds_over_two_processes(web, endings):
+    other = WebProcess(web.relay, token=web.make_token("read"))
+    endings.callback(other.end)
+    other.start()
+    token = other.token
+    ask = (web, other, web, other)
+    assert [each.get("/api/warmup", token=token).status for each in ask] == [200, 200, 429, 429]
 
 
 def test_only_so_many_large_bodies_are_held_at_once(web, endings):
@@ -78,10 +88,22 @@ def test_an_edit_of_the_config_is_live_in_the_api(web):
         if (answer := web.get("/healthz", token="")).status != 200:
             break
         time.sleep(0.1)
-        if "settings.reloaded" in (relay.home / "web.log").read_text():
+        if "settings.reloaded" in web.child.log.read_text():
             break
     assert answer.status == 200
     assert web.get("/api/warmup/status/new.acme.example").status == 200
+
+
+def test_mail_through_a_web_process_of_its_own_is_in_its_own_metrics(web):
+    token = web.make_token("send")
+    mail = {"from": f"a@{DOMAIN}", "to": "b@other.example", "text": "hi"}
+    assert web.post("/api/emails", mail, token=token).status == 200
+    text = web.get("/metrics", token="").body.decode()
+    counted = f'relay_messages_total{{domain="{DOMAIN}",outcome="forwarded",tenant="acme"}} 1.0'
+    assert counted in text
+    assert 'relay_stage_seconds_count{stage="forward"} 1.0' in text
+    relay = web.relay.metric("relay_messages_total", domain=DOMAIN, outcome="forwarded")
+    assert relay == 0, "counted once, so that sums over all targets are right"
 
 
 def test_without_a_relay_there_is_no_embedded_store_and_it_says_so(make_relay):

@@ -1,0 +1,26 @@
+"""What is told to somebody who wants to send through the relay: where it is, what to publish."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from relay.core.config import Config
+from relay.core.tenancy import SendingDomain
+from relay.signing.record import key_record
+
+
+def submission(config: Config) -> tuple[str, int]:
+    """Where an application hands its mail in: one that is not only for this machine, if any."""
+    first = next((each for each in config.listeners if each.host != "127.0.0.1"), None)
+    if first is None:
+        return "127.0.0.1", config.listeners[0].port
+    return config.hostname, first.port
+
+
+def records(domain: SendingDomain) -> list[str]:
+    """The DNS records of a domain's keys, of those that are there yet."""
+    found = []
+    for key in domain.dkim:
+        with suppress(OSError, ValueError):
+            found.append(key_record(domain.name, key.selector, key.path).zone_text())
+    return found

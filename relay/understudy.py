@@ -1,0 +1,105 @@
+"""Answers on the address of the web process while that does not: it died again and again, or hangs.
+
+The relay listens on that address and leaves the accepting to its child; without one, scrapes
+and probes would wait for ever. The child shows that its loop turns by touching a file
+(`processes/inside.py`). Once it has not for AWAY_S, /metrics, /healthz and /readyz are answered
+here and all else is 503, until it touches it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from relay.web.asgi import Receive, Scope, Send, problem
+from relay.web.forward import PATHS
+from relay.web.ops import Ops, Readiness, Vitals
+from relay.web.server import HttpServer
+
+log = structlog.get_logger("relay")
+
+AWAY_S: Final = 8.0
+"""Longer than a start on a busy machine, shorter than a scraper waits (Prometheus: 10 s)."""
+
+POLL_S: Final = 0.25
+STOP_S: Final = 1.0
+
+
+class Understudy:
+    """Stands by on `bound`, which stays open, for the process that touches `file`."""
+
+    def __init__(self, bound: socket.socket, file: Path, vitals: Vitals) -> None:
+        self._bound = bound
+        self._file = file
+        self._app = _StandIn(Ops(_WithoutWeb(vitals)))
+        self._touched = -1
+        self._seen_at = time.monotonic()
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Answer whenever nobody does, until `stop` is set."""
+        self._seen_at = time.monotonic()
+        while not stop.is_set():
+            if self._is_alone():
+                await self._answer(stop)
+            await _within(stop, POLL_S)
+
+    def _is_alone(self) -> bool:
+        """By when the file was seen to change: nobody's clock is asked for the time."""
+        now, touched = time.monotonic(), -1
+        with suppress(OSError):
+            touched = self._file.stat().st_mtime_ns
+        if touched != self._touched:
+            self._touched, self._seen_at = touched, now
+        return now - self._seen_at > AWAY_S
+
+    async def _answer(self, stop: asyncio.Event) -> None:
+        log.error("the web process does not answer; the relay tells of itself without it")
+        server = HttpServer(self._bound.dup(), self._app)
+        server.bind()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve())
+            while self._is_alone() and not stop.is_set():
+                await _within(stop, POLL_S)
+            await server.stop(STOP_S)
+        log.info("the web process answers again, or all ends")
+
+
+@dataclass(frozen=True, slots=True)
+class _WithoutWeb:
+    """`vitals` of a relay that is ready for mail, whatever its web process does."""
+
+    vitals: Vitals
+
+    async def metrics(self) -> bytes:
+        return await self.vitals.metrics()
+
+    async def readiness(self) -> Readiness:
+        found = await self.vitals.readiness()
+        return replace(found, checks={**found.checks, "web": "no answer"})
+
+
+@dataclass(frozen=True, slots=True)
+class _StandIn:
+    """ASGI application."""
+
+    ops: Ops
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"] not in PATHS:
+            told = "the web process does not answer; mail by SMTP goes on"
+            await problem(503, "Service Unavailable", told, {"retry-after": "10"}).send(send)
+        else:
+            await self.ops(scope, receive, send)
+
+
+async def _within(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

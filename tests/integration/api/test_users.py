@@ -1,0 +1,131 @@
+"""Users from the command line to the pages: passwords, lock-out, what is noted; and the editor."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from tests.harness.visitor import Visitor
+from tests.harness.web_process import WebProcess
+
+PASSWORD = "correct horse battery staple"
+OTHER = "a quite different password"
+WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
+"""Root may write anywhere; without this capability it is held to the mode of a directory."""
+
+
+@pytest.fixture(scope="module")
+def olga(web, relay) -> str:
+    """An operator."""
+    made = relay.cli("user", "add", "olga", "--operator", "--json", stdin=f"{PASSWORD}\n")
+    assert (made.exit, made.json["tenant"]) == (0, None), made
+    return "olga"
+
+
+def add(relay, name: str, tenant: str = "acme") -> None:
+    assert relay.cli("user", "add", name, "--tenant", tenant, stdin=f"{PASSWORD}\n").exit == 0
+
+
+def actions(web, operator, subject: str) -> list[tuple[str, str]]:
+    told = web.get(f"/api/audit?subject={subject.replace(' ', '%20')}", token=operator).json
+    return [(each["action"], each["actor"].split(" (")[0]) for each in told["data"]]
+
+
+def test_another_password_ends_the_session_and_only_it_opens(web, relay, operator):
+    add(relay, "tina")
+    here, there = Visitor(web.port), Visitor(web.port)
+    assert here.sign_in("tina", PASSWORD).status == 303
+    assert here.is_signed_in
+    assert relay.cli("user", "password", "tina", stdin=f"{OTHER}\n").exit == 0
+    assert not here.is_signed_in
+    assert there.sign_in("tina", PASSWORD).status == 401
+    assert there.sign_in("tina", OTHER).status == 303
+    assert there.is_signed_in
+    assert relay.cli("user", "remove", "tina").exit == 0
+    assert not there.is_signed_in
+    assert actions(web, operator, "user tina") == [
+        ("remove-user", "command line"),
+        ("set-password", "command line"),
+        ("add-user", "command line"),
+    ]
+
+
+def test_a_password_that_is_none_changes_nothing(relay, web):
+    add(relay, "toni")
+    for words, told in (
+        (("password", "toni"), "at least 12 characters"),
+        (("add", "other", "--tenant", "acme"), "at least 12 characters"),
+    ):
+        ran = relay.cli("user", *words, stdin="short\n")
+        assert (ran.exit, told in ran.err) == (2, True)
+    assert relay.cli("user", "password", "nobody", stdin=f"{OTHER}\n").exit == 1
+    assert relay.cli("user", "add", "toni", "--tenant", "acme", stdin=f"{OTHER}\n").exit == 1
+    assert [
+        u["name"] for u in relay.cli("user", "list", "--json").json if u["name"] == "other"
+    ] == []
+    assert Visitor(web.port).sign_in("toni", PASSWORD).status == 303
+
+
+def test_after_five_wrong_passwords_the_right_one_has_to_wait_too(web, relay):
+    add(relay, "lara")
+    guesser = Visitor(web.port)
+    assert [guesser.sign_in("lara", f"guess {n}").status for n in range(5)] == [401] * 5
+    locked = guesser.sign_in("lara", PASSWORD)
+    wait_s = int(locked.headers["retry-after"])
+    assert (locked.status, 1 <= wait_s <= 10) == (429, True)
+    assert "Too many attempts" in locked.text
+    assert Visitor(web.port).sign_in("lara", PASSWORD).status == 429, "for everybody"
+    time.sleep(wait_s)
+    assert guesser.sign_in("lara", PASSWORD).status == 303
+    assert guesser.sign_in("lara", "one slip").status == 401, "a right one forgets the wrong ones"
+
+
+def test_what_is_done_on_the_pages_is_noted_as_the_users(web, relay, operator, olga, domain):
+    visitor = Visitor(web.port)
+    visitor.sign_in(olga, PASSWORD)
+    assert visitor.post(f"/dashboard/warmup/{domain}/pause", reason="look").status == 303
+    assert actions(web, operator, f"{domain}@outbound") == [("pause", "user olga")]
+
+
+def test_a_form_with_the_token_of_another_session_does_nothing(web, relay, olga, domain):
+    mine, theirs = Visitor(web.port), Visitor(web.port)
+    mine.sign_in(olga, PASSWORD)
+    theirs.sign_in(olga, PASSWORD)
+    stolen = theirs.csrf
+    assert stolen
+    assert stolen != mine.csrf, "even of the same user"
+    path = f"/dashboard/warmup/{domain}/pause"
+    assert mine._ask("POST", path, {"csrf": stolen}).status == 403
+    assert relay.status(domain)["state"] == "pending"
+    assert mine.post(path).status == 303
+
+
+def test_in_a_policy_directory_that_is_read_only_the_editor_only_tries_things_out(
+    web, relay, olga, operator
+):
+    folder = relay.home / "policies"
+    before = (folder / "ramp.yaml").read_text()
+    other = WebProcess(relay, wrapper=WITHOUT_OVERRIDE if os.getuid() == 0 else ())
+    folder.chmod(0o555)
+    try:
+        other.start()
+        visitor = Visitor(other.port)
+        visitor.sign_in(olga, PASSWORD)
+        page = visitor.get("/dashboard/policies/ramp/edit").text
+        assert "No policy directory of the config may be written to" in page
+        assert ">Save<" not in page
+        edited = before.replace("cap: 5\n", "cap: 6\n")
+        assert edited != before
+        found = visitor.post("/dashboard/policies/ramp/check", text=edited)
+        assert "5 → 6" in found.text
+        digest = page.partition('name="digest" value="')[2].partition('"')[0]
+        saved = visitor.post("/dashboard/policies/ramp/save", text=edited, digest=digest)
+        assert (saved.status, "may be written to" in saved.text) == (409, True)
+    finally:
+        other.end()
+        folder.chmod(0o755)
+    assert (folder / "ramp.yaml").read_text() == before
+    assert list(folder.glob("*.bak")) == []
+    assert actions(web, operator, "policy ramp") == [], "nothing was done, nothing is noted"
