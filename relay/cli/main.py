@@ -20,6 +20,7 @@ from relay.cli import (
     users,
     web,
 )
+from relay.processes.secrecy import keep_memory_private
 
 app = typer.Typer(
     name="warmup-relay",
@@ -59,4 +60,5 @@ app.add_typer(users.app, name="user")
 
 def main() -> None:
     """Run the command that the process was called with."""
+    keep_memory_private()  # nearly every one reads a password, a key or a token
     app(prog_name="warmup-relay")

@@ -18,7 +18,6 @@ from relay.core.config import MOST_WORKERS
 from relay.lifecycle import CannotServe, serve_seat
 from relay.lifecycle import serve as serve_until_stopped
 from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
-from relay.processes.secrecy import keep_memory_private
 from relay.seat import Order
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems
@@ -43,7 +42,6 @@ def serve(
     ] = None,
 ) -> None:
     """Run the relay until SIGTERM; SIGHUP reloads the config, policies and certificates."""
-    keep_memory_private()
     try:
         settings = LiveSettings.of(config_path(config), os.environ)
     except ConfigProblems as found:
@@ -61,7 +59,6 @@ def serve(
 def worker(number: int) -> None:
     """Be a worker of the supervisor that started this process; not for people."""
     die_with_parent()
-    keep_memory_private()
     told = read_order()
     if not told:
         fail("a worker is started by `serve --workers N`")

@@ -2,7 +2,8 @@
 
 Tokens, passwords and DKIM keys are in it. The limit on core files is inherited by children, and
 does not hold where the system pipes cores to a program (core(5)); the flag does, and goes with
-exec, so each process sets its own.
+exec, so each process sets its own. What is left out of a core is inherited over exec: a core of
+the embedded store, which knows of no flag, has nothing in it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import ctypes
 import resource
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 _PR_SET_DUMPABLE: Final = 4
+_LEFT_OUT: Final = Path("/proc/self/coredump_filter")
 
 
 def keep_memory_private() -> None:
@@ -23,4 +27,6 @@ def keep_memory_private() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if sys.platform == "linux":
+        with suppress(OSError):  # a kernel without it: the limit and the flag are left
+            _LEFT_OUT.write_text("0", encoding="ascii")
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

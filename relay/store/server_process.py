@@ -23,6 +23,7 @@ from relay.store.troubles import NoServerBinary, StoreUnusable
 STOP_S: Final = 5.0
 """How long an orderly end may take before the server is killed."""
 
+_PASSED_ON: Final = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ"})
 _PR_SET_PDEATHSIG: Final = 1
 _WATCHER: Final = 'read -r _; kill -KILL "$1"'
 """Waits for the end of its standard input, which is the end of the relay."""
@@ -89,6 +90,7 @@ class ServerProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=directory,
+                env=_environment(),
                 pass_fds=(lock_fd,),
                 start_new_session=True,  # a terminal's Ctrl-C is for the relay, which drains first
                 preexec_fn=_dying_with_parent(),  # noqa: PLW1509  one system call, no locks
@@ -136,8 +138,14 @@ def _watch(pid: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=_environment(),
         start_new_session=True,
     )
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what is not the server's business: `${NAME}` in a config is a secret."""
+    return {name: value for name, value in os.environ.items() if name in _PASSED_ON}
 
 
 def _dying_with_parent() -> Callable[[], None] | None:
