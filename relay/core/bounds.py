@@ -54,6 +54,11 @@ class Bound:
         """Whether the message would go beyond it."""
         return self.used + self.wanted > self.limit
 
+    @property
+    def which(self) -> tuple[WallKind, str | None, MailClass | None]:
+        """What tells it from the other limits of its policy."""
+        return self.kind, self.provider, self.kept_for
+
 
 def bounds_on(
     route: Route,

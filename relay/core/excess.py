@@ -16,6 +16,8 @@ def first_to_open(walls: Sequence[Wall]) -> Wall:
 
     One that nobody knows the end of, such as a pause, comes last. `walls` are one or more.
     """
+    if len(walls) == 1:
+        return walls[0]
     return min(walls, key=lambda wall: wall.passable_at or _NEVER)
 
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from relay.core.bounds import Bound, Split, WallKind, bounds_on
 from relay.core.limits import part_of
+from relay.core.opening import next_opening, opening, working
 from relay.core.pacing import HourlyShare, Pace, first_open, pace_at
-from relay.core.policy import MailClass, Policy
+from relay.core.policy import MailClass
 from relay.core.ramp import Cap
 from relay.core.standing import Standing, cap_of, progress, reached_on
 from relay.core.tenancy import Route
@@ -27,11 +28,21 @@ _EVEN_SPREAD: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a message asks of its route; see `bounds_on`."""
+
+    count: int
+    split: Split = ()
+    mail_class: MailClass | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wall:
     """The wall that a message hit: all that a reply, a page or a metric says of it.
 
     `wanted` is what the message asked of it. `bound` is None where the wall is no number: a
-    pause, a day off.
+    pause, a day off. `asked` is all that the message asks; None where there is no message and
+    only this wall is looked at.
     """
 
     kind: WallKind
@@ -40,6 +51,7 @@ class Wall:
     standing: Standing
     wanted: int
     bound: Bound | None = None
+    asked: Asked | None = None
 
     @property
     def provider(self) -> str | None:
@@ -66,15 +78,29 @@ class Wall:
 
     @property
     def opens_at(self) -> datetime | None:
-        """When the wall opens; None while a route is paused."""
-        after = next_opening(self.route.policy, self.window)
+        """When what was asked may pass, if nothing else is sent; None while a route is paused.
+
+        Of a message that is too wide for the day: when the next one begins.
+        """
         if self.kind is WallKind.PAUSED:
             return None
-        if self.bound is None or self.is_too_wide:
-            return after
-        if self.kind is WallKind.HOUR:
-            return self._pace_reaches(after)
-        return self._enough_leaves() if self.window.slides else after
+        if self.is_too_wide or self._needs_a_day_only:
+            return next_opening(self.route.policy, self.window)
+        return opening(self.route, self.window, self.standing, self._passed)
+
+    @property
+    def _needs_a_day_only(self) -> bool:
+        """Whether any day has room for it at once: most mail, told without looking ahead."""
+        is_whole = not self.window.slides and self.route.policy.smoothing is None
+        return is_whole and (self.asked or _one_bound(self.bound)).count == 1
+
+    def _passed(self, window: Window, standing: Standing) -> list[Bound]:
+        """What would be in the way of it then."""
+        asked = self.asked or _one_bound(self.bound)
+        words = (asked.count, asked.split, asked.mail_class)
+        found = bounds_on(self.route, window, standing, *words)
+        only = None if self.asked or not self.bound else self.bound.which
+        return [bound for bound in found if bound.is_passed and only in {None, bound.which}]
 
     @property
     def passable_at(self) -> datetime | None:
@@ -83,23 +109,6 @@ class Wall:
             return self.opens_at
         policy, day = self.route.policy, self.fits_on
         return None if day is None else first_open(policy.smoothing, policy.window, day)
-
-    def _pace_reaches(self, after: datetime) -> datetime:
-        cap, pace = cap_of(self.route.policy, self.window, self.standing), self.pace
-        if cap is None or pace is None:
-            return after
-        opens = pace.reaches(self.used + self.wanted, cap)
-        ends_first = opens >= self.window.closes_at and not self.window.slides
-        return max(opens, after) if ends_first else opens
-
-    def _enough_leaves(self) -> datetime:
-        """When so much has left a rolling window that the message fits."""
-        missing = self.used + self.wanted - (self.limit or 0)
-        for leaving in self.standing.leaving:
-            missing -= leaving.count if leaving.provider == self.provider else 0
-            if missing <= 0:
-                return leaving.at
-        return self.window.closes_at
 
     def retry_at(self, seed: str) -> datetime | None:
         """`opens_at` and a while more, drawn from `seed`, so that not all return at once."""
@@ -148,7 +157,7 @@ class Wall:
             return None
         policy = self.route.policy
         day = reached_on(policy, self.window, self.standing, self.fits_from)
-        return None if day is None else _working(policy, day)
+        return None if day is None else working(policy, day)
 
     def _thresholds(self) -> list[int]:
         policy = self.route.policy
@@ -178,18 +187,13 @@ def _lower(one: Cap, other: Cap) -> Cap:
     return min((cap for cap in (one, other) if cap is not None), default=None)
 
 
-def _working(policy: Policy, day: date) -> date:
-    """`day`, or the first one after it that is no day off."""
-    for _ in range(7):
-        if policy.is_off(day):
-            day += timedelta(days=1)
-    return day
-
-
-def next_opening(policy: Policy, window: Window) -> datetime:
-    """When the sends of the next day begin that is no day off."""
-    day = _working(policy, date.fromordinal(window.day + 1))
-    return max(first_open(policy.smoothing, policy.window, day), window.closes_at)
+def _one_bound(bound: Bound | None) -> Asked:
+    """A message that `bound` would be in the way of, if any is."""
+    if bound is None:
+        return Asked(1)
+    split = ((bound.provider, bound.wanted),) if bound.provider else ()
+    others = [each for each in MailClass if bound.kept_for not in {None, each}]
+    return Asked(bound.wanted, split, others[0] if others else None)
 
 
 def wall_before(
@@ -202,16 +206,26 @@ def wall_before(
 ) -> Wall | None:
     """The wall in the way of `wanted` (≥ 1) more sends, or None where they may go.
 
-    See `bounds_on` for `split` and `mail_class`.
+    Of several it is the one that the message never fits through, else the one that it is too
+    wide for the longest, else the first. See `bounds_on` for `split` and `mail_class`.
     """
+    asked = Asked(wanted, split, mail_class)
     if standing.paused_at is not None:
-        return Wall(WallKind.PAUSED, route, window, standing, wanted)
+        return Wall(WallKind.PAUSED, route, window, standing, wanted, asked=asked)
+    walls = []
     if standing.graduated_at is None and route.policy.is_off(window.date):
-        return Wall(WallKind.DAY_OFF, route, window, standing, wanted)
+        walls += [Wall(WallKind.DAY_OFF, route, window, standing, wanted, asked=asked)]
     bounds = bounds_on(route, window, standing, wanted, split, mail_class)
-    found = next((bound for bound in bounds if bound.is_passed), None)
-    if found is None:
-        return None
-    is_message = found.kind is WallKind.DOMAIN and found.wanted > found.limit
-    kind = WallKind.MESSAGE if is_message else found.kind
-    return Wall(kind, route, window, standing, found.wanted, found)
+    walls += [_wall(route, window, standing, bound, asked) for bound in bounds if bound.is_passed]
+    return max(walls, key=_lasting, default=None)
+
+
+def _wall(route: Route, window: Window, standing: Standing, bound: Bound, asked: Asked) -> Wall:
+    is_message = bound.kind is WallKind.DOMAIN and bound.wanted > bound.limit
+    kind = WallKind.MESSAGE if is_message else bound.kind
+    return Wall(kind, route, window, standing, bound.wanted, bound, asked)
+
+
+def _lasting(wall: Wall) -> tuple[bool, int]:
+    """How far up the ramp `wall` is in the way: for ever, to a threshold, or not beyond today."""
+    return wall.never_fits, (wall.fits_from or 0) if wall.is_too_wide else 0

@@ -56,8 +56,8 @@ class CalendarDay:
     def boundary(self, day: date) -> datetime:
         """The UTC instant at which the window of `day` opens.
 
-        A wall time that the zone skips opens at the end of the gap; one that comes twice
-        opens at the first of the two.
+        A wall time that the zone skips is read by the offset before the gap, so that 02:30
+        opens at 03:30; one that comes twice opens at the first of the two (RFC 5545 §3.3.5).
         """
         local = datetime.combine(day, self.starts, tzinfo=ZoneInfo(self.zone))
         return local.astimezone(UTC)
@@ -105,10 +105,14 @@ class Rolling24h:
 
     def at(self, now: datetime) -> Window:
         """The window that `now` (aware) falls in: the same for all of one slice."""
+        return self.within(CalendarDay(self.zone, self.starts).at(now).day, now)
+
+    def within(self, day: int, now: datetime) -> Window:
+        """The window of `now`, which lies in the ramp's `day`."""
         slice_at = _EPOCH + (now - _EPOCH) // _SLICE * _SLICE
         return Window(
             label=f"{slice_at:%Y-%m-%dT%H:%M}Z/rolling-24h",
-            day=CalendarDay(self.zone, self.starts).at(now).day,
+            day=day,
             opens_at=slice_at - _DAY - _SLICE,
             closes_at=slice_at + _SLICE,
             slides=True,

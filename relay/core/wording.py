@@ -103,6 +103,8 @@ def _limit(wall: Wall) -> str:
 
 def never_fits_text(wall: Wall) -> str:
     """For a message with more recipients than any day of its policy allows."""
+    if not wall.most_ever and wall.bound is not None and wall.bound.kept_for is not None:
+        return f"{wall.route.policy.name} keeps all of every cap for {wall.bound.kept_for} mail"
     whose = f" for {wall.provider}" if wall.provider else ""
     span = "an hour" if wall.kind is WallKind.HOUR else "a day"
     return (

@@ -66,6 +66,78 @@ def test_a_message_that_no_day_of_a_provider_admits_is_told_to_be_split():
     )
 
 
+def test_a_wall_that_a_message_never_passes_is_told_whatever_else_is_in_the_way():
+    google = {"google": ProviderCap((LimitTier(0, 60),))}
+    wide, to_google = Standing(), (("google", 61), ("other", 150))
+    assert wall(route(providers=google), wide, 211, to_google).never_fits
+    full = Standing(charged=200)
+    assert wall(route(providers=google), full, 61, (("google", 61),)).never_fits
+    assert wall(route(providers=google, days_off=frozenset({1})), wide, 61, to_google).never_fits
+    assert not wall(route(providers=google), full, 60, (("google", 60),)).never_fits
+
+
+def test_of_two_walls_that_a_message_is_too_wide_for_the_one_that_is_there_longer_is_told():
+    rule = ProviderCap((LimitTier(0, 60), LimitTier(9, None)))
+    found = wall(route((0, 50), (5, 99), providers={"google": rule}), Standing(), 70, (
+        ("google", 61), ("other", 9),
+    ))  # fmt: skip
+    assert (found.provider, found.fits_on) == ("google", date(2026, 3, 9))
+
+
+def test_mail_that_headroom_leaves_nothing_is_not_told_to_be_split():
+    the_route = route((0, 50), headroom_ppm={MailClass.TRANSACTIONAL: 10**6})
+    found = wall(the_route, Standing(), mail_class=MailClass.MARKETING)
+    assert found.never_fits
+    assert never_fits_text(found) == "mine keeps all of every cap for transactional mail"
+
+
+def test_a_full_day_opens_with_its_first_hour_that_is_not_full_yet():
+    the_route = route((0, 3), smoothing=HourlyShare(10**6), window=CalendarDay("UTC", time(12, 30)))
+    used = Standing(charged=3, paced=3)
+    assert wall(the_route, used, now=NOON.replace(minute=10)).opens_at == NOON + timedelta(hours=1)
+    idle_hour = Standing(charged=3, paced=0)
+    found = wall(the_route, idle_hour, now=NOON.replace(minute=10))
+    assert found.opens_at == NOON + timedelta(minutes=30)
+
+
+def test_a_full_day_opens_for_a_wide_message_when_so_much_of_the_next_one_is_open():
+    found = wall(route((0, 24), smoothing=Even()), Standing(charged=24, paced=24), 5)
+    assert (found.kind, found.opens_at) == (WallKind.DOMAIN, datetime(2026, 3, 4, 4, tzinfo=UTC))
+
+
+def rolling_with(*leaving, charged=4, **walls):
+    held = tuple(Leaving(NOON + timedelta(hours=hours), *more) for hours, *more in leaving)
+    the_route = route((0, 4), (4, 6), (5, 2), window=Rolling24h(), **walls)
+    return the_route, Standing(charged=charged, leaving=held)
+
+
+def test_a_rolling_window_opens_with_the_day_that_has_a_higher_cap():
+    found = wall(*rolling_with((20, None, 4)))
+    assert found.opens_at == datetime(2026, 3, 4, tzinfo=UTC)
+
+
+def test_a_rolling_window_that_empties_into_a_lower_cap_opens_later():
+    found = wall(*rolling_with((40, None, 1), (44, None, 2), (45, None, 3), charged=6))
+    assert found.opens_at == NOON + timedelta(hours=45)
+
+
+def test_a_rolling_window_opens_when_all_its_walls_do():
+    google = Standing(providers={"google": Tally(2)}).providers
+    the_route, standing = rolling_with(
+        (1, None, 2), (5, "google", 2), (5, None, 2),
+        providers={"google": ProviderCap((LimitTier(0, 2),))},
+    )  # fmt: skip
+    standing = replace(standing, providers=google)
+    found = wall(the_route, standing, split=(("google", 1),))
+    assert (found.provider, found.opens_at) == (None, NOON + timedelta(hours=5))
+    assert wall(the_route, standing, split=(("other", 1),)).opens_at == NOON + timedelta(hours=1)
+
+
+def test_a_message_that_caps_to_come_are_too_low_for_is_told_the_next_sends():
+    found = wall(route((0, 9), (4, 3)), Standing(charged=9), 5)
+    assert found.opens_at == datetime(2026, 3, 4, tzinfo=UTC)
+
+
 def test_the_hour_is_named_and_the_next_one():
     found = wall(route(smoothing=HourlyShare(50_000)), Standing(charged=60, paced=10))
     assert deferral_text(found) == (

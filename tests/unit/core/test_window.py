@@ -60,6 +60,22 @@ def test_a_skipped_midnight_opens_at_the_end_of_the_gap():
     assert window.opens_at == datetime(2018, 11, 4, 3, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("starts", [time(2, 30), time(3, 30)])
+def test_a_skipped_start_opens_as_far_behind_the_gap_as_it_lies_in_it(starts):
+    form = CalendarDay("America/New_York", starts)
+    day = form.of(date(2026, 3, 8))
+    assert day.opens_at == datetime(2026, 3, 8, 7, 30, tzinfo=UTC)
+    assert form.at(day.opens_at) == day
+    assert form.at(day.opens_at - timedelta(seconds=1)).date == date(2026, 3, 7)
+
+
+def test_a_day_that_the_zone_skips_has_no_window():
+    form = CalendarDay("Pacific/Apia")
+    skipped = datetime(2011, 12, 30, 10, tzinfo=UTC)
+    assert form.at(skipped).date == date(2011, 12, 31)
+    assert form.at(skipped - timedelta(seconds=1)).date == date(2011, 12, 29)
+
+
 def test_a_start_that_comes_twice_opens_at_the_first():
     window = CalendarDay("Europe/Berlin", time(2, 30)).of(date(2026, 10, 25))
     assert window.opens_at == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)

@@ -1,0 +1,150 @@
+"""When a message may pass: the first instant at which none of its policy's limits is in the way.
+
+Goes from opening to opening. At each of them the route is taken as it will stand if nothing more
+is sent until then, and what is still in the way says where to look next: a full day opens with
+the next one, of whose cap smoothing may have opened little yet. The limits themselves are
+`bounds.py`, the days `course.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from relay.core.bounds import Bound, WallKind
+from relay.core.course import from_standing
+from relay.core.pacing import HourlyShare, first_open, pace_at
+from relay.core.policy import Policy
+from relay.core.standing import Standing, Tally, cap_of
+from relay.core.tenancy import Route
+from relay.core.window import Rolling24h, Window
+
+MOST_STEPS: Final = 64
+"""Openings that are looked at; where the message passes none of them, the first one is told."""
+
+Passed = Callable[[Window, Standing], Sequence[Bound]]
+"""What the message would pass of its limits, on a route that stands so."""
+
+
+def opening(route: Route, window: Window, standing: Standing, passed: Passed) -> datetime:
+    """The first instant, from that of `standing` on, at which nothing is in the way.
+
+    `standing` is of a route that is not paused.
+    """
+    ahead = _Ahead(route, window, standing)
+    first = at = _next(route.policy, window, standing, passed) or standing.at
+    for _ in range(MOST_STEPS):
+        later = _next(route.policy, *ahead.at(at), passed)
+        if later is None:
+            return at
+        at = later
+    return first
+
+
+def _next(policy: Policy, window: Window, standing: Standing, passed: Passed) -> datetime | None:
+    """When there may be more room than there is; None where nothing is in the way."""
+    if standing.graduated_at is None and policy.is_off(window.date):
+        return next_opening(policy, window)
+    bounds = passed(window, standing)
+    return max((_opens(policy, window, standing, bound) for bound in bounds), default=None)
+
+
+def next_opening(policy: Policy, window: Window) -> datetime:
+    """When the sends of the next day begin that is no day off."""
+    day = working(policy, date.fromordinal(window.day + 1))
+    return max(first_open(policy.smoothing, policy.window, day), window.closes_at)
+
+
+def working(policy: Policy, day: date) -> date:
+    """`day`, or the first one after it that is no day off."""
+    for _ in range(7):
+        if policy.is_off(day):
+            day += timedelta(days=1)
+    return day
+
+
+class _Ahead:
+    """A route at later and later instants, if nothing more is sent over it."""
+
+    def __init__(self, route: Route, window: Window, standing: Standing) -> None:
+        self._form, self._smoothing = route.policy.window, route.policy.smoothing
+        self._today, self._now = window, standing
+        self._course = from_standing(route, window, standing, standing.at)
+
+    def at(self, instant: datetime) -> tuple[Window, Standing]:
+        """The window of `instant`, and how the route will stand; never before the last one."""
+        while self._course.window.closes_at <= instant:
+            self._course.pass_day(0)
+        # Not `at` of the form, which remembers the window that all other messages are in.
+        window = self._course.window
+        stands = self._course.standing if window.day > self._today.day else self._now
+        if isinstance(self._form, Rolling24h):
+            window = self._form.within(window.day, instant)
+            stands = _held(stands, self._now, instant)
+        return window, replace(stands, paced=self._paced(window, instant), at=instant)
+
+    def _paced(self, window: Window, instant: datetime) -> int:
+        """What is charged in the span of the smoothing: nothing, once that is another one."""
+        now = pace_at(self._smoothing, self._form, self._today, self._now.at)
+        then = pace_at(self._smoothing, self._form, window, instant)
+        if now is None or then is None or now.until <= then.since:
+            return 0
+        return self._now.paced
+
+
+def _held(stands: Standing, now: Standing, instant: datetime) -> Standing:
+    """`stands`, with what a rolling window will still hold at `instant` of what it holds now."""
+    gone: dict[str | None, int] = {}
+    for leaving in now.leaving:
+        if leaving.at <= instant:
+            gone[leaving.provider] = gone.get(leaving.provider, 0) + leaving.count
+    left = _less(now.tally(), gone.get(None, 0))
+    return replace(
+        stands,
+        charged=left.charged,
+        transactional=left.transactional,
+        # Of a rolling window the lifetime is that before the sends that it holds.
+        lifetime_open=max(0, stands.lifetime - max(0, now.sent - gone.get(None, 0))),
+        providers={name: _less(tally, gone.get(name, 0)) for name, tally in now.providers.items()},
+        leaving=tuple(leaving for leaving in now.leaving if leaving.at > instant),
+    )
+
+
+def _less(tally: Tally, gone: int) -> Tally:
+    charged = max(0, tally.charged - gone)
+    return replace(tally, charged=charged, transactional=min(tally.transactional, charged))
+
+
+def _opens(policy: Policy, window: Window, standing: Standing, bound: Bound) -> datetime:
+    """When `bound` is next another one, or enough has left it; later than `standing.at`."""
+    after = next_opening(policy, window)
+    if bound.kind is WallKind.HOUR:
+        return _pace_reaches(policy, window, standing, bound, after)
+    return min(after, _leaves(standing, bound, after)) if window.slides else after
+
+
+def _pace_reaches(
+    policy: Policy, window: Window, standing: Standing, bound: Bound, after: datetime
+) -> datetime:
+    cap, pace = cap_of(policy, window, standing), None
+    if cap is not None:
+        pace = pace_at(policy.smoothing, policy.window, window, standing.at)
+    if cap is None or pace is None:
+        return after
+    if isinstance(policy.smoothing, HourlyShare) and bound.wanted > bound.limit:
+        return after  # no hour of this day is wide enough
+    opens = pace.reaches(bound.used + bound.wanted, cap)
+    ends_first = opens >= window.closes_at and not window.slides
+    return max(opens, after) if ends_first else opens
+
+
+def _leaves(standing: Standing, bound: Bound, after: datetime) -> datetime:
+    """When so much has left a rolling window that `bound` is passed no more."""
+    missing = bound.used + bound.wanted - bound.limit
+    for leaving in standing.leaving:
+        missing -= leaving.count if leaving.provider == bound.provider else 0
+        if missing <= 0:
+            return leaving.at
+    return after
