@@ -1,4 +1,4 @@
-"""One relay alone, on fixed ports: what `memory`, `store` and `workers` have in common."""
+"""One relay alone, on free ports: what `memory`, `store` and `workers` have in common."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bench.peers.system import DOMAIN, ROOT
 from bench.wire import program
+from tests.harness.ports import free_port
 
 __all__ = ["CONFIG", "DOMAIN", "POLICY", "RELAY", "ROOT", "SINK", "WEB", "cpu_s", "source"]
 
 SIZE_BYTES = 10_240
-SINK, RELAY, WEB = 12_625, 12_525, 12_025
+SINK, RELAY, WEB = free_port(), free_port(), free_port()
 
 CONFIG = f"""
 hostname: relay.example.net
