@@ -74,7 +74,8 @@ class Bench:
     def burst(self, shape: Shape, seconds: float) -> Burst:
         """One burst of about so many seconds."""
         if shape.name not in self._rates:
-            self._rates[shape.name] = PILOT / self._seconds(shape, PILOT)
+            pilot = _fewest(shape)
+            self._rates[shape.name] = pilot / self._seconds(shape, pilot)
         count = self._count(shape, seconds)
         before = cpu_s(self.system.roots())
         took_s = self._seconds(shape, count)
@@ -85,7 +86,7 @@ class Bench:
         return made
 
     def _count(self, shape: Shape, seconds: float) -> int:
-        return int(min(MOST, max(PILOT, self._rates.get(shape.name, 0.0) * seconds)))
+        return int(min(MOST, max(_fewest(shape), self._rates.get(shape.name, 0.0) * seconds)))
 
     def _seconds(self, shape: Shape, count: int) -> float:
         return send_through(self.system.port, self._sink, shape, count)
@@ -107,6 +108,11 @@ class Bench:
             ended.set()
             sampler.join(10)
         self.measured.load_mb = max(samples, default=pss_mb(self.system.roots()))
+
+
+def _fewest(shape: Shape) -> int:
+    """With one message a session, connecting would be most of what is measured."""
+    return max(PILOT, 2 * shape.sessions)
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bench.peers.system import About, System
-from tests.harness.ports import free_port
+from bench.peers.system import START_S, About, System
 from tests.harness.postfix import MASTER_CF
+from tests.harness.waiting import until
 
 POSTFIX_VERSION = ("/usr/sbin/postconf", "-h", "mail_version")
 
@@ -83,40 +83,46 @@ class PostfixWithServices(Postfix):
     signs = True
 
     def start(self) -> None:
-        self._opendkim, self._postfwd, self._cache = free_port(), free_port(), free_port()
+        # Not over TCP: their answers, in several small writes, wait 40 ms for each other there.
+        self._sockets = self.home / "sockets"
+        self._sockets.mkdir(exist_ok=True)
+        shutil.chown(self._sockets, "nobody", "nogroup")  # postfwd drops its privileges to these
         self._start_opendkim()
         self._start_postfwd()
         super().start()
 
     def _start_opendkim(self) -> None:
         config = self.write(
-            "opendkim.conf", self.fill("opendkim/opendkim.conf", PORT=self._opendkim)
+            "opendkim.conf", self.fill("opendkim/opendkim.conf", SOCKETS=self._sockets)
         )
         self.launch("opendkim", "/usr/sbin/opendkim", "-f", "-x", config)
-        self.await_port(self._opendkim, "opendkim")
+        self._await_socket("opendkim")
 
     def _start_postfwd(self) -> None:
-        rates = self.home / "rates"  # postfwd drops its privileges to this user
+        rates = self.home / "rates"
         rates.mkdir(exist_ok=True)
         shutil.chown(rates, "nobody", "nogroup")
         rules = self.write("postfwd.cf", self.fill("postfwd/postfwd.cf"))
         self.launch("postfwd", *self._postfwd_command(rules, rates), background=True)
-        self.await_port(self._postfwd, "postfwd")
-        self.await_port(self._cache, "postfwd's cache")
+        self._await_socket("postfwd")
+        self._await_socket("cache")
+
+    def _await_socket(self, name: str) -> None:
+        found = self._sockets / name
+        until(found.is_socket, f"{name} to listen", timeout_s=START_S, detail=self.tails)
 
     def _postfwd_command(self, rules: Path, rates: Path) -> list[str | Path]:
         # In the background: without its cache daemon (--nodaemon) it counts nothing.
         return [
             "/usr/sbin/postfwd2", "--daemon", "--nodns", "--shortlog", "--file", rules,
-            "--interface", "127.0.0.1", "--port", str(self._postfwd),
-            "--cache_proto", "tcp", "--cache_interface", "127.0.0.1",
-            "--cache_port", str(self._cache),
+            "--proto", "unix", "--port", self._sockets / "postfwd", "--server_umask", "0000",
+            "--cache_proto", "unix", "--cache_port", self._sockets / "cache",
             "--user", "nobody", "--group", "nogroup", "--pidfile", rates / "pid",
             "--save_rates", rates / "saved", "--keep_rates",
         ]  # fmt: skip
 
     def extra(self) -> str:
-        return self.fill("postfix/with_services.cf", OPENDKIM=self._opendkim, POSTFWD=self._postfwd)
+        return self.fill("postfix/with_services.cf", SOCKETS=self._sockets)
 
     def stop(self) -> None:
         super().stop()

@@ -66,7 +66,9 @@ class System:
         self.cap = wanted.cap
         self.port = free_port()
         # Others than root must be able to enter: most daemons drop their privileges.
-        self.home = Path(tempfile.mkdtemp(prefix=f"wr-bench-{self.about.name}-"))
+        # postfwd takes no socket in a path with a plus.
+        name = self.about.name.replace("+", "-")
+        self.home = Path(tempfile.mkdtemp(prefix=f"wr-bench-{name}-"))
         self.home.chmod(0o755)
         self.keys = DkimKeys(self.home / "dkim", DOMAIN)
         self.key = Path(self.keys.section[0]["key"])
