@@ -16,8 +16,9 @@ from typing import Any
 from bench.chart import as_svg
 from bench.checks import check
 from bench.direct import Direct
+from bench.goals import goals_text
 from bench.machine import described, rsa_2048_a_s
-from bench.peers.every import named
+from bench.peers.every import SYSTEMS, VARIANTS, named
 from bench.peers.system import System
 from bench.peers.table import versions_of
 from bench.quick import quick
@@ -62,7 +63,7 @@ def _measure(kinds: list[type[System]], given: argparse.Namespace) -> list[Bench
 
 
 def _run(given: argparse.Namespace) -> dict[str, Any]:
-    kinds = named(given.systems)
+    kinds = named(given.systems, (*SYSTEMS, *VARIANTS))
     checks = {}
     for kind in kinds:
         checks[kind.about.name] = check(kind)
@@ -98,6 +99,7 @@ def main() -> None:
     before = _previous()
     document = _run(given)
     print(as_text(document))
+    print(goals_text(document))
     print(f"RSA-2048 signatures/s before and after: {document['machine']['rsa_2048_a_s']}")
     if before:
         print(f"against the run of {before['date']}, by the calibrations:")

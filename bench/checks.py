@@ -58,5 +58,5 @@ def _arrived(sink: SinkThread) -> list[bytes]:
 
 
 def _verifies(system: System, content: bytes) -> bool:
-    record = system.keys.records()[0].encode()
+    record = system.keys.records()[system.signature].encode()
     return bool(dkim.verify(content, dnsfunc=lambda name, timeout=5: record))  # noqa: ARG005

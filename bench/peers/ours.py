@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 from bench.peers.system import ROOT, About, System, Wanted
@@ -17,7 +18,7 @@ USER = "bench"
 
 
 class Ours(System):
-    """`warmup-relay serve` with its embedded store."""
+    """`warmup-relay serve` with its embedded store, and as many workers as Haraka has."""
 
     about = About(
         "ours",
@@ -26,6 +27,7 @@ class Ours(System):
         "keeping mail: it has no queue, a deferred message waits at its sender",
         {"warmup-relay": (sys.executable, "-m", "relay", "--version")},
     )
+    workers = 2
 
     def __init__(self, wanted: Wanted) -> None:
         super().__init__(wanted)
@@ -39,7 +41,13 @@ class Ours(System):
     def start(self) -> None:
         self.write(
             "relay.yaml",
-            self.fill("ours/relay.yaml", WEB=self._web, SECRET=self._credential["secret"]),
+            self.fill(
+                "ours/relay.yaml",
+                WEB=self._web,
+                SECRET=self._credential["secret"],
+                WORKERS=self.workers,
+                SELECTOR=self.keys.section[self.signature]["selector"],
+            ),
         )
         self._write_policy()
         command: list[str | Path] = [sys.executable, "-m", "relay", "serve"]
@@ -74,3 +82,17 @@ class Ours(System):
 
     def login(self) -> tuple[str, str]:
         return USER, self._credential["token"]
+
+
+class OneWorker(Ours):
+    """What one process does, on one core and a bit."""
+
+    about = replace(Ours.about, name="ours-one-worker", title="warmup-relay, one worker")
+    workers = 1
+
+
+class Ed25519(Ours):
+    """Signing with the short key: what is left is the relay's own work."""
+
+    about = replace(Ours.about, name="ours-ed25519", title="warmup-relay, Ed25519")
+    signature = 1

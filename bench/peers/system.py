@@ -59,6 +59,7 @@ class System:
 
     about: About
     signs = True
+    signature = 0  # which of `keys` it signs with: RSA-2048, or Ed25519
     queues = False  # whether it answers 250 before the sink has the mail
 
     def __init__(self, wanted: Wanted) -> None:
@@ -71,7 +72,7 @@ class System:
         self.home = Path(tempfile.mkdtemp(prefix=f"wr-bench-{name}-"))
         self.home.chmod(0o755)
         self.keys = DkimKeys(self.home / "dkim", DOMAIN)
-        self.key = Path(self.keys.section[0]["key"])
+        self.key = Path(self.keys.section[self.signature]["key"])
         self._children: dict[str, Child] = {}
 
     # -- for the systems ----------------------------------------------------------------
