@@ -21,6 +21,7 @@ from relay.core.tenancy import Credential, Tenant
 from relay.edge.listeners import Listeners
 from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
+from relay.following import Following
 from relay.insisting import Insisting
 from relay.noting import Notebook
 from relay.pipeline import Pipeline
@@ -32,9 +33,12 @@ from relay.providers.mx import MxResolver
 from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.settings.tokens import DUMMY_SECRET, verify_token
+from relay.signing.sealed import SealedRing
+from relay.signing.sealing import Vault
 from relay.signing.signer import DkimSigner
 from relay.splitting import Splitting
 from relay.store import open_store
+from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.line import Line
 from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
@@ -67,6 +71,7 @@ class RelayParts:
     listeners: Listeners
     vitals: Vitals
     web: WebServer | None
+    following: Following
 
 
 async def open_relay(
@@ -96,8 +101,9 @@ def _assemble(
     measured = MeasuredStore(store, metrics)
     roster = Roster(store.instances.own)
     providers = Lookup(
-        lambda: settings.config.providers, RedisProviderCache(store.line), background, MxResolver()
-    )
+        lambda: settings.config.providers, RedisProviderCache(store.line), background,
+        MxResolver(config.nameservers),
+    )  # fmt: skip
     charging = Charging(
         measured,
         store.instances,
@@ -107,7 +113,9 @@ def _assemble(
         providers,
     )
     # Verifiers have the real time, whatever `--clock` says.
-    signer = MeasuredSigner(DkimSigner(SystemClock()), metrics)
+    signer = MeasuredSigner(
+        DkimSigner(SystemClock(), sealed=SealedRing(vault_of(settings.base))), metrics
+    )
     room = (
         settings,
         told(partial(classify, received_limit=config.limits.received)),
@@ -139,8 +147,14 @@ def _assemble(
     )
     web = _web(config, seat, vitals)
     return RelayParts(
-        settings, clock, store, background, providers, upstreams, listeners, vitals, web
-    )
+        settings, clock, store, background, providers, upstreams, listeners, vitals, web,
+        Following(settings, RedisDomainShelf(store.line)),
+    )  # fmt: skip
+
+
+def vault_of(config: Config) -> Vault:
+    """What seals the keys of added domains; `config` is that of the relay, not of a worker."""
+    return Vault(config.sealing_file, makes=config.secrets.key_file is None)
 
 
 def _web(config: Config, seat: Seat | None, vitals: Vitals) -> WebServer | None:
@@ -200,7 +214,8 @@ async def open_tools(config: Config) -> AsyncIterator[Tools]:
     store = await open_store(config.store, config.data_dir, clock, share=True)
     background = Background()
     cache = RedisProviderCache(store.line)
-    providers = Lookup(lambda: config.providers, cache, background, MxResolver())
+    mx = MxResolver(config.nameservers)
+    providers = Lookup(lambda: config.providers, cache, background, mx)
     try:
         yield Tools(config, store, clock, store.line, providers)
     finally:

@@ -19,7 +19,7 @@ from relay.core.config import Config, Listener
 from relay.core.errors import StoreTrouble
 from relay.core.policy import Excess
 from relay.core.reply import Reply
-from relay.core.tenancy import SendingDomain
+from relay.core.tenancy import DkimKey, SendingDomain
 from relay.edge.tls import require_private
 from relay.signing.keys import read_key, try_key
 from relay.store import StoreUnusable
@@ -89,6 +89,7 @@ def _keys(domain: SendingDomain, config: Config, *, is_many: bool) -> list[Findi
     return [
         _key(f"dkim {domain.name} {entry.selector}", entry.path, config.data_dir, is_many=is_many)
         for entry in domain.dkim
+        if isinstance(entry, DkimKey)
     ]
 
 

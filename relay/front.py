@@ -130,7 +130,7 @@ class Front:
 
     def _order(self) -> bytes:
         ops, metrics = self._quarters.ops(NUMBER), self._quarters.metrics
-        config, seen = self._settings.config, self._settings.seen
+        config, seen = self._settings.base, self._settings.seen
         order = FrontOrder(
             os.getpid(), config, self._clock, ops, metrics, seen, self._quarters.beat
         )

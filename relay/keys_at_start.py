@@ -29,6 +29,8 @@ def make_missing_keys(config: Config) -> None:
     missing: dict[Path, tuple[str, DkimKey]] = {}
     for domain in config.directory.domains.values():
         for entry in domain.dkim:
+            if not isinstance(entry, DkimKey):
+                continue  # it is in the store
             if entry.path.is_relative_to(config.data_dir) and not entry.path.exists():
                 missing.setdefault(entry.path, (domain.name, entry))
     for path, (name, entry) in list(missing.items())[:MOST_MADE]:

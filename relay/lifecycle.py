@@ -128,9 +128,11 @@ async def _run(
     stop, drained = asyncio.Event(), asyncio.Event()
     group.create_task(parts.store.run(drained))
     try:
+        await parts.following.begin()
         await _open(parts)
         settle_down()
         group.create_task(parts.settings.watch(stop))
+        group.create_task(parts.following.follow(stop))
         group.create_task(parts.listeners.renew_certificates(stop))
         group.create_task(parts.vitals.keep_noting(stop))
         if parts.web:

@@ -23,7 +23,7 @@ from relay.core.tenancy import SendingDomain
 from relay.ports import Signer
 from relay.ports_pages import Tray, Verified
 from relay.signing.proof import Ed25519Proof
-from relay.signing.record import key_record
+from relay.signing.record import record_of
 
 _tray: Final[ContextVar[Tray | None]] = ContextVar("tray", default=None)
 
@@ -65,7 +65,7 @@ def _verified(content: bytes, domain: SendingDomain) -> tuple[Verified, ...]:
     found = []
     for place, key in enumerate(domain.dkim):
         try:
-            record = key_record(domain.name, key.selector, key.path)
+            record = record_of(domain.name, key)
             is_good = _Verifier(content).verify(idx=place, dnsfunc=_answering(record.value))
             told = "valid" if is_good else "does not stand"
         except Exception as error:  # noqa: BLE001 - of the key, or of any depth of the library

@@ -31,8 +31,9 @@ def route_for(directory: Directory, who: Sees, name: str) -> Route | None:
 
 
 def tenant_of(directory: Directory, route: Route) -> str:
-    """Whose `route` is."""
-    return directory.domains[route.id.domain].tenant
+    """Whose `route` is; empty where its domain has been removed since."""
+    found = directory.domains.get(route.id.domain)
+    return found.tenant if found else ""
 
 
 async def statuses_of(

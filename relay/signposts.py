@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from relay.core.config import Config
 from relay.core.tenancy import SendingDomain
-from relay.signing.record import key_record
+from relay.signing.record import record_of
 
 
 def submission(config: Config) -> tuple[str, int]:
@@ -22,5 +22,5 @@ def records(domain: SendingDomain) -> list[str]:
     found = []
     for key in domain.dkim:
         with suppress(OSError, ValueError):
-            found.append(key_record(domain.name, key.selector, key.path).zone_text())
+            found.append(record_of(domain.name, key).zone_text())
     return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from relay.beside import beside
 from relay.charging import RETRIED, Charging, Shares
-from relay.core.classify import DEFAULT_CLASS, recipient_fingerprints
+from relay.core.classify import class_without_header, recipient_fingerprints
 from relay.core.domain import domain_of
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.policy import MailClass, Recipients
@@ -92,7 +92,7 @@ class SplitMessage:
         self._desk = desk
         self._domain = domain
         self._route: Route | None = None
-        self._mail_class = client.mail_class or DEFAULT_CLASS
+        self._mail_class = class_without_header(client, domain)
         self._envelope = envelope
         self._ref = ref
         self._session = session

@@ -31,7 +31,7 @@ def worker(
     file = clock.path.resolve() if isinstance(clock, FileClock) else None
 
     def order() -> bytes:
-        config = replace(settings.config, listeners=listeners)
+        config = replace(settings.base, listeners=listeners)
         return pickle.dumps(Order(os.getpid(), config, seat, file, settings.seen))
 
     def buried(_name: str) -> None:

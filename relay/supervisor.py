@@ -19,6 +19,7 @@ import structlog
 from relay.background import Background
 from relay.clock import AnyClock
 from relay.edge.reserved import ReservedPorts
+from relay.following import Following
 from relay.front import NUMBER as FRONT
 from relay.front import Front
 from relay.gathering import GatheredVitals
@@ -29,6 +30,7 @@ from relay.quarters import Quarters
 from relay.settings.live import LiveSettings
 from relay.staffing import seats, worker
 from relay.store import StoreUnusable, open_store
+from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.redis_store import RedisStore
 from relay.telemetry.shared import SharedMetrics
 from relay.web.server import WebServer
@@ -81,6 +83,7 @@ class _Supervisor:
         self._clock = clock
         self._store = store
         self._ports = ports
+        self._following = Following(settings, RedisDomainShelf(store.line))
         self._background = Background()
         self._metrics = SharedMetrics(quarters.metrics, workers, self._processes)
         staff = seats(quarters, workers, store.embedded_url)
@@ -116,6 +119,7 @@ class _Supervisor:
     async def _stand_by(self, stop: asyncio.Event, group: asyncio.TaskGroup) -> None:
         group.create_task(self._children.keep())
         group.create_task(self._settings.watch(stop))
+        group.create_task(self._following.follow(stop))
         if self._web:
             group.create_task(self._web.serve())
         if self._front:

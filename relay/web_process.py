@@ -28,7 +28,10 @@ from relay.charging import Charging
 from relay.clock import AnyClock, SystemClock
 from relay.core.classify import classify
 from relay.core.config import Config, StoreConfig, UpstreamConfig, WebConfig
+from relay.domains import DomainDesk
+from relay.following import Following
 from relay.insisting import Insisting
+from relay.looking import Looking
 from relay.noting import Notebook
 from relay.outbox import Outbox, Sessions
 from relay.pipeline import Pipeline
@@ -38,13 +41,17 @@ from relay.presence import presence_in
 from relay.processes.inside import beat
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
+from relay.providers.txt import TxtResolver
 from relay.proving import DkimProving, WatchedSigner
 from relay.settings.live import LiveSettings
+from relay.signing.sealed import SealedRing
+from relay.signing.sealing import Vault
 from relay.signing.signer import DkimSigner
 from relay.signposts import records, submission
 from relay.splitting import Splitting
 from relay.store import StoreUnusable, attach, open_store
 from relay.store.audit_log import RedisAuditLog
+from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.token_shelf import RedisTokenShelf
@@ -97,6 +104,7 @@ class _Rooms:
     upstreams: Upstreams
     streams: Streams
     metrics: Metrics
+    domains: DomainDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +151,29 @@ async def _open(settings: LiveSettings, clock: AnyClock) -> _Rooms:
     store = await open_store(await _store_of(settings.config), settings.config.data_dir, clock)
     background = Background()
     cache = RedisProviderCache(store.line)
-    providers = Lookup(lambda: settings.config.providers, cache, background, MxResolver())
+    mx = MxResolver(settings.config.nameservers)
+    providers = Lookup(lambda: settings.config.providers, cache, background, mx)
     metrics = Metrics()
     upstreams = _upstreams(settings, metrics, background)
     streams = Streams()
-    return _Rooms(settings, clock, store, background, providers, upstreams, streams, metrics)
+    return _Rooms(
+        settings, clock, store, background, providers, upstreams, streams, metrics,
+        _domains(settings, clock, store),
+    )  # fmt: skip
+
+
+def _domains(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> DomainDesk:
+    shelf, base = RedisDomainShelf(store.line), settings.base
+    return DomainDesk(
+        settings=settings,
+        shelf=shelf,
+        following=Following(settings, shelf),
+        audit=RedisAuditLog(store.line),
+        clock=clock,
+        vault=Vault(base.sealing_file, makes=base.secrets.key_file is None),
+        txt=TxtResolver(base.nameservers),
+        on_disk=store.on_disk,
+    )
 
 
 async def _store_of(config: Config) -> StoreConfig:
@@ -188,6 +214,7 @@ def _site(rooms: _Rooms, at: WebConfig | socket.socket, kept: KeptBy | None) -> 
         access=access,
         clock=clock,
         limits=settings.config.limits,
+        domains=rooms.domains,
     )
     own = at if isinstance(at, WebConfig) else None
     allowed = own or settings.config.web or WebConfig("", 0)
@@ -240,7 +267,8 @@ def _outbox(rooms: _Rooms) -> Outbox:
     charging = Charging(
         store, rooms.store.instances, clock, insisting, sessions.is_alive, rooms.providers
     )
-    signer = MeasuredSigner(WatchedSigner(DkimSigner(SystemClock())), metrics)
+    sealed = SealedRing(rooms.domains.vault)
+    signer = MeasuredSigner(WatchedSigner(DkimSigner(SystemClock(), sealed=sealed)), metrics)
     preparing = Preparing(config.hostname, clock, signer)
     classifying = told(partial(classify, received_limit=config.limits.received))
     room = (settings, classifying, charging, preparing, rooms.upstreams)
@@ -261,7 +289,10 @@ async def _run(
 ) -> None:
     stop, drained = asyncio.Event(), asyncio.Event()
     group.create_task(rooms.store.run(drained))
+    await rooms.domains.following.begin()
     group.create_task(rooms.settings.watch(stop))
+    group.create_task(rooms.domains.following.follow(stop))
+    group.create_task(Looking(rooms.settings, rooms.domains, rooms.clock).keep(stop))
     group.create_task(server.serve())
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

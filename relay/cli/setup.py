@@ -20,12 +20,13 @@ from relay.cli.context import (
     read_config,
 )
 from relay.core.domain import normalize_domain
+from relay.core.published import DnsRecord, beginnings
 from relay.core.tenancy import SendingDomain
 from relay.settings.manual import config_text, dkim_key_path
 from relay.settings.problems import ConfigProblems
 from relay.settings.tokens import hash_token, new_token
 from relay.signing.generate import KeyKind, generate_key
-from relay.signing.record import KeyRecord, key_record
+from relay.signing.record import KeyRecord, key_record, record_of
 
 USERNAME = "app"
 SELECTORS = (("s1", KeyKind.RSA), ("s2", KeyKind.ED25519))
@@ -54,15 +55,15 @@ def init(
     )
     path.chmod(0o600)
     found = [_record(record) for record in records]
-    found += [{"name": host, "type": "TXT", "strings": [text]} for host, text in _policies(name)]
+    found += [_record(record) for record in beginnings(name)]
     if json:
         print_json({"config": str(path), "username": USERNAME, "token": token, "records": found})
         return
     typer.echo(f"{path} written. Publish these records:\n")
     for record in records:
         typer.echo(record.zone_text())
-    for host, text in _policies(name):
-        typer.echo(f'{host} IN TXT "{text}"')
+    for begun in beginnings(name):
+        typer.echo(begun.zone_text())
     typer.echo("\nPoint your application at 127.0.0.1:2525 with")
     typer.echo(f"  username  {USERNAME}\n  password  {token}\n")
     typer.echo("The password is shown this once. Then: warmup-relay check; warmup-relay serve")
@@ -77,15 +78,7 @@ def _new_keys(name: str, home: Path) -> list[KeyRecord]:
     return records
 
 
-def _policies(name: str) -> list[tuple[str, str]]:
-    """SPF and DMARC to begin with: who may send depends on the upstream, so it is named."""
-    return [
-        (f"{name}.", "v=spf1 include:YOUR-UPSTREAM ~all"),
-        (f"_dmarc.{name}.", "v=DMARC1; p=none"),
-    ]
-
-
-def _record(record: KeyRecord) -> dict[str, object]:
+def _record(record: KeyRecord | DnsRecord) -> dict[str, object]:
     return {"name": record.name, "type": "TXT", "strings": list(record.strings)}
 
 
@@ -109,7 +102,7 @@ def dns(
 
 
 def _records(domain: SendingDomain) -> list[KeyRecord]:
-    return [key_record(domain.name, entry.selector, entry.path) for entry in domain.dkim]
+    return [record_of(domain.name, entry) for entry in domain.dkim]
 
 
 def check(

@@ -14,7 +14,14 @@ from typing import Final
 
 from relay.core.campaign import Campaign
 from relay.core.domain import domain_of, is_own_form
-from relay.core.errors import BadMessage, MailLoop, NotPermitted
+from relay.core.errors import (
+    BadMessage,
+    DomainTrouble,
+    MailLoop,
+    NotPermitted,
+    NotVerified,
+    StoreTrouble,
+)
 from relay.core.header import Field, parse_fields, split_message, unfolded
 from relay.core.mail import Classified, Client, Envelope, Submission
 from relay.core.policy import MailClass
@@ -24,7 +31,7 @@ from relay.core.tenancy import Directory, SendingDomain, Tenant
 RECEIVED_LIMIT: Final = 100
 """RFC 5321 §6.3: at least 100."""
 DEFAULT_CLASS: Final = MailClass.MARKETING
-"""Where neither header nor credential names a class: the one that no headroom is kept for."""
+"""Where neither header, credential nor domain names a class: no headroom is kept for it."""
 _OWN: Final = b"x-warmup-"
 _CLASS: Final = b"x-warmup-class"
 
@@ -34,8 +41,9 @@ def classify(
 ) -> Classified:
     """`submission` as what it may be sent as.
 
-    Raises BadMessage, BareNewline, BadSender, MailLoop or NotPermitted. Time and memory are
-    linear in the content, which is hashed once and never copied.
+    Raises BadMessage, BareNewline, BadSender, MailLoop, NotPermitted or DomainTrouble; and
+    StoreTrouble where nobody knows yet whether the domain was added (`Directory.is_whole`).
+    Time and memory are linear in the content, which is hashed once and never copied.
     """
     envelope, content = submission.envelope, submission.content
     section, body = split_message(content)
@@ -47,7 +55,7 @@ def classify(
     return Classified(
         submission=submission,
         domain=domain,
-        mail_class=_class_of(fields, submission.client),
+        mail_class=_class_of(fields, submission.client, domain),
         message_id=message_id,
         fingerprint=fingerprint_of(domain.name, envelope, content) if message_id else None,
         header=_without_own(section, fields),
@@ -59,13 +67,26 @@ def classify(
 
 
 def check_reverse_path(tenant: Tenant, mail_from: str, directory: Directory) -> None:
-    """Raises NotPermitted unless `mail_from` is "" or has a domain of the tenant's envelopes."""
+    """Raises NotPermitted unless `mail_from` is "" or has a domain of the tenant's envelopes.
+
+    What time may cure is let through: the From header will be deferred.
+    """
     if not mail_from:
         return
     name = domain_of(mail_from)
     is_clear = name is not None and is_own_form(mail_from.rpartition("@")[2], name)
-    if name is None or not is_clear or not directory.may_send_as(tenant, name):
+    if name is None or not is_clear:
         raise NotPermitted(f"{name or 'this'} is not a domain that you may send from")
+    if not directory.may_send_as(tenant, name) and not _may_be_later(name, tenant, directory):
+        raise NotPermitted(f"{name} is not a domain that you may send from")
+
+
+def _may_be_later(name: str, tenant: Tenant, directory: Directory) -> bool:
+    """Whether time may let `tenant` send as `name` without its doing. Raises NotVerified."""
+    held = directory.withheld_from(tenant, name)
+    if held is not None and held.is_pending:
+        raise NotVerified(name)
+    return held is not None or not directory.is_whole
 
 
 def fingerprint_of(domain: str, envelope: Envelope, content: bytes) -> str:
@@ -112,16 +133,31 @@ def _domain_from(fields: Sequence[Field], tenant: Tenant, directory: Directory) 
 
 def _own_domain(name: str, tenant: Tenant, directory: Directory) -> SendingDomain:
     domain = directory.domains.get(name)
+    if domain is None:
+        _check_withheld(name, tenant, directory)
     # One text for "nobody's" and "another tenant's": who else is here is nobody's business.
     if domain is None or domain.tenant != tenant.name:
         raise NotPermitted(f"{name} in the From field is not a domain that you may send from")
     return domain
 
 
-def _class_of(fields: Sequence[Field], client: Client) -> MailClass:
+def _check_withheld(name: str, tenant: Tenant, directory: Directory) -> None:
+    held = directory.withheld_from(tenant, name)
+    if held is not None:
+        raise NotVerified(name) if held.is_pending else DomainTrouble
+    if not directory.is_whole:
+        raise StoreTrouble
+
+
+def class_without_header(client: Client, domain: SendingDomain) -> MailClass:
+    """The class of a message that names none: its credential's, else its domain's."""
+    return client.mail_class or domain.mail_class or DEFAULT_CLASS
+
+
+def _class_of(fields: Sequence[Field], client: Client, domain: SendingDomain) -> MailClass:
     values = [unfolded(field.value) for field in fields if field.name == _CLASS]
     if not values:
-        return client.mail_class or DEFAULT_CLASS
+        return class_without_header(client, domain)
     if len(values) > 1:
         raise BadMessage(f"{len(values)} X-Warmup-Class fields; at most one is allowed")
     text = values[0].decode("ascii", "replace").lower()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from relay.core.policy import Policy
 from relay.core.providers import ProviderTable
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory, IPNetwork
@@ -58,7 +59,10 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client, and all of them, may use."""
+    """What one client, and all of them, may use.
+
+    `added_domains`: how many domains one tenant may have added over the API.
+    """
 
     message_bytes: int = 26_214_400
     recipients: int = 1000
@@ -72,6 +76,7 @@ class Limits:
     command_timeout_s: float = 300.0
     data_timeout_s: float = 180.0
     shutdown_s: float = 30.0
+    added_domains: int = 1000
 
 
 class Security(StrEnum):
@@ -144,6 +149,13 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretsConfig:
+    """`key_file` holds the secret that private keys in the store are sealed with."""
+
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WebConfig:
     """Where HTTP is; None in `Config.web` turns it off.
 
@@ -183,6 +195,8 @@ MOST_WORKERS = 64
 class Config:
     """One relay.yaml. `files` is every file it was read from, for the watcher.
 
+    `policies` are all that could be used, by name, also those that no route has; without
+    the built-in `exempt`. `nameservers`: address and port; none are those of the system.
     `sources` is where it says so; two configs that differ in nothing else are the same.
     """
 
@@ -198,6 +212,19 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     log: LogConfig = field(default_factory=LogConfig)
     policy_directories: tuple[Path, ...] = ()
+    policies: dict[str, Policy] = field(default_factory=dict)
+    secrets: SecretsConfig = field(default_factory=SecretsConfig)
+    nameservers: tuple[tuple[str, int], ...] = ()
     providers: ProviderTable = field(default_factory=ProviderTable)
     files: tuple[Path, ...] = ()
     sources: Sources = field(default_factory=Sources, compare=False, repr=False)
+
+    @property
+    def sealing_file(self) -> Path | None:
+        """The file of the secret for keys in the store; None where the config has to name one.
+
+        The embedded store has one reader, so its relay may make a file of its own beside it.
+        """
+        if self.secrets.key_file is not None or self.store.url is not None:
+            return self.secrets.key_file
+        return self.data_dir / "sealing.key"

@@ -3,6 +3,7 @@
     RelayError
     ├── Refused                      5xx: trying again changes nothing
     │   ├── NotPermitted             550 5.7.1   domain not yours
+    │   │   └── NotVerified          550 5.7.1   added, and not verified yet
     │   ├── AuthRequired             530 5.7.0
     │   ├── BadCredentials           535 5.7.8
     │   ├── TlsRequired              538 5.7.11
@@ -18,6 +19,7 @@
     │   ├── TooManyRecipients        452 4.5.3
     │   ├── StoreTrouble             451 4.3.0
     │   ├── KeyTrouble               451 4.3.0   a DKIM key that cannot be used
+    │   ├── DomainTrouble            451 4.3.0   an added domain that the config has no route for
     │   ├── UpstreamTrouble          451 4.4.1   nothing was handed over
     │   ├── UnknownOutcome           451 4.3.0   the upstream may have taken it
     │   ├── StillUnderWay            451 4.3.0   an earlier attempt is not decided yet
@@ -59,6 +61,13 @@ class Refused(RelayError):
 
 class NotPermitted(Refused):
     """The domain is not one of the tenant's (rule 4)."""
+
+
+class NotVerified(NotPermitted):
+    """The tenant has added the domain, and not shown yet that it is theirs."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(f"{domain} is not verified yet: publish its TXT record")
 
 
 class AuthRequired(Refused):
@@ -193,6 +202,15 @@ class StoreTrouble(Deferred):
 
 class KeyTrouble(Deferred):
     """A DKIM key cannot be loaded; nothing leaves unsigned in its place."""
+
+    outcome = "failed"
+
+    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
+        super().__init__(text)
+
+
+class DomainTrouble(Deferred):
+    """The record of an added domain names an upstream or policy that the config does not have."""
 
     outcome = "failed"
 

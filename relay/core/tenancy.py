@@ -35,6 +35,18 @@ class DkimKey:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A selector, and a private key as the store has it: `sealed` (`signing/sealing.py`).
+
+    `record` is the text of the TXT record that publishes its public half.
+    """
+
+    selector: str
+    record: str
+    sealed: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class RouteId:
     """Domain and upstream: what a warm-up is counted for."""
@@ -67,14 +79,16 @@ class Route:
 class SendingDomain:
     """A domain that a tenant may send from. `name` is a lower case A-label.
 
-    `routes` are in order of preference; there is at least one.
+    `routes` are in order of preference; there is at least one. `mail_class` is that of mail
+    whose header and credential name none.
     """
 
     name: str
     tenant: str
     routes: tuple[Route, ...]
     envelope_domains: frozenset[str] = frozenset()
-    dkim: tuple[DkimKey, ...] = ()
+    dkim: tuple[DkimKey | SealedKey, ...] = ()
+    mail_class: MailClass | None = None
 
     @property
     def walk(self) -> tuple[Route, ...]:
@@ -105,14 +119,31 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """A domain that `tenant` has added and that nothing is sent from.
+
+    `is_pending`: until it is verified. Else its record makes no sense under this config.
+    """
+
+    tenant: str
+    is_pending: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Directory:
-    """Every tenant, with the look-ups that a message needs. Built by `directory_of`."""
+    """Every tenant, with the look-ups that a message needs. Built by `directory_of`.
+
+    `withheld` is what `core/added.py` has kept out. `is_whole` is False while nobody has read
+    yet which domains were added: a domain that is not here may then be one all the same.
+    """
 
     tenants: dict[str, Tenant] = field(default_factory=dict)
     domains: dict[str, SendingDomain] = field(default_factory=dict)
     credentials: dict[str, tuple[Credential, Tenant]] = field(default_factory=dict)
     networks: tuple[tuple[IPNetwork, Tenant], ...] = ()
     senders: dict[str, dict[str, tuple[SendingDomain, ...]]] = field(default_factory=dict)
+    withheld: dict[str, Withheld] = field(default_factory=dict)
+    is_whole: bool = True
 
     def tenant_at(self, address: IPAddress) -> Tenant | None:
         """The tenant whose network holds `address`; the narrowest network wins."""
@@ -128,6 +159,11 @@ class Directory:
         """The sending domain that `envelope_domain` stands for, where it can only be one."""
         found = self.senders.get(tenant.name, {}).get(envelope_domain, ())
         return found[0] if len(found) == 1 else None
+
+    def withheld_from(self, tenant: Tenant, domain: str) -> Withheld | None:
+        """What keeps `tenant` from sending as `domain`, if it is one that it has added."""
+        found = self.withheld.get(domain)
+        return found if found and found.tenant == tenant.name else None
 
     def routes(self) -> list[Route]:
         """Every route, in the order of the config."""

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dns import name as names
-from dns.asyncresolver import Resolver
 from dns.exception import DNSException, Timeout
 from dns.message import Message
 from dns.name import Name
@@ -21,18 +20,11 @@ from dns.rdatatype import SOA
 from dns.resolver import NXDOMAIN, Answer, NoNameservers, NoResolverConfiguration
 
 from relay.core.providers import LEAST_TTL_S, MOST_HOSTS, MOST_TTL_S, MxFinding, MxKind
-from relay.providers.nameserver import SmallAnswers
+from relay.providers.resolving import Resolvers
 
 DEADLINE_S: Final = 5.0
 """For everything there is to ask about one domain."""
 
-TRY_S: Final = 2.0
-"""For one nameserver, before the next one (or the same again) is tried."""
-
-REREAD_S: Final = 60.0
-"""How old the system's own list of nameservers may be."""
-
-DNS_PORT: Final = 53
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\Z", re.ASCII)
 _MOST_HOST: Final = 253
 
@@ -46,11 +38,8 @@ class MxResolver:
         deadline_s: float = DEADLINE_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._nameservers = tuple(nameservers)
         self._deadline_s = deadline_s
-        self._monotonic = monotonic
-        self._resolver: Resolver | None = None
-        self._read_at = float("-inf")
+        self._resolvers = Resolvers(nameservers, deadline_s, monotonic)
 
     async def find(self, domain: str) -> MxFinding:
         """What the DNS says of `domain` (normalised) within the deadline. Never raises."""
@@ -90,26 +79,8 @@ class MxResolver:
         return nothing
 
     async def _ask(self, domain: Name, kind: str) -> Answer:
-        resolver = self._current()
+        resolver = self._resolvers.current()
         return await resolver.resolve(domain, kind, raise_on_no_answer=False, search=False)
-
-    def _current(self) -> Resolver:
-        """The resolver. Raises NoResolverConfiguration where the system has none."""
-        now = self._monotonic()
-        stale = not self._nameservers and now - self._read_at > REREAD_S
-        if self._resolver is None or stale:
-            self._resolver, self._read_at = self._opened(), now
-        return self._resolver
-
-    def _opened(self) -> Resolver:
-        resolver = Resolver(configure=not self._nameservers)
-        own = [(str(server), DNS_PORT) for server in resolver.nameservers]
-        servers = self._nameservers or own
-        resolver.nameservers = [SmallAnswers(address, port) for address, port in servers]
-        resolver.lifetime = self._deadline_s
-        resolver.timeout = min(TRY_S, self._deadline_s / 2)
-        resolver.use_edns(0, 0, 1232)
-        return resolver
 
 
 def _hosts(answer: Answer) -> MxFinding:

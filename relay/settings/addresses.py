@@ -37,6 +37,16 @@ def parse_address(text: str) -> Address:
     return Address(parse_host(found["six"] or found["host"], text), parse_port(found["port"], text))
 
 
+def parse_nameserver(text: str) -> Address:
+    """`address:port` of a DNS server; not a name, which somebody would have to look up."""
+    found = parse_address(text)
+    try:
+        ip_address(found.host)
+    except ValueError:
+        raise Wrong(f"{shown(text)}: {shown(found.host)} is not an IP address") from None
+    return found
+
+
 def parse_origin(text: str) -> str:
     """An origin as browsers send it (RFC 6454 §6.2): `https://host[:port]`. Raises Wrong."""
     if not _ORIGIN.match(text):

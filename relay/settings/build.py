@@ -14,6 +14,7 @@ from relay.core.config import (
     Listener,
     LogConfig,
     MaildirUpstream,
+    SecretsConfig,
     SmtpHost,
     SmtpUpstream,
     StoreConfig,
@@ -61,6 +62,9 @@ def build_config(path: Path, section: ConfigSection, policies: Mapping[str, Poli
         limits=_limits(section),
         log=LogConfig(section.log.level.value, section.log.format, section.log.addresses),
         policy_directories=tuple(absolute(base, directory) for directory in section.policies),
+        policies=dict(policies),
+        secrets=SecretsConfig(_optional(base, section.secrets.key_file)),
+        nameservers=tuple((each.host, each.port) for each in section.nameservers),
     )
 
 
@@ -170,4 +174,5 @@ def _limits(section: ConfigSection) -> Limits:
         command_timeout_s=limits.command_timeout,
         data_timeout_s=limits.data_timeout,
         shutdown_s=limits.shutdown,
+        added_domains=limits.added_domains,
     )

@@ -16,7 +16,8 @@ _HEAD: Final = """\
 # sizes (25 MiB, 10MB). Paths are relative to this file. ${NAME} in any value is taken from the
 # environment ($${ is a plain ${); file:PATH reads a secret from a file. An edit is taken over at
 # once; a bad one is refused whole, and the running relay keeps the old settings. Changes of
-# hostname, store, data_dir, listeners, web, workers, limits and log need a restart.
+# hostname, store, data_dir, listeners, web, workers, secrets, nameservers, limits and log need a
+# restart.
 """
 _GENERATED: Final = """\
 #

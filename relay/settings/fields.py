@@ -16,6 +16,7 @@ from relay.settings.addresses import (
     Address,
     parse_address,
     parse_domain,
+    parse_nameserver,
     parse_network,
     parse_origin,
     parse_tenant_network,
@@ -186,6 +187,9 @@ OptionalSecret = Annotated[str | None, PlainValidator(_secret), Kind("secret, or
 Domain = Annotated[str, parsed(parse_domain), Kind("domain name")]
 Origin = Annotated[str, parsed(parse_origin), Kind("origin")]
 SocketAddress = Annotated[Address, parsed(parse_address), Kind("host:port", lambda a: f'"{a}"')]
+NameserverAddress = Annotated[
+    Address, parsed(parse_nameserver), Kind("IP address:port", lambda a: f'"{a}"')
+]
 Network = Annotated[IPNetwork, parsed(parse_network), Kind("network", lambda n: f'"{n}"')]
 TenantNetwork = Annotated[
     IPNetwork, parsed(parse_tenant_network), Kind("network", lambda n: f'"{n}"')

@@ -50,7 +50,7 @@ def _row(domain: SendingDomain) -> Row:
         domain.name,
         domain.tenant,
         sorted(domain.envelope_domains),
-        [(key.selector, str(key.path)) for key in domain.dkim],
+        [(key.selector, str(key.path)) for key in domain.dkim if isinstance(key, DkimKey)],
         [(route.id.upstream, route.policy.name) for route in domain.routes],
     )
 

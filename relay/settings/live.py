@@ -1,7 +1,8 @@
 """The config in force, and how a new one takes its place.
 
 A bad edit is refused whole and the old config stays (rule 6); what only a restart can
-change keeps its old value. Who wants to know of a new config subscribes.
+change keeps its old value. Who wants to know of a new config subscribes. Domains that were
+added while the relay runs come from elsewhere (`add_domains`) and join those of the file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from relay.core.added import AddedDomain, Offer, joined
 from relay.core.config import Config
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory
@@ -34,6 +36,8 @@ _NEEDS_RESTART: Final = (
     "listeners",
     "web",
     "workers",
+    "secrets",
+    "nameservers",
     "limits",
     "log",
 )
@@ -61,7 +65,11 @@ class LiveSettings:
         Of several processes of a relay, which all read the same, one `is_loud`: it tells of
         what is refused.
         """
+        self._base = config
         self._config = config
+        self._added: Mapping[str, AddedDomain] = {}
+        self._is_whole = True
+        self._flaws: Mapping[str, str] = {}
         self._reader = reader or ApartReader()
         self._seen = seen
         self._env = env
@@ -84,8 +92,23 @@ class LiveSettings:
 
     @property
     def config(self) -> Config:
-        """The config in force; replaced whole, never changed."""
+        """The config in force, with added domains; replaced whole, never changed."""
         return self._config
+
+    @property
+    def base(self) -> Config:
+        """The config as the files have it, without added domains."""
+        return self._base
+
+    @property
+    def added(self) -> Mapping[str, AddedDomain]:
+        """The added domains as they were last read, by name; also those that are withheld."""
+        return self._added
+
+    @property
+    def flaws(self) -> Mapping[str, str]:
+        """Why some of them are not in force, for people, by name."""
+        return self._flaws
 
     @property
     def directory(self) -> Directory:
@@ -100,6 +123,16 @@ class LiveSettings:
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every new config from now on; what it raises is logged."""
         self._subscribers.append(subscriber)
+
+    def await_domains(self) -> None:
+        """Until `add_domains` is called, a domain that is not in the files may be an added one."""
+        self._is_whole = False
+        self._join()
+
+    def add_domains(self, added: Mapping[str, AddedDomain]) -> None:
+        """From now on these are all that were added. Those of the files win."""
+        self._added, self._is_whole = added, True
+        self._join()
 
     def reload(self) -> list[Problem]:
         """Read the files again. Blocks while it reads; in a running relay use `refresh`.
@@ -168,14 +201,26 @@ class LiveSettings:
             tell("settings.reload_refused", problems=told)
         return list(problems.problems)
 
+    def _join(self) -> None:
+        base = self._base
+        offer = Offer(frozenset(base.upstreams), base.policies)
+        found = joined(base.directory, self._added.values(), offer)
+        directory = replace(found.directory, is_whole=self._is_whole)
+        self._config = replace(base, directory=directory)
+        news = {name: why for name, why in found.flaws.items() if self._flaws.get(name) != why}
+        self._flaws = found.flaws
+        for name, why in news.items():
+            _log.warning("settings.domain_left_out", domain=name, why=why)
+
     def _put_in_force(self, config: Config) -> None:
-        if config == self._config:
+        if config == self._base:
             return
-        self._config = config
+        self._base = config
+        self._join()
         _log.info("settings.reloaded", path=str(config.path))
         for subscriber in tuple(self._subscribers):
             try:
-                subscriber(config)
+                subscriber(self._config)
             except Exception:  # noqa: BLE001 - the others must hear of it too
                 _log.exception("settings.subscriber_failed")
 

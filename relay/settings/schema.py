@@ -11,12 +11,21 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field
 
 from relay.core.config import MOST_WORKERS
-from relay.settings.fields import Domain, FilePath, Kind, Name, Section, whole
+from relay.settings.fields import (
+    Domain,
+    FilePath,
+    Kind,
+    Name,
+    NameserverAddress,
+    Section,
+    whole,
+)
 from relay.settings.problems import Wrong, shown
 from relay.settings.schema_server import (
     LimitsSection,
     ListenerSection,
     LogSection,
+    SecretsSection,
     StoreSection,
     WebSection,
 )
@@ -76,6 +85,15 @@ class ConfigSection(Section):
         description="Directories with policies (one .yaml file each). They are laid over the "
         "policies that come with the relay; a file in a later directory replaces one of the "
         "same name.",
+    )
+    secrets: SecretsSection = Field(
+        default_factory=SecretsSection, description="What the relay keeps secrets with."
+    )
+    nameservers: list[NameserverAddress] = Field(
+        default_factory=list,
+        description="DNS servers to ask, for MX records and for the verification of added "
+        "domains: address:port. None: those of the system.",
+        examples=['["127.0.0.1:53"]'],
     )
     limits: LimitsSection = Field(
         default_factory=LimitsSection, description="What one client, and all of them, may use."

@@ -190,6 +190,23 @@ class LimitsSection(Section):
     shutdown: Duration = Field(
         _LIMITS.shutdown_s, description="How long messages under way may take when the relay stops."
     )
+    added_domains: Annotated[int, whole(0, 1_000_000), Kind("whole number")] = Field(
+        _LIMITS.added_domains,
+        description="Most domains that one tenant may have added over the API (docs/api.md); 0 "
+        "turns that off.",
+    )
+
+
+class SecretsSection(Section):
+    """What the relay keeps secrets with."""
+
+    key_file: OptionalFilePath = Field(
+        None,
+        description="File with at least 32 random bytes (`openssl rand -base64 32`), the same on "
+        "every node: the DKIM keys of domains that are added over the API are encrypted with it "
+        "in the store. With the embedded store one is made in data_dir where none is named.",
+        examples=["/etc/warmup-relay/sealing.key"],
+    )
 
 
 class LogSection(Section):

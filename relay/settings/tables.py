@@ -32,7 +32,10 @@ The settings are one YAML file: `relay.yaml`, else `relay.example.yaml`, or the 
   is a plain `${{`. **Secret files**: where a value is a *secret*, `file:PATH` reads it from a file.
 - **Reload**: edits of the file, of its secret files and of the policies are taken over at once (or
   on SIGHUP). A bad edit is refused whole and the running relay keeps what it had. `hostname`,
-  `store`, `data_dir`, `listeners`, `web`, `workers`, `limits` and `log` change with a restart only.
+  `store`, `data_dir`, `listeners`, `web`, `workers`, `secrets`, `nameservers`, `limits` and `log`
+  change with a restart only.
+- **Domains** may also be added over the API or by `warmup-relay domains` (docs/api.md); one that
+  stands in the file is as the file says.
 
 [policies.md](policies.md) is about policy files.
 """

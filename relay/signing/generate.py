@@ -38,10 +38,11 @@ def generate_key(path: Path, kind: KeyKind) -> None:
     if path.exists():
         raise FileExistsError(f"{path} is there already; a key is never overwritten")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_new(path, _new_key_pem(kind))
+    write_new(path, new_key_pem(kind))
 
 
-def _new_key_pem(kind: KeyKind) -> bytes:
+def new_key_pem(kind: KeyKind) -> bytes:
+    """A new private key (PEM, PKCS #8). RSA takes about a tenth of a second."""
     key = (
         generate_private_key(_EXPONENT, RSA_BITS)
         if kind is KeyKind.RSA
@@ -50,8 +51,11 @@ def _new_key_pem(kind: KeyKind) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    """Write beside `path`, then link: atomic, and it fails where `path` has come to be."""
+def write_new(path: Path, content: bytes) -> None:
+    """Put `content` into a new file with mode 0600, complete and durable.
+
+    Written beside `path`, then linked: raises FileExistsError where `path` has come to be; OSError.
+    """
     handle, draft = mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -118,6 +118,11 @@ class KeyRing:
         return key
 
 
+def parse_key(pem: bytes, name: str) -> SigningKey:
+    """The key of a PEM text that is in no file; `name` stands for it. Raises UnusableKey."""
+    return _parse(pem, Path(name), is_whole=False)
+
+
 def read_key(path: Path) -> SigningKey:
     """The key of `path`, fully checked. Raises UnusableKey or OSError."""
     return _parse(_contents(path)[1], path, is_whole=True)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from relay.core.domain import normalize_domain
+from relay.core.tenancy import DkimKey, SealedKey
 from relay.signing.keys import SigningKey, read_key
 
 MAX_STRING_BYTES: Final = 255
@@ -48,9 +49,24 @@ def key_record(domain: str, selector: str, path: Path) -> KeyRecord:
     Raises ValueError for a bad domain or selector, `keys.UnusableKey` (one too) for a bad
     key, OSError for a file that cannot be read.
     """
-    name = f"{check_selector(selector)}._domainkey.{normalize_domain(domain)}."
-    kind, public = public_part(read_key(path))
-    return KeyRecord(name, f"v=DKIM1; k={kind}; p={public}")
+    return KeyRecord(_name(domain, selector), record_text(read_key(path)))
+
+
+def record_of(domain: str, key: DkimKey | SealedKey) -> KeyRecord:
+    """The record for a key of `domain`; see `key_record` for what is raised of one in a file."""
+    if isinstance(key, SealedKey):
+        return KeyRecord(_name(domain, key.selector), key.record)
+    return key_record(domain, key.selector, key.path)
+
+
+def record_text(key: SigningKey) -> str:
+    """The text that publishes the public half of `key`."""
+    kind, public = public_part(key)
+    return f"v=DKIM1; k={kind}; p={public}"
+
+
+def _name(domain: str, selector: str) -> str:
+    return f"{check_selector(selector)}._domainkey.{normalize_domain(domain)}."
 
 
 def public_part(key: SigningKey) -> tuple[str, str]:

@@ -15,11 +15,13 @@ from typing import Final
 
 from relay.core.header import parse_fields
 from relay.core.mail import Classified
-from relay.core.tenancy import DkimKey
+from relay.core.tenancy import DkimKey, SealedKey
 from relay.ports import Clock
 from relay.signing.canonical import body_hash, relaxed_field, relaxed_value
 from relay.signing.choice import chosen
 from relay.signing.keys import KeyRing, SigningKey
+from relay.signing.sealed import SealedRing
+from relay.signing.sealing import Vault
 
 INLINE_BYTES: Final = 262_144
 """A longer message is signed in a thread, so that the others do not wait for it."""
@@ -40,27 +42,38 @@ class _Sum:
 class DkimSigner:
     """Signs with the keys of a message's domain. `expiry_s` sets the x= tag, None leaves it out.
 
+    `sealed` opens the keys of added domains; without it there are none.
+
     Never signs with fewer keys than the config names: a key that cannot be used is KeyTrouble.
     """
 
     def __init__(
-        self, clock: Clock, *, expiry_s: int | None = None, keys: KeyRing | None = None
+        self,
+        clock: Clock,
+        *,
+        expiry_s: int | None = None,
+        keys: KeyRing | None = None,
+        sealed: SealedRing | None = None,
     ) -> None:
         self._clock = clock
         self._expiry_s = expiry_s
         self._keys = keys or KeyRing()
+        self._sealed = sealed or SealedRing(Vault(None, makes=False))
 
     async def sign(self, message: Classified, head: bytes, body: memoryview) -> bytes:
         """See `ports.Signer`. A cancelled call leaves nothing but a key read for the next."""
         if not message.domain.dkim:
             return b""
-        keys = [(entry, await self._key(entry)) for entry in message.domain.dkim]
+        name = message.domain.name
+        keys = [(entry, await self._key(name, entry)) for entry in message.domain.dkim]
         if len(head) + len(body) > INLINE_BYTES:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(_THREAD, self._fields, message, keys, head, body)
         return self._fields(message, keys, head, body)
 
-    async def _key(self, entry: DkimKey) -> SigningKey:
+    async def _key(self, domain: str, entry: DkimKey | SealedKey) -> SigningKey:
+        if isinstance(entry, SealedKey):
+            return self._sealed.key(domain, entry)
         held = self._keys.held(entry.path)
         if held:
             return held
@@ -69,7 +82,7 @@ class DkimSigner:
     def _fields(
         self,
         message: Classified,
-        keys: Sequence[tuple[DkimKey, SigningKey]],
+        keys: Sequence[tuple[DkimKey | SealedKey, SigningKey]],
         head: bytes,
         body: memoryview,
     ) -> bytes:
@@ -89,7 +102,7 @@ class DkimSigner:
         return b"t=%d; x=%d" % (now_s, now_s + self._expiry_s)
 
 
-def _field(domain: bytes, entry: DkimKey, key: SigningKey, common: _Sum) -> bytes:
+def _field(domain: bytes, entry: DkimKey | SealedKey, key: SigningKey, common: _Sum) -> bytes:
     """The whole field. It signs itself with an empty b= tag, without its CRLF (§3.7)."""
     selector = entry.selector.encode("ascii")
     value = b" v=1; a=%b; c=relaxed/relaxed;\r\n d=%b;\r\n s=%b;%b" % (

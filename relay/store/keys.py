@@ -30,6 +30,16 @@ USERS: Final = "wr1:{@web}:users"
 """Hash: name of a user of the pages → JSON."""
 
 
+DOMAINS: Final = "wr1:{@web}:domains"
+"""Hash: name of a domain that was added over the API → JSON, its DKIM keys sealed."""
+
+DOMAIN_MARKS: Final = "wr1:{@web}:domain-marks"
+"""Hash: name of an added domain → a text that is new at each of its changes; "@" of any."""
+
+DOMAIN_COUNTS: Final = "wr1:{@web}:domain-counts"
+"""Hash: tenant → how many domains it has added."""
+
+
 def route(route_id: RouteId) -> str:
     """Hash: what outlives windows (first send, lifetime, pause, graduation)."""
     return f"{_domain(route_id.domain)}:route:{route_id.upstream}"

@@ -150,6 +150,14 @@ class RedisStore:
         held = await self.line.ask(calls.standing(route, window, now))
         return after_adopting(route, held, past, added, now) if dry else held
 
+    async def on_disk(self) -> None:
+        """Wait until what the store has answered outlives a power cut. Raises StoreTrouble.
+
+        Of a store of its own that is its own affair.
+        """
+        if self._disk is not None:
+            await self._disk.reached()
+
     async def ping(self) -> bool:
         """Whether the store answers in time, holds our layout and can write. Never raises."""
         with suppress(StoreTrouble):
@@ -180,8 +188,7 @@ class RedisStore:
     async def _changed(self, command: Command[bool]) -> bool:
         """What people ask for: on the disk before they are told that it was done."""
         answer = await self.line.ask(command)
-        if self._disk is not None:
-            await self._disk.reached()
+        await self.on_disk()
         return answer
 
     def _sync_soon(self) -> None:

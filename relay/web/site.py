@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from relay.core.config import WebConfig
 from relay.ports_web import Answers, Meter
-from relay.web.api import audit, emails, problems, stream, warmup
+from relay.web.api import audit, domains, emails, problems, stream, warmup
 from relay.web.api.desk import Desk
 from relay.web.api.page import CONTENT_SECURITY, page
 from relay.web.api.schemas import Email, Problem
@@ -75,7 +75,7 @@ def api_app(desk: Desk, streams: stream.Streams, version: str) -> FastAPI:
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.desk, app.state.streams = desk, streams
     bearer = [Depends(HTTPBearer(auto_error=False))]
-    for each in (warmup, emails, audit, stream):
+    for each in (warmup, domains, emails, audit, stream):
         app.include_router(each.router, dependencies=bearer)
     problems.install(app, desk.clock, desk.owner_of)
 
@@ -131,7 +131,7 @@ def _with_cors(api: App, origins: Sequence[str]) -> App:
     return CORSMiddleware(
         api,
         allow_origins=origins,
-        allow_methods=("GET", "POST"),
+        allow_methods=("GET", "POST", "PATCH", "DELETE"),
         allow_headers=_ALLOWED,
         expose_headers=_SHOWN,
     )

@@ -11,6 +11,7 @@ from dns.exception import DNSException, FormError
 
 from relay.core.providers import LEAST_TTL_S, MOST_HOSTS, MOST_TTL_S, MxKind
 from relay.providers.mx import MxResolver
+from relay.providers.resolving import Resolvers
 from relay.providers.nameserver import SmallAnswers
 
 DOMAIN = name.from_text("receiver.example.")
@@ -62,9 +63,15 @@ class _Scripted(SmallAnswers):
 class _Asking(MxResolver):
     def __init__(self, data: bytes) -> None:
         super().__init__([("192.0.2.53", 53)])
+        self._resolvers = _ScriptedResolvers(data)
+
+
+class _ScriptedResolvers(Resolvers):
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
         self._data = data
 
-    def _opened(self) -> Resolver:
+    def current(self) -> Resolver:
         resolver = Resolver(configure=False)
         resolver.nameservers = [_Scripted(self._data)]
         resolver.lifetime = 5.0

@@ -7,15 +7,18 @@ make the usual ones. What has no script is NXDOMAIN. Every question is counted.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
+import dns.resolver
 import dns.rrset
 
 from tests.harness.ports import free_port
@@ -217,3 +220,64 @@ def by_tcp_only(script: Script) -> Script:
         return script(question, server, by_tcp) if by_tcp else cut(question)
 
     return both
+
+
+def txt(*texts: str, ttl_s: int = 60) -> Script:
+    """TXT records; a long text is cut into strings, as published."""
+
+    def quoted(text: str) -> str:
+        return " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255))
+
+    def script(question, _server, by_tcp) -> bytes:
+        reply = _with(question, "TXT", ttl_s, *map(quoted, texts))
+        try:
+            return reply.to_wire(max_size=65535 if by_tcp else 1232)
+        except dns.exception.TooBig:
+            return cut(question)
+
+    return script
+
+
+class DnsThread:
+    """`dns_server` in a thread, for tests that do not run in a loop."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._ended: asyncio.Event | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    async def _serve(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        async with dns_server() as self.server:
+            self._ready.set()
+            await self._ended.wait()
+
+    @property
+    def address(self) -> str:
+        """For `nameservers:` in relay.yaml."""
+        return f"127.0.0.1:{self.server.port}"
+
+    def publish(self, records: list[dict[str, str]]) -> None:
+        """Serve the TXT `records` of an answer of the API."""
+        for record in records:
+            name = record["name"].removesuffix(".")
+            self.server.scripts[name, "TXT"] = txt(record["value"])
+
+    def look_up(self, name: bytes, timeout: int = 5) -> bytes | None:
+        """As dkimpy asks for the text of a TXT record."""
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers, resolver.port = ["127.0.0.1"], self.server.port
+        resolver.lifetime = timeout
+        try:
+            [answer] = resolver.resolve(name.decode().removesuffix("."), "TXT")
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return None
+        return b"".join(answer.strings)
+
+    def end(self) -> None:
+        """For finalizers."""
+        assert self._ended is not None
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join(10)

@@ -14,6 +14,7 @@ from relay.core.config import Limits
 from relay.core.report import Status
 from relay.core.tenancy import Directory, Route
 from relay.ports import Clock, QuotaStore, Settings
+from relay.ports_domains import Domains
 from relay.ports_web import Access, AuditLog, Changes, Outbox
 from relay.reporting import route_for, statuses_of, tenant_of
 from relay.web.api.problems import Problem
@@ -31,6 +32,7 @@ class Desk:
     access: Access
     clock: Clock
     limits: Limits
+    domains: Domains
 
     @property
     def directory(self) -> Directory:
@@ -45,7 +47,7 @@ class Desk:
         return found
 
     def tenant_of(self, route: Route) -> str:
-        """Whose it is."""
+        """Whose it is; empty where its domain has been removed since."""
         return tenant_of(self.directory, route)
 
     def owner_of(self, domain: str) -> str:
@@ -92,3 +94,4 @@ TheDesk = Annotated[Desk, Depends(desk_of)]
 Reader = Annotated[ApiToken, Depends(_with(Scope.READ))]
 Sender = Annotated[ApiToken, Depends(_with(Scope.SEND))]
 Changer = Annotated[ApiToken, Depends(_with(Scope.MANAGE))]
+Operator = Annotated[ApiToken, Depends(_with(Scope.OPERATOR))]

@@ -30,6 +30,7 @@ from relay.core.errors import (
 )
 from relay.core.report import Status
 from relay.ports import Clock
+from relay.ports_domains import DomainRefused, Why
 from relay.ports_web import BadMessageOfBatch, NotSent
 from relay.web.asgi import PROBLEM_TYPE
 from relay.web.once import MAYBE_DONE
@@ -51,6 +52,13 @@ TITLES: Final = {
     503: "Service Unavailable",
 }
 _RETRY_S: Final = 30
+_REFUSED: Final = {
+    Why.UNKNOWN: 404,
+    Why.NOT_YOURS: 403,
+    Why.CONFLICT: 409,
+    Why.BAD: 422,
+    Why.AWAY: 503,
+}
 
 
 class Problem(Exception):
@@ -148,7 +156,8 @@ def install(app: FastAPI, clock: Clock, tenant_of: Callable[[str], str]) -> None
 
     app.add_exception_handler(NotSent, not_sent)
     app.add_exception_handler(BadMessageOfBatch, bad_message)
-    for kind in (Problem, HTTPException, RequestValidationError, StoreTrouble, Exception):
+    kinds = (Problem, HTTPException, RequestValidationError, StoreTrouble, DomainRefused, Exception)
+    for kind in kinds:
         app.add_exception_handler(kind, plain)
 
 
@@ -162,6 +171,10 @@ def _problem_from(error: Exception) -> Problem:
             return invalid(error.errors())
         case StoreTrouble():
             return problem_of(error)
+        case DomainRefused():
+            status = _REFUSED[error.why]
+            more = {"field": error.field} if error.field else {}
+            return Problem(status, str(error), _patience(status), **more)
     log.error("unexpected failure", exc_info=error)
     return Problem(500, "an internal failure", {MAYBE_DONE.decode(): "1"})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,6 +16,7 @@ from relay.web.api.declared import answers
 from relay.web.api.desk import Changer, Desk, Reader, TheDesk
 from relay.web.api.problems import Problem
 from relay.web.api.schemas import RoutePage, RouteStatus, Start, Why
+from relay.web.api.tags import told_once
 
 router = APIRouter(prefix="/api/warmup", tags=["warm-up"])
 
@@ -50,7 +50,7 @@ async def routes(
                 found.append(desk.fields(status))
     is_last = seen >= len(chosen)
     cursor = None if is_last else str(chosen[seen - 1].id)
-    return _tagged(request, {"data": found, "next": cursor})
+    return told_once(JSONResponse({"data": found, "next": cursor}), request)
 
 
 def _chosen(
@@ -71,8 +71,7 @@ def _chosen(
 @router.get("/status/{id}", response_model=RouteStatus, responses=answers(404) | {304: {}})
 async def status(desk: TheDesk, bearer: Reader, request: Request, id: str) -> Response:  # noqa: A002
     """One route; with an ETag, so that a poll that finds nothing new costs no body."""
-    [found] = await desk.statuses([desk.route(bearer, id)])
-    return _tagged(request, desk.fields(found))
+    return await _told(desk, desk.route(bearer, id), request=request)
 
 
 @router.post("/start", status_code=201, response_model=RouteStatus, responses=answers(404, 409))
@@ -118,13 +117,6 @@ async def _changed(
     return JSONResponse(desk.fields(change.after), status)
 
 
-def _tagged(request: Request, content: dict[str, Any]) -> Response:
-    answer = JSONResponse(content)
-    tag = f'"{sha256(answer.body).hexdigest()[:32]}"'
-    answer.headers["etag"] = tag
-    answer.headers["cache-control"] = "private, no-cache"
-    known = request.headers.get("if-none-match", "").split(",")
-    if not {tag, "*"}.isdisjoint(each.strip().removeprefix("W/") for each in known):
-        kept = {name: answer.headers[name] for name in ("etag", "cache-control")}
-        return Response(status_code=304, headers=kept)
-    return answer
+async def _told(desk: Desk, route: Route, *, request: Request) -> Response:
+    [found] = await desk.statuses([route])
+    return told_once(JSONResponse(desk.fields(found)), request)

@@ -49,7 +49,7 @@ class PagesDesk:
         return self.settings.directory
 
     def tenant_of(self, route: Route) -> str:
-        """Whose it is."""
+        """Whose it is; empty where its domain has been removed since."""
         return tenant_of(self.directory, route)
 
     def visible(self, viewer: Viewer) -> list[Route]:

@@ -187,7 +187,7 @@ async def test_the_nameservers_of_the_system_are_read_again_after_a_minute(monke
     for moment, text in ((0.0, "192.0.2.1"), (59.0, "192.0.2.2"), (61.0, "192.0.2.3")):
         file.write_text(f"nameserver {text}\n")
         now[0] = moment
-        seen.append([(s.address, s.port) for s in resolver._current().nameservers])
+        seen.append([(s.address, s.port) for s in resolver._resolvers.current().nameservers])
     assert seen == [[("192.0.2.1", 53)], [("192.0.2.1", 53)], [("192.0.2.3", 53)]]
 
 

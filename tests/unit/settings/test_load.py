@@ -228,6 +228,7 @@ def test_what_is_left_out_has_the_defaults_of_core(tmp_path):
         upstreams={},
         directory=config.directory,
         policy_directories=(tmp_path / "policies",),
+        policies=config.policies,
         providers=config.providers,
         files=config.files,
     )

@@ -34,13 +34,13 @@ def test_a_key_is_never_overwritten(tmp_path):
 
 def test_a_file_that_comes_while_the_key_is_made_stays(tmp_path, monkeypatch):
     path = tmp_path / "key.pem"
-    make = generate._new_key_pem
+    make = generate.new_key_pem
 
     def slowly(kind):
         path.write_bytes(b"precious")
         return make(kind)
 
-    monkeypatch.setattr(generate, "_new_key_pem", slowly)
+    monkeypatch.setattr(generate, "new_key_pem", slowly)
     with pytest.raises(FileExistsError, match="never overwritten"):
         generate_key(path, KeyKind.ED25519)
     assert path.read_bytes() == b"precious"

@@ -1,0 +1,107 @@
+"""Private keys for the store: sealed with a secret that only the relays have.
+
+AES-256-GCM (NIST SP 800-38D) with a random nonce. What a key is for is sealed with it, so that
+one cannot be put in another's place. The secret is a file; it is in no store, backup or log.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from base64 import b64decode, b64encode
+from binascii import Error as BadBase64
+from contextlib import suppress
+from hashlib import sha256
+from hmac import digest
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from relay.core.filemode import is_open_to_all, open_to_all_text
+from relay.signing.generate import write_new
+
+LEAST_BYTES: Final = 32
+MOST_BYTES: Final = 65_536
+_VERSION: Final = "a1"
+_NONCE_BYTES: Final = 12
+_ID_HEX: Final = 12
+
+
+class NoSealingKey(Exception):
+    """There is no usable secret to seal with; the text says what to do, for people."""
+
+
+class CannotOpen(ValueError):
+    """What is sealed cannot be opened; the text says why, for people."""
+
+
+class Vault:
+    """Seals and opens with the secret in the file at `path`, which is read when first needed.
+
+    `makes`: where there is no such file one is made, readable by its owner alone.
+    """
+
+    def __init__(self, path: Path | None, *, makes: bool) -> None:
+        self._path = path
+        self._makes = makes
+        self._secret: bytes | None = None
+
+    def seal(self, content: bytes, purpose: str) -> str:
+        """`content` as text that says nothing. Raises NoSealingKey."""
+        secret, nonce = self._loaded(), os.urandom(_NONCE_BYTES)
+        sealed = nonce + AESGCM(_key(secret)).encrypt(nonce, content, purpose.encode())
+        return f"{_VERSION}:{_id(secret)}:{b64encode(sealed).decode()}"
+
+    def open(self, text: str, purpose: str) -> bytes:
+        """What was sealed for `purpose`. Raises CannotOpen or NoSealingKey."""
+        version, _, rest = text.partition(":")
+        name, _, encoded = rest.partition(":")
+        if version != _VERSION:
+            raise CannotOpen(f"it is sealed in the form {version[:8]!r}, which is not known here")
+        secret = self._loaded()
+        if name != _id(secret):
+            raise CannotOpen(f"it is sealed with another secret than that in {self._path}")
+        try:
+            sealed = b64decode(encoded, validate=True)
+            nonce = sealed[:_NONCE_BYTES]
+            return AESGCM(_key(secret)).decrypt(nonce, sealed[_NONCE_BYTES:], purpose.encode())
+        except (InvalidTag, BadBase64, ValueError) as error:
+            raise CannotOpen("it was changed, or sealed for something else") from error
+
+    def _loaded(self) -> bytes:
+        if self._secret is None:
+            if self._path is None:
+                raise NoSealingKey(
+                    "secrets.key_file is not set: name a file with 32 random bytes there"
+                    " (openssl rand -base64 32), the same on every node, and restart"
+                )
+            self._secret = _read(self._path, makes=self._makes)
+        return self._secret
+
+
+def _read(path: Path, *, makes: bool) -> bytes:
+    try:
+        if makes and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):  # another process of this relay was quicker
+                write_new(path, b64encode(secrets.token_bytes(LEAST_BYTES)) + b"\n")
+        with path.open("rb") as file:
+            mode, content = os.fstat(file.fileno()).st_mode, file.read(MOST_BYTES)
+    except OSError as error:
+        raise NoSealingKey(f"{path} cannot be read: {error.strerror}") from error
+    if is_open_to_all(mode):
+        raise NoSealingKey(open_to_all_text(path, mode))
+    if len(content.strip()) < LEAST_BYTES:
+        raise NoSealingKey(f"{path} holds less than {LEAST_BYTES} bytes: openssl rand -base64 32")
+    return content.strip()
+
+
+def _key(secret: bytes) -> bytes:
+    return digest(secret, b"warmup-relay private keys", sha256)
+
+
+def _id(secret: bytes) -> str:
+    """Tells secrets apart, and nothing of them."""
+    return digest(secret, b"warmup-relay key id", sha256).hex()[:_ID_HEX]
