@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from relay.background import Background
 from relay.charging import Charging
 from relay.clock import AnyClock, SystemClock, clock_for
+from relay.core.added import AddedDomain, joined
 from relay.core.classify import classify
 from relay.core.config import Config, UpstreamConfig
 from relay.core.tenancy import Credential, Tenant
+from relay.domain_wishes import offer_of
 from relay.edge.listeners import Listeners
 from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
@@ -40,6 +42,7 @@ from relay.splitting import Splitting
 from relay.store import open_store
 from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.line import Line
+from relay.store.ownership import Home
 from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.web_history import RedisRecent
@@ -222,3 +225,18 @@ async def open_tools(config: Config) -> AsyncIterator[Tools]:
         providers.close()
         await background.drain(0)
         await store.close()
+
+
+async def with_added(config: Config) -> Config:
+    """`config` with the domains that were added while relays ran. Raises as `open_tools`.
+
+    No store is begun for it: where there is none yet, nothing was added.
+    """
+    if config.store.url is None and not Home(config.data_dir).directory.exists():
+        return config
+    async with open_tools(config) as tools:
+        shelf = RedisDomainShelf(tools.line)
+        found = await shelf.some(await shelf.marks())
+    added = [each for each in found.values() if isinstance(each, AddedDomain)]
+    directory = joined(config.directory, added, offer_of(config)).directory
+    return replace(config, directory=directory)

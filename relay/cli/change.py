@@ -8,7 +8,15 @@ import typer
 
 from relay.app import open_tools
 from relay.changing import Changing
-from relay.cli.context import ConfigOption, JsonOption, actor, find_route, load, print_json, run
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    actor,
+    find_route,
+    load_with,
+    print_json,
+    run,
+)
 from relay.cli.inspect import RouteArgument
 from relay.core.changes import DONE, Verb
 from relay.core.config import Config
@@ -27,7 +35,7 @@ def pause(
     json: JsonOption = False,
 ) -> None:
     """Send nothing over a route until `resume`: its mail is deferred, or overflows."""
-    _change(load(config), id, Verb.PAUSE, reason, json=json)
+    _change(load_with(config, id), id, Verb.PAUSE, reason, json=json)
 
 
 def resume(
@@ -37,7 +45,7 @@ def resume(
     json: JsonOption = False,
 ) -> None:
     """Undo `pause`."""
-    _change(load(config), id, Verb.RESUME, reason, json=json)
+    _change(load_with(config, id), id, Verb.RESUME, reason, json=json)
 
 
 def graduate(
@@ -49,7 +57,7 @@ def graduate(
 ) -> None:
     """End a route's warm-up: no cap from now on."""
     _sure(f"{id}: no cap from now on?", yes=yes or json)
-    _change(load(config), id, Verb.GRADUATE, reason, json=json)
+    _change(load_with(config, id), id, Verb.GRADUATE, reason, json=json)
 
 
 def restart(
@@ -61,7 +69,7 @@ def restart(
 ) -> None:
     """Start a route's warm-up anew; what was sent today stays counted."""
     _sure(f"{id}: start the warm-up anew, at day 0?", yes=yes or json)
-    _change(load(config), id, Verb.RESTART, reason, json=json)
+    _change(load_with(config, id), id, Verb.RESTART, reason, json=json)
 
 
 def _sure(question: str, *, yes: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from relay.app import with_added
 from relay.core.config import Config
 from relay.core.errors import StoreTrouble
 from relay.core.tenancy import Route
@@ -47,6 +48,21 @@ def load(option: Path | None) -> Config:
     except ConfigProblems as found:
         show_problems(found)
         raise typer.Exit(1) from None
+
+
+def load_whole(option: Path | None) -> Config:
+    """`load`, with the domains that were added while relays ran."""
+    return run(with_added(load(option)))
+
+
+def load_with(option: Path | None, name: str) -> Config:
+    """`load`, with added domains where the files have no route called `name`."""
+    config = load(option)
+    try:
+        is_known = config.directory.route_named(name) is not None
+    except ValueError:
+        is_known = True  # no name at all: whoever looks for it says so
+    return config if is_known else run(with_added(config))
 
 
 def read_config(path: Path) -> Config:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from relay.app import open_tools
-from relay.cli.context import ConfigOption, JsonOption, fail, find_route, load, print_json, run
+from relay.cli.context import ConfigOption, JsonOption, fail, find_route, load_with, print_json, run
 from relay.cli.inspect import RouteArgument, print_card
 from relay.cli.sends import Row, check_dates, read_sends
 from relay.cli.sheet import BadSheet
@@ -35,7 +35,7 @@ def import_history(
     Dates are days of the policy's zone. Today's sends count as sent today. With --replace the
     file is all that was ever sent, through the relay or past it.
     """
-    settings = load(config)
+    settings = load_with(config, id)
     route = find_route(settings, id)
     try:
         rows = read_sends(file)

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from relay.app import Tools, open_tools
-from relay.cli.context import ConfigOption, JsonOption, find_route, load, print_json, run
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    find_route,
+    load_whole,
+    load_with,
+    print_json,
+    run,
+)
 from relay.core.bounds import Bound
 from relay.core.config import Config
 from relay.core.quota import next_tier
@@ -31,7 +39,7 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show the routes: state, day, cap, sent and remaining."""
-    settings = load(config)
+    settings = load_with(config, id) if id else load_whole(config)
     routes = [find_route(settings, id)] if id else settings.directory.routes()
     found, simulated = run(_statuses(settings, routes))
     if json:

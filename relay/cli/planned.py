@@ -11,7 +11,7 @@ from typing import Final
 import typer
 
 from relay.app import open_tools
-from relay.cli.context import DEFAULT_CONFIGS, fail, find_route, load, run
+from relay.cli.context import DEFAULT_CONFIGS, fail, find_route, load, load_with, run
 from relay.cli.mail_mix import parse_mix
 from relay.cli.sheet import BadSheet
 from relay.cli.volumes import Volumes, parse_date, read_volumes
@@ -56,7 +56,7 @@ class Planned:
 
 def planned(what: str, asked: Asked, config: Path | None) -> Planned:
     """What `plan WHAT` is about. Exits with 1 or 2 where that cannot be."""
-    settings = _settings(config)
+    settings = _settings(config, what)
     known = provider_names(settings.policy_directories if settings else ())
     start = _date(asked.start)
     route = _route(what, settings)
@@ -75,17 +75,21 @@ def planned(what: str, asked: Asked, config: Path | None) -> Planned:
     return _divided(made, asked, known)
 
 
-def _settings(config: Path | None) -> Config | None:
+def _settings(config: Path | None, what: str) -> Config | None:
     """The config, where there is one: the plan of a policy needs no relay."""
     if config is None and not any(Path(name).exists() for name in DEFAULT_CONFIGS):
         return None
-    return load(config)
+    return load_with(config, what) if _may_be_route(what) else load(config)
+
+
+def _may_be_route(what: str) -> bool:
+    is_file = "/" in what or what.endswith((".yaml", ".yml"))
+    return not is_file and ("." in what or "@" in what)
 
 
 def _route(what: str, settings: Config | None) -> Route | None:
     """The route called `what`; None where it is the name or the file of a policy."""
-    is_file = "/" in what or what.endswith((".yaml", ".yml"))
-    if settings is None or is_file or not ("." in what or "@" in what):
+    if settings is None or not _may_be_route(what):
         return None
     return find_route(settings, what)
 

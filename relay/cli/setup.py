@@ -15,7 +15,7 @@ from relay.cli.context import (
     config_path,
     fail,
     find_route,
-    load,
+    load_with,
     print_json,
     read_config,
 )
@@ -88,7 +88,7 @@ def dns(
     json: JsonOption = False,
 ) -> None:
     """Print the DKIM records to publish for DOMAIN, from the keys of the config."""
-    settings = load(config)
+    settings = load_with(config, domain)
     found = settings.directory.domains[find_route(settings, domain).id.domain]
     try:
         records = _records(found)

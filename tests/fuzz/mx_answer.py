@@ -11,8 +11,8 @@ from dns.exception import DNSException, FormError
 
 from relay.core.providers import LEAST_TTL_S, MOST_HOSTS, MOST_TTL_S, MxKind
 from relay.providers.mx import MxResolver
-from relay.providers.resolving import Resolvers
 from relay.providers.nameserver import SmallAnswers
+from relay.providers.resolving import Resolvers
 
 DOMAIN = name.from_text("receiver.example.")
 

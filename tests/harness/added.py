@@ -56,4 +56,6 @@ def add(web: WebProcess, name: str, **more: Any) -> dict[str, Any]:
 def verify(web: WebProcess, dns: DnsThread, domain: dict[str, Any]) -> ApiAnswer:
     """Publish all of its records, and have them looked for."""
     dns.publish(domain["records"])
-    return web.post(f"/api/domains/{domain['name']}/verify")
+    answer = web.post(f"/api/domains/{domain['name']}/verify")
+    wait_a_second()
+    return answer

@@ -43,7 +43,7 @@ def own(tmp_path_factory):
 
 
 def test_every_example_of_the_page_works(own):
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
     env = {**os.environ, "API": f"http://127.0.0.1:{own.port}", "TOKEN": own.token}
     for text in EXAMPLES:
         script = text.replace("curl -s", "curl -sS --fail-with-body")
