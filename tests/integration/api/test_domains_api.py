@@ -213,7 +213,11 @@ def by_scope(web, operator):
     return made | {"operator": operator}
 
 
-@pytest.mark.parametrize(("method", "path", "content", "allowed"), SCOPES, ids=str)
+@pytest.mark.parametrize(
+    ("method", "path", "content", "allowed"),
+    SCOPES,
+    ids=[f"{each[0]} {each[1]}" for each in SCOPES],
+)
 def test_every_route_asks_for_its_scope(web, by_scope, method, path, content, allowed):
     for scope, token in by_scope.items():
         held, new = f"s{next(_numbers)}.acme.example", f"s{next(_numbers)}.acme.example"
