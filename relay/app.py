@@ -6,7 +6,7 @@ command line uses. Starting and ending in order is `lifecycle.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +19,7 @@ from relay.core.added import AddedDomain, joined
 from relay.core.classify import classify
 from relay.core.config import Config, UpstreamConfig
 from relay.core.tenancy import Credential, Tenant
+from relay.domain_desk import vault_of
 from relay.domain_wishes import offer_of
 from relay.edge.listeners import Listeners
 from relay.edge.roster import Roster
@@ -36,7 +37,6 @@ from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.settings.tokens import DUMMY_SECRET, verify_token
 from relay.signing.sealed import SealedRing
-from relay.signing.sealing import Vault
 from relay.signing.signer import DkimSigner
 from relay.splitting import Splitting
 from relay.store import open_store
@@ -155,11 +155,6 @@ def _assemble(
     )  # fmt: skip
 
 
-def vault_of(config: Config) -> Vault:
-    """What seals the keys of added domains; `config` is that of the relay, not of a worker."""
-    return Vault(config.sealing_file, makes=config.secrets.key_file is None)
-
-
 def _web(config: Config, seat: Seat | None, vitals: Vitals) -> WebServer | None:
     """On the address of the config, or for the supervisor of this worker alone."""
     at = seat.ops if seat else config.web
@@ -203,6 +198,7 @@ class Tools:
     clock: AnyClock
     line: Line
     providers: Providers
+    on_disk: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -220,7 +216,7 @@ async def open_tools(config: Config) -> AsyncIterator[Tools]:
     mx = MxResolver(config.nameservers)
     providers = Lookup(lambda: config.providers, cache, background, mx)
     try:
-        yield Tools(config, store, clock, store.line, providers)
+        yield Tools(config, store, clock, store.line, providers, store.on_disk)
     finally:
         providers.close()
         await background.drain(0)

@@ -154,7 +154,6 @@ class Why(StrEnum):
     """Why a domain is not as it was asked for."""
 
     UNKNOWN = "unknown"
-    NOT_YOURS = "not yours"
     CONFLICT = "conflict"
     BAD = "bad"
     AWAY = "away"

@@ -28,8 +28,8 @@ from relay.charging import Charging
 from relay.clock import AnyClock, SystemClock
 from relay.core.classify import classify
 from relay.core.config import Config, StoreConfig, UpstreamConfig, WebConfig
+from relay.domain_desk import open_desk
 from relay.domains import DomainDesk
-from relay.following import Following
 from relay.insisting import Insisting
 from relay.looking import Looking
 from relay.noting import Notebook
@@ -41,17 +41,14 @@ from relay.presence import presence_in
 from relay.processes.inside import beat
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
-from relay.providers.txt import TxtResolver
 from relay.proving import DkimProving, WatchedSigner
 from relay.settings.live import LiveSettings
 from relay.signing.sealed import SealedRing
-from relay.signing.sealing import Vault
 from relay.signing.signer import DkimSigner
 from relay.signposts import records, submission
 from relay.splitting import Splitting
 from relay.store import StoreUnusable, attach, open_store
 from relay.store.audit_log import RedisAuditLog
-from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.token_shelf import RedisTokenShelf
@@ -158,22 +155,8 @@ async def _open(settings: LiveSettings, clock: AnyClock) -> _Rooms:
     streams = Streams()
     return _Rooms(
         settings, clock, store, background, providers, upstreams, streams, metrics,
-        _domains(settings, clock, store),
+        open_desk(settings, clock, store.line, store.on_disk),
     )  # fmt: skip
-
-
-def _domains(settings: LiveSettings, clock: AnyClock, store: RedisStore) -> DomainDesk:
-    shelf, base = RedisDomainShelf(store.line), settings.base
-    return DomainDesk(
-        settings=settings,
-        shelf=shelf,
-        following=Following(settings, shelf),
-        audit=RedisAuditLog(store.line),
-        clock=clock,
-        vault=Vault(base.sealing_file, makes=base.secrets.key_file is None),
-        txt=TxtResolver(base.nameservers),
-        on_disk=store.on_disk,
-    )
 
 
 async def _store_of(config: Config) -> StoreConfig:
@@ -248,6 +231,7 @@ def _pages(rooms: _Rooms, desk: Desk, tokens: Access) -> App:
         history=RedisHistory(line),
         recent=RedisRecent(line),
         outbox=desk.outbox,
+        domains=desk.domains,
         policies=PolicyDesk(lambda: rooms.settings.config, clock, desk.audit),
         proving=DkimProving(),
         submission=submission(rooms.settings.config),

@@ -9,6 +9,7 @@ import typer
 from relay import __version__
 from relay.cli import (
     change,
+    domains,
     explain,
     forecast,
     history,
@@ -56,6 +57,7 @@ for command in (*serve.HIDDEN, *web.HIDDEN):
     app.command(hidden=True)(command)
 app.add_typer(tokens.app, name="token")
 app.add_typer(users.app, name="user")
+app.add_typer(domains.app, name="domains")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from relay.store.audit_log import RedisAuditLog
 from relay.store.web_users import RedisUserShelf
 from relay.users import Users
 from tests.harness.clients import letter
+from tests.harness.dns import DnsThread
 from tests.harness.relay_config import RelayConfig, calendar
 from tests.harness.relay_process import RelayProcess
 from tests.harness.web_process import WebProcess
@@ -50,7 +51,7 @@ NEWS_DAYS = (20, 18, 40, 35, 60, 12, 80, 0, 100)
 PROVIDERS = {"google": {"share": "50%"}, "default": {"share": "80%"}}
 
 
-def config() -> RelayConfig:
+def config(dns: DnsThread) -> RelayConfig:
     """Three tenants; one of them has nothing yet."""
     ramp = calendar(20, 20, 40, 40, 60, 60, 80, 80, 100, 120, 150, "unlimited", providers=PROVIDERS)
     names = {CLINIC: "lifetime-tiers", NEWS: "ramp", PAUSED: "ramp", DONE: "ramp", FRESH: "ramp"}
@@ -68,7 +69,8 @@ def config() -> RelayConfig:
         },
     }
     return RelayConfig(
-        policies={"ramp": ramp, "tried": calendar(30, 60)}, more={"tenants": tenants}
+        policies={"ramp": ramp, "tried": calendar(30, 60)},
+        more={"tenants": tenants, "nameservers": [dns.address]},
     )
 
 
@@ -82,6 +84,7 @@ class World:
 
     relay: RelayProcess
     web: WebProcess
+    dns: DnsThread
 
     @property
     def url(self) -> str:
@@ -152,10 +155,11 @@ def write_ed25519(path: Path) -> None:
 
 def started(home: Path) -> World:
     """The world, with its users; whoever asks for it ends it."""
-    relay = RelayProcess(home, config())
+    dns = DnsThread()
+    relay = RelayProcess(home, config(dns))
     (home / "logo.png").write_bytes(small_png())
     write_ed25519(home / "var" / "dkim" / "signed.s2.pem")
-    world = World(relay, WebProcess(relay))
+    world = World(relay, WebProcess(relay), dns)
     try:
         relay.start()
         world.web.start()
@@ -167,6 +171,7 @@ def started(home: Path) -> World:
 
 
 def ended(world: World) -> None:
-    """End both processes."""
+    """End both processes, and the DNS."""
     world.web.end()
     world.relay.end()
+    world.dns.end()

@@ -54,7 +54,6 @@ TITLES: Final = {
 _RETRY_S: Final = 30
 _REFUSED: Final = {
     Why.UNKNOWN: 404,
-    Why.NOT_YOURS: 403,
     Why.CONFLICT: 409,
     Why.BAD: 422,
     Why.AWAY: 503,

@@ -14,7 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from relay.core.tenancy import SendingDomain
-from relay.web.dashboard.desk import desk_of, viewer_of
+from relay.core.users import Viewer
+from relay.ports_domains import DomainState
+from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of
+from relay.web.dashboard.domain_pages import FIELDS, by, form_values
 from relay.web.dashboard.framing import page
 from relay.web.dashboard.rendering import render
 
@@ -56,12 +59,20 @@ async def show(request: Request) -> Response:
         "connect",
         domains=domains,
         records=records,
+        pending=_pending(desk, viewer),
+        given=dict.fromkeys(FIELDS, ""),
+        **form_values(request),
         snippets=[
             Snippet(key, name, place, render(f"snippets/{key}.txt", **values).strip())
             for key, name, place in APPS
         ],
         **values,
     )
+
+
+def _pending(desk: PagesDesk, viewer: Viewer) -> list[str]:
+    views = desk.domains.all(by(viewer))
+    return [each.name for each in views if each.state is DomainState.PENDING][:MOST_DOMAINS]
 
 
 def _records(

@@ -13,6 +13,7 @@ from relay.core.report import Status
 from relay.core.tenancy import Directory, Route, SendingDomain
 from relay.core.users import Viewer
 from relay.ports import Clock, QuotaStore, Settings
+from relay.ports_domains import Domains
 from relay.ports_pages import History, Policies, Proving, Recent, SignIn, Tokens
 from relay.ports_web import AuditLog, Changes, Outbox
 from relay.reporting import route_for, statuses_of, tenant_of
@@ -38,6 +39,7 @@ class PagesDesk:
     history: History
     recent: Recent
     outbox: Outbox
+    domains: Domains
     policies: Policies
     proving: Proving
     submission: tuple[str, int]
