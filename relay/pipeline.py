@@ -7,7 +7,8 @@ no try, no log and no metric here: `charging.py` owns what failure means for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from relay.beside import beside
 from relay.charging import RETRIED, Charging
@@ -57,12 +58,16 @@ class Pipeline:
         """See `ports.Relay`."""
         check_reverse_path(client.tenant, mail_from, self._settings.directory)
 
-    async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:  # noqa: ARG002
+    def check_quota(
+        self,
+        client: Client,
+        envelope: Envelope,
+        ref: str,  # noqa: ARG002
+    ) -> Coroutine[Any, Any, None] | None:
         """See `ports.Relay`."""
         name = domain_of(envelope.mail_from)
         domain = name and self._settings.directory.standing_in(client.tenant, name)
-        if domain:
-            await self._charging.peek(domain.walk, len(envelope.recipients))
+        return self._charging.peek(domain.walk, len(envelope.recipients)) if domain else None
 
     async def left(self, submission: Submission) -> None:
         """See `ports.Relay`."""

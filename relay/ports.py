@@ -7,10 +7,10 @@ Every promise is about four things: atomicity (what others can see half done), i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from relay.core.history import Past
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
@@ -342,11 +342,14 @@ class Relay(Protocol):
     def check_sender(self, client: Client, mail_from: str) -> None:
         """MAIL: whether `client` may use this reverse-path. Raises NotPermitted."""
 
-    async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:
-        """First RCPT of `ref`: raises WarmupLimit where the route is at its cap or paused.
+    def check_quota(
+        self, client: Client, envelope: Envelope, ref: str
+    ) -> Coroutine[Any, Any, None] | None:
+        """First RCPT of `ref`: awaited, raises WarmupLimit where the route is at its cap or paused.
 
-        Says nothing where the sending domain is not certain yet, or where the message might
-        be a retry of one already taken. Never raises StoreTrouble: DATA will.
+        None where that need not be asked. Says nothing where the sending domain is not certain
+        yet, or where the message might be a retry of one already taken. Never raises
+        StoreTrouble: DATA will.
         """
 
     def begin(

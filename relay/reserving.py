@@ -8,8 +8,9 @@ of the store or an upstream ends the walk. What becomes of a charge is `charging
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from relay.core.campaign import Campaign
 from relay.core.domain import domain_of
@@ -32,6 +33,7 @@ from relay.core.quota import (
     wall_before,
 )
 from relay.core.tenancy import Route
+from relay.core.window import Window
 from relay.lately import Lately
 from relay.ports import Clock, Providers, QuotaStore
 from relay.retries import Retries
@@ -122,16 +124,20 @@ class Reserving:
             walls.append(wall)
         raise refusal_by(walls)
 
-    async def peek(self, routes: Sequence[Route], count: int) -> None:
+    def peek(self, routes: Sequence[Route], count: int) -> Coroutine[Any, Any, None] | None:
         """Raise WarmupLimit if every route is paused or full, for certain, before any body.
 
+        None where one of them had room a moment ago: then there is nothing to be awaited.
         A message of which the store still remembers an unheard acceptance may be on its way
         again (rule 3), so nothing is said then; neither while the store is away.
         """
         now = self._clock.now()
         wanted = [(route, route.policy.window.at(now)) for route in routes]
         if any(self._lately.had_room(route, window, count) for route, window in wanted):
-            return
+            return None
+        return self._look(wanted, count)
+
+    async def _look(self, wanted: list[tuple[Route, Window]], count: int) -> None:
         try:
             standings = await self._store.standings(wanted)
         except StoreTrouble:

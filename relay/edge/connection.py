@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address
 from typing import cast
@@ -17,7 +17,7 @@ from relay.core.config import ListenerTls
 from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
 from relay.edge.data import Content
-from relay.edge.intake import ClientGone, Intake
+from relay.edge.intake import Attend, ClientGone, Intake
 from relay.edge.peers import has_got_everything, peer_address
 from relay.edge.replies import SHUTTING_DOWN, wire
 from relay.edge.surroundings import Door, Surroundings
@@ -163,34 +163,58 @@ class Connection(asyncio.Protocol):
         with suppress(RuntimeError):  # uvloop's way to say that it is closed
             self._wire.write(data)
 
-    async def read_line(
-        self, limit_bytes: int, *, interruptible: bool = False, timeout_s: float | None = None
-    ) -> bytes:
+    async def read_line(self, limit_bytes: int, timeout_s: float | None = None) -> bytes:
         """The client's next line with its end. Raises TooSlow, and what `Intake.line` raises."""
-        if self.intake.has_line():
-            if len(self._out) > _FLUSH_BYTES:
-                await self.flush()
-                await asyncio.sleep(0)  # whoever pipelines thousands lets others have a turn
-            return await self.intake.line(limit_bytes)
         await self.flush()
         until_s = self.loop.time() + (timeout_s or self.around.limits.command_timeout_s)
         try:
-            return await self.intake.line(limit_bytes, interruptible=interruptible, until_s=until_s)
+            return await self.intake.line(limit_bytes, until_s=until_s)
         except TimeoutError:
             raise TooSlow from None
+
+    async def attended(self, attend: Attend, is_idle: Callable[[], bool]) -> None:
+        """Have `attend` answer what comes in, with `answered` at its end, until it says False.
+
+        Raises what it raises, TooSlow, and what `Intake.attended` raises.
+        """
+        await self.flush()
+        self.intake.until_s = self.loop.time() + self.around.limits.command_timeout_s
+        try:
+            await self.intake.attended(attend, is_idle)
+        except TimeoutError:
+            raise TooSlow from None
+
+    def answered(self) -> bool:
+        """All that came in is answered: write it. False where the client does not read."""
+        if self._out:
+            self._write_out()
+            self.intake.until_s = self.loop.time() + self.around.limits.command_timeout_s
+        return self._writable.is_set()
+
+    @property
+    def has_much_to_say(self) -> bool:
+        """Whether the client has to be written to before it gets more answers."""
+        return len(self._out) > _FLUSH_BYTES
 
     async def read_content(self, content: Content) -> None:
         """Fill `content` to its end. Raises TooSlow, ClientGone or Overrun."""
         timeout_s = self.around.limits.data_timeout_s
         over_at_s = self.loop.time() + DATA_TIMEOUTS * timeout_s
+        self.intake.until_s = self.loop.time() + timeout_s
         rest: bytes | None = None
-        while rest is None:
-            until_s = min(over_at_s, self.loop.time() + timeout_s)
-            try:
-                data = await self.intake.chunk(until_s)
-            except TimeoutError:
-                raise TooSlow from None
-            rest = content.feed(data)
+
+        def take() -> bool:
+            nonlocal rest
+            if rest is None and (data := self.intake.take()):
+                rest = content.feed(data)
+                self.intake.until_s = min(over_at_s, self.loop.time() + timeout_s)
+            return rest is None
+
+        try:
+            await self.intake.attended(take)
+        except TimeoutError:
+            raise TooSlow from None
+        assert rest is not None
         self.intake.give_back(rest)
 
     async def upgrade(self) -> None:
@@ -251,6 +275,7 @@ class Connection(asyncio.Protocol):
                 async with _within(CLOSE_TIMEOUT_S):
                     await self._lost.wait()
         self._wire.abort()
+        self.intake.lose(is_clean=True)  # some ways to fail end without `connection_lost`
 
     async def closes_cleanly(self) -> bool:
         """Whether the client closes its side soon, and had then got all that was written."""

@@ -1,16 +1,20 @@
 """The dialogue around transactions: greeting, command loop, and how a session ends.
 
-Every verb ends by saying one reply or by raising; `_obey` is the one place where what was
-raised is answered. The verbs are `smtp_*` methods: those that make a client known are in
-`identity.py`, those of a transaction in `session.py`.
+Every verb ends by saying one reply or by raising, or gives back a step that does so and has to
+wait for something; `_refuse` is the one place where what was raised is answered. Commands are
+seen to where their bytes come in; only for a step, and in the end, the session's task is woken.
+The verbs are `smtp_*` methods: those that make a client known are in `identity.py`, those of a
+transaction in `session.py`.
 """
 
 # ruff: noqa: N802 - a verb is found by the name of its method
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Final, NoReturn
+from collections.abc import Coroutine
+from typing import Any, Final, NoReturn
 
 from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
@@ -41,6 +45,10 @@ class Over(Exception):
         self.is_polite = is_polite
 
 
+Step = Coroutine[Any, Any, None]
+"""What is left to be done of a command."""
+
+
 class Dialogue(Connection):
     """A session's command loop."""
 
@@ -50,14 +58,15 @@ class Dialogue(Connection):
         self.is_dismissed = False
         self._errors = 0
         self._ref: str | None = None
+        self._step: Step | None = None
 
     @property
     def is_in_transaction(self) -> bool:
         """Whether an envelope is open, or its content on its way."""
         raise NotImplementedError
 
-    async def forget_transaction(self) -> None:
-        """Drop the envelope, if there is one, and all that was taken for it."""
+    def forget_transaction(self) -> Step | None:
+        """Drop the envelope, if there is one; what is to be done about what was taken for it."""
         raise NotImplementedError
 
     @property
@@ -114,58 +123,95 @@ class Dialogue(Connection):
             await self.upgrade()
         self.say(Reply(220, None, f"{self.hostname} ESMTP warmup-relay"))
         while True:
-            line = await self._next_command()
-            await self.hearing.line_came()
-            await self._obey(line)
+            await self._next_step()
+            step, self._step = self._step, None
+            if step is None:
+                await asyncio.sleep(0)  # whoever pipelines thousands lets others have a turn
+            else:
+                await self._take(step)
 
     async def _leave(self, over: Over) -> None:
-        await self.forget_transaction()
+        if self._step is not None:
+            self._step.close()
+        if step := self.forget_transaction():
+            await step
         if over.reply:
             self.say(over.reply)
         if self.hearing.is_owed:
             await self.hearing.close(is_heard=over.is_polite and await self.closes_cleanly())
         await self.hang_up(linger=not over.is_polite)
 
-    # One command.
+    # Commands.
 
-    async def _next_command(self) -> bytes | None:
-        """The next command line; None for one that was too long."""
+    async def _next_step(self) -> None:
+        """Until there is a step to be taken, or much to be written."""
         try:
-            is_idle = not self.is_in_transaction
-            return await self.read_line(MAX_AUTH_BYTES, interruptible=is_idle)
-        except LineTooLong:
-            return None
+            await self.attended(self._attend, lambda: not self.is_in_transaction)
         except Interrupted:
             if not self.hearing.is_owed:
                 raise
-            return await self._last_command()
+            await self._last_command()
 
-    async def _last_command(self) -> bytes | None:
+    async def _last_command(self) -> None:
         try:
-            return await self.read_line(MAX_AUTH_BYTES, timeout_s=HEARD_GRACE_S)
+            line = await self.read_line(MAX_AUTH_BYTES, timeout_s=HEARD_GRACE_S)
         except (LineTooLong, TooSlow):
             raise Interrupted from None
+        self._obey(line)
 
-    async def _obey(self, line: bytes | None) -> None:
+    def _attend(self) -> bool:
+        """Obey the command lines that are here; see `Attend`."""
+        while self._step is None and not self.has_much_to_say:
+            try:
+                line = self.intake.take_line(MAX_AUTH_BYTES)
+            except LineTooLong:
+                self._obey(None)
+                continue
+            if line is not None:
+                self._obey(line)
+            elif len(self.intake) > MAX_AUTH_BYTES:
+                self._step = self._skip_line()
+            else:
+                return self.answered()
+        return False
+
+    async def _skip_line(self) -> None:
+        try:
+            await self.read_line(MAX_AUTH_BYTES)
+        except LineTooLong:
+            self._obey(None)
+
+    def _obey(self, line: bytes | None) -> None:
+        """Begin what `line` asks for; None stands for one that was too long."""
+        self.hearing.line_came()
         if not self.is_in_transaction:
             self._ref = None
         try:
             if line is None:
                 raise line_too_long()  # noqa: TRY301 - answered like any other error
-            await self._run(line)
+            self._step = self._begun(line)
         except (Over, TooSlow, Interrupted, ClientGone):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             self._refuse(error)
 
-    async def _run(self, line: bytes) -> None:
+    async def _take(self, step: Step) -> None:
+        try:
+            await step
+        except (Over, TooSlow, Interrupted, ClientGone):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            self._refuse(error)
+
+    def _begun(self, line: bytes) -> Step | None:
         command = parse_command(line)
         method = getattr(self, f"smtp_{command.verb}", None)
         if method is None:
             if command.verb in _HTTP_VERBS:
                 raise Over(replies.NOT_HTTP)
             raise Misspoken(Reply(500, "5.1", "command not recognized"))
-        await method(command.argument)
+        step: Step | None = method(command.argument)
+        return step
 
     def _refuse(self, error: Exception) -> None:
         if isinstance(error, Misspoken) and error.counts:
@@ -180,31 +226,42 @@ class Dialogue(Connection):
             raise Over(reply)
         self.say(reply)
 
+    def say_after(self, step: Step | None, reply: Reply) -> Step | None:
+        """Say `reply` once `step` is taken."""
+        if step is None:
+            self.say(reply)
+            return None
+        return self._say_after(step, reply)
+
+    async def _say_after(self, step: Step, reply: Reply) -> None:
+        await step
+        self.say(reply)
+
     def forgive(self) -> None:
         """A message was taken: errors count from the last one of these."""
         self._errors = 0
 
     # Verbs that change nothing.
 
-    async def smtp_NOOP(self, _argument: str) -> None:
+    def smtp_NOOP(self, _argument: str) -> None:
         """RFC 5321 §4.1.1.9."""
         self.say(replies.OK)
 
-    async def smtp_HELP(self, _argument: str) -> None:
+    def smtp_HELP(self, _argument: str) -> None:
         """RFC 5321 §4.1.1.8."""
         self.say(replies.HELP)
 
-    async def smtp_VRFY(self, argument: str) -> None:
+    def smtp_VRFY(self, argument: str) -> None:
         """RFC 5321 §3.5.3: nothing is verified, nothing is given away."""
         if not argument:
             raise syntax_error("an address is expected")
         self.say(replies.CANNOT_VERIFY)
 
-    async def smtp_EXPN(self, _argument: str) -> None:
+    def smtp_EXPN(self, _argument: str) -> None:
         """There are no lists here."""
         raise Misspoken(Reply(502, "5.1", "EXPN not implemented"))
 
-    async def smtp_QUIT(self, argument: str) -> None:
+    def smtp_QUIT(self, argument: str) -> None:
         """RFC 5321 §4.1.1.10."""
         if argument:
             raise syntax_error("QUIT has no arguments")

@@ -20,7 +20,7 @@ from relay.core.tenancy import Credential, IPAddress, Tenant
 from relay.edge import replies
 from relay.edge.auth import MAX_FAILURES, MECHANISMS, Login, delay_s, log_in
 from relay.edge.commands import MAX_AUTH_BYTES, line_too_long, parse_domain
-from relay.edge.dialogue import Dialogue, Over
+from relay.edge.dialogue import Dialogue, Over, Step
 from relay.edge.intake import LineTooLong
 from relay.edge.refs import protocol_name
 from relay.edge.replies import Misspoken, bad_sequence, syntax_error
@@ -102,20 +102,18 @@ class Identity(Dialogue):
 
     # The verbs.
 
-    async def smtp_HELO(self, argument: str) -> None:
+    def smtp_HELO(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.1."""
-        await self._greet(argument, extended=False)
-        self.say(Reply(250, None, self.hostname))
-
-    async def smtp_EHLO(self, argument: str) -> None:
-        """RFC 5321 §4.1.1.1; what is offered is RFC 2920, 1870, 6152, 6531, 2034, 9422, ...."""
-        await self._greet(argument, extended=True)
-        self.say(Reply(250, None, "\n".join([self.hostname, *self._offers()])))
-
-    async def _greet(self, argument: str, *, extended: bool) -> None:
         self.helo = parse_domain(argument)
-        self.is_extended = extended
-        await self.forget_transaction()
+        self.is_extended = False
+        return self.say_after(self.forget_transaction(), Reply(250, None, self.hostname))
+
+    def smtp_EHLO(self, argument: str) -> Step | None:
+        """RFC 5321 §4.1.1.1; what is offered is RFC 2920, 1870, 6152, 6531, 2034, 9422, ...."""
+        self.helo = parse_domain(argument)
+        self.is_extended = True
+        offers = Reply(250, None, "\n".join([self.hostname, *self._offers()]))
+        return self.say_after(self.forget_transaction(), offers)
 
     async def smtp_STARTTLS(self, argument: str) -> None:
         """RFC 3207: on success the session begins anew, and nothing said before counts."""
@@ -125,7 +123,8 @@ class Identity(Dialogue):
             raise bad_sequence("TLS is active already")
         if not self._offers_starttls:
             raise Misspoken(Reply(502, "5.1", "STARTTLS not offered"))
-        await self.forget_transaction()
+        if step := self.forget_transaction():
+            await step
         self.helo = ""
         self.is_extended = False
         self._credential = None

@@ -1,6 +1,8 @@
-"""What a client has sent and nobody has read yet: lines for commands, chunks for content.
+"""What a client has sent and nobody has read yet: lines for commands, all of it for content.
 
-Bytes are fed in by the protocol's callbacks and awaited by the session; there is one reader.
+Bytes are fed in by the protocol's callbacks and awaited by the session; there is one reader. It
+may leave an *attendant* behind, which sees to what comes in on the spot: a command that needs no
+waiting then costs no switch of tasks, and a long content one switch in all.
 Counts every byte, so that it can be told what came before a reply was written and what after
 (rule 3). Knows no SMTP beyond the line end.
 """
@@ -24,38 +26,52 @@ class ClientGone(Exception):
 
 
 class Interrupted(Exception):
-    """`interrupt` was called while a line was awaited."""
+    """`interrupt` was called while an idle session waited."""
 
 
 class LineTooLong(Exception):
     """The line was longer than asked for; all of it has been skipped."""
 
 
+Attend = Callable[[], bool]
+"""Sees to all that is here. False: no more of it now, the session has to do something first."""
+
+
 class Intake:
     """The unread bytes of one connection. `valve(False)` stops the socket, `valve(True)` opens it.
 
-    `fed_bytes` counts what has come in, `taken_bytes` what has been read.
+    `fed_bytes` counts what has come in, `taken_bytes` what has been read. `until_s`, of the loop's
+    clock, is when waiting ends; an attendant moves it on.
     """
 
     def __init__(self, valve: Callable[[bool], None]) -> None:
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""  # as it came, until more comes
         self._valve = valve
+        self._loop = asyncio.get_running_loop()
         self._is_open = True
         self._gone: ClientGone | None = None
         self._is_lost = False
         self._is_interrupted = False
         self._waiter: asyncio.Future[None] | None = None
+        self._attend: Attend | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at_s = 0.0
+        self.until_s: float | None = None
         self.fed_bytes = 0
         self.taken_bytes = 0
 
     def feed(self, data: bytes) -> None:
         """More has come in."""
-        self._buffer += data
         self.fed_bytes += len(data)
+        if not self._buffer:
+            self._buffer = data
+        else:
+            self._buffer = _growing(self._buffer)
+            self._buffer += data
+        self._see_to_it()
         if self._is_open and len(self._buffer) > HIGH_WATER_BYTES:
             self._is_open = False
             self._valve(False)  # noqa: FBT003 - there are only two positions
-        self._wake()
 
     def end(self) -> None:
         """The client closed its side: what is here can still be read, then ClientGone."""
@@ -68,9 +84,12 @@ class Intake:
         self._gone.is_clean = self._gone.is_clean and is_clean
         self._is_lost = True
         self._wake()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def interrupt(self) -> None:
-        """From now on, an `interruptible` line that is not here yet raises Interrupted."""
+        """From now on, whoever waits in `attended` and is idle gets Interrupted."""
         self._is_interrupted = True
         self._wake()
 
@@ -83,14 +102,41 @@ class Intake:
         """Forget all that has not been read."""
         self._took(len(self._buffer))
 
+    def __len__(self) -> int:
+        return len(self._buffer)
+
     def has_line(self) -> bool:
         """Whether `line` would return at once."""
         return b"\n" in self._buffer
 
-    async def line(
-        self, limit_bytes: int, *, interruptible: bool = False, until_s: float | None = None
-    ) -> bytes:
-        """The next line with its end. Raises LineTooLong, ClientGone or Interrupted.
+    def take_line(self, limit_bytes: int) -> bytes | None:
+        """The next line with its end, if it is here. Raises LineTooLong."""
+        end = self._buffer.find(b"\n") + 1
+        if not end:
+            return None
+        line = bytes(self._buffer[:end])
+        self._took(end)
+        if end > limit_bytes:
+            raise LineTooLong
+        return line
+
+    def take(self) -> bytes:
+        """All that is here."""
+        data = bytes(self._buffer)
+        self._took(len(data))
+        return data
+
+    async def attended(self, attend: Attend, is_idle: Callable[[], bool] = lambda: False) -> None:
+        """Have `attend` see to what is here and to what comes, until it says False.
+
+        It is called where the bytes come in, and must not wait. Raises what it raises, ClientGone
+        once there is nothing left, Interrupted while `is_idle`, TimeoutError at `until_s`.
+        """
+        while self._is_lost or attend():
+            await self._more(self.until_s, interruptible=is_idle(), attend=attend)
+
+    async def line(self, limit_bytes: int, until_s: float | None = None) -> bytes:
+        """The next line with its end. Raises LineTooLong or ClientGone.
 
         TimeoutError where it has not come by `until_s` of the loop's clock.
         """
@@ -100,7 +146,7 @@ class Intake:
             if scanned > limit_bytes:
                 await self._skip_line(until_s)
                 raise LineTooLong
-            await self._more(until_s, interruptible=interruptible)
+            await self._more(until_s)
         if self._is_lost and self._gone:
             raise self._gone
         line = bytes(self._buffer[: end + 1])
@@ -109,17 +155,9 @@ class Intake:
             raise LineTooLong
         return line
 
-    async def chunk(self, until_s: float | None = None) -> bytes:
-        """All that is here, at least one byte. Raises ClientGone, or TimeoutError as `line`."""
-        if not self._buffer or self._is_lost:
-            await self._more(until_s)
-        data = bytes(self._buffer)
-        self._took(len(data))
-        return data
-
     def give_back(self, data: bytes) -> None:
-        """Put the end of the last chunk back, to be read as lines."""
-        self._buffer[:0] = data
+        """Put the end of what was taken back, to be read as lines."""
+        self._buffer = data + bytes(self._buffer)
         self.taken_bytes -= len(data)
 
     async def ended(self) -> None:
@@ -134,34 +172,74 @@ class Intake:
             await self._more(until_s)
         self._took(end + 1)
 
-    async def _more(self, until_s: float | None = None, *, interruptible: bool = False) -> None:
+    async def _more(
+        self,
+        until_s: float | None = None,
+        *,
+        interruptible: bool = False,
+        attend: Attend | None = None,
+    ) -> None:
         if self._gone:
             raise self._gone
         if interruptible and self._is_interrupted:
             raise Interrupted
-        loop = asyncio.get_running_loop()
-        self._waiter = waiter = loop.create_future()
-        # A timer that ends the waiting itself, for asyncio.timeout costs three times as much.
-        timer = loop.call_at(until_s, _expire, waiter) if until_s is not None else None
+        self.until_s = until_s
+        if until_s is not None:
+            self._watch(until_s)
+        self._attend = attend
+        self._waiter = self._loop.create_future()
         try:
-            await waiter
+            await self._waiter
         finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            self._waiter = self._attend = None
+
+    def _see_to_it(self) -> None:
+        """Something has come in: the attendant's, or else a reason to wake whoever waits."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        try:
+            is_seen_to = self._attend is not None and self._attend()
+        except Exception as error:  # noqa: BLE001 - raised again where `waiter` is awaited
+            waiter.set_exception(error)
+            return
+        if not is_seen_to:
+            waiter.set_result(None)
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _watch(self, until_s: float) -> None:
+        """One timer for many waits: it is left as it is where it rings too early."""
+        if self._timer is not None:
+            if self._rings_at_s <= until_s:
+                return
+            self._timer.cancel()
+        self._rings_at_s = until_s
+        self._timer = self._loop.call_at(until_s, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done() or self.until_s is None:
+            return
+        if self._loop.time() < self.until_s:
+            self._watch(self.until_s)
+        else:
+            self._waiter.set_exception(TimeoutError())
+
     def _took(self, count: int) -> None:
-        del self._buffer[:count]
+        if count == len(self._buffer):
+            self._buffer = b""
+        else:
+            self._buffer = _growing(self._buffer)
+            del self._buffer[:count]
         self.taken_bytes += count
         if not self._is_open and len(self._buffer) < LOW_WATER_BYTES:
             self._is_open = True
             self._valve(True)  # noqa: FBT003 - see `feed`
 
 
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
+def _growing(data: bytes | bytearray) -> bytearray:
+    """Of which the beginning can be dropped, and to which more can be added, without a copy."""
+    return data if isinstance(data, bytearray) else bytearray(data)

@@ -11,6 +11,8 @@ split transaction, each RCPT has an answer of its own.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from relay.core.errors import MessageTooBig, TooManyRecipients
 from relay.core.mail import Client, Envelope, Recipient, Submission
 from relay.core.reply import Reply
@@ -18,7 +20,7 @@ from relay.core.tenancy import IPAddress
 from relay.edge import replies
 from relay.edge.commands import Mail, parse_mail, parse_rcpt
 from relay.edge.data import Content, Overrun
-from relay.edge.dialogue import Over
+from relay.edge.dialogue import Over, Step
 from relay.edge.identity import Identity
 from relay.edge.replies import answer, bad_sequence, refusal_of, syntax_error, with_ref
 from relay.edge.surroundings import Door, Surroundings
@@ -71,20 +73,18 @@ class Session(Identity):
         """Whether an envelope is open, or its content on its way."""
         return self._transaction is not None
 
-    async def forget_transaction(self) -> None:
-        """Drop the envelope, if there is one, and all that was taken for it."""
+    def forget_transaction(self) -> Step | None:
+        """Drop the envelope, if there is one; what is to be done about what was taken for it."""
         transaction, self._transaction = self._transaction, None
-        if transaction is not None and transaction.split is not None:
-            await transaction.split.abort()
+        return transaction.split.abort() if transaction and transaction.split else None
 
-    async def smtp_RSET(self, argument: str) -> None:
+    def smtp_RSET(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.5."""
         if argument:
             raise syntax_error("RSET has no arguments")
-        await self.forget_transaction()
-        self.say(replies.OK)
+        return self.say_after(self.forget_transaction(), replies.OK)
 
-    async def smtp_MAIL(self, argument: str) -> None:
+    def smtp_MAIL(self, argument: str) -> None:
         """RFC 5321 §4.1.1.2."""
         if not self.helo:
             raise bad_sequence("send HELO or EHLO first")
@@ -93,9 +93,11 @@ class Session(Identity):
         if self.is_dismissed:
             raise Over(replies.SHUTTING_DOWN)
         self._was_mail_refused = True
-        self.identified(utf8=False)  # who may not send hears so before any word about syntax
+        # Who may not send hears so before any word about syntax.
+        client = self.identified(utf8=False)
         mail = parse_mail(argument, extended=self.is_extended)
-        client = self.identified(utf8=mail.smtputf8)
+        if mail.smtputf8:
+            client = self.identified(utf8=True)
         limit = self.around.limits.message_bytes
         if mail.size_bytes is not None and mail.size_bytes > limit:
             raise MessageTooBig(limit)
@@ -104,7 +106,7 @@ class Session(Identity):
         self._was_mail_refused = False
         self.say(replies.SENDER_OK)
 
-    async def smtp_RCPT(self, argument: str) -> None:
+    def smtp_RCPT(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.3."""
         transaction = self._opened()
         smtputf8 = transaction.mail.smtputf8
@@ -114,42 +116,63 @@ class Session(Identity):
             raise TooManyRecipients(limit)
         if not transaction.is_begun:
             self._begin(transaction)
-        if transaction.split is None:
-            await self._note(transaction, recipient)
-            return
-        answer = await transaction.split.recipient(recipient)
-        transaction.recipients.append(recipient)
-        self.say(replies.of_recipient(answer))
+        if transaction.split is not None:
+            return self._offer(transaction, transaction.split, recipient)
+        if not transaction.recipients and transaction.refusal is None:
+            return self._note_first(transaction, recipient)
+        self._note(transaction, recipient)
+        return None
 
     def _begin(self, transaction: Transaction) -> None:
         relay, envelope = self.around.relay, transaction.envelope([])
         transaction.split = relay.begin(transaction.client, envelope, self.ref, self.id)
         transaction.is_begun = True
 
-    async def _note(self, transaction: Transaction, recipient: Recipient) -> None:
-        """Add `recipient`; the first one asks whether there is any quota at all."""
-        if not transaction.recipients and transaction.refusal is None:
-            envelope = transaction.envelope([recipient])
-            asked = self.around.relay.check_quota(transaction.client, envelope, self.ref)
-            transaction.refusal = await refusal_of(asked, self.ref)
+    async def _offer(
+        self, transaction: Transaction, split: SplitTransaction, recipient: Recipient
+    ) -> None:
+        answer = await split.recipient(recipient)
+        transaction.recipients.append(recipient)
+        self.say(replies.of_recipient(answer))
+
+    def _note(self, transaction: Transaction, recipient: Recipient) -> None:
         if transaction.refusal is None:
             transaction.recipients.append(recipient)
         self.say_or_close(transaction.refusal or replies.RECIPIENT_OK)
 
-    async def smtp_DATA(self, argument: str) -> None:
+    def _note_first(self, transaction: Transaction, recipient: Recipient) -> Step | None:
+        """Add `recipient`, if there is any quota at all."""
+        envelope = transaction.envelope([recipient])
+        asked = self.around.relay.check_quota(transaction.client, envelope, self.ref)
+        if asked is not None:
+            return self._note_asked(transaction, recipient, asked)
+        self._note(transaction, recipient)
+        return None
+
+    async def _note_asked(
+        self, transaction: Transaction, recipient: Recipient, asked: Awaitable[None]
+    ) -> None:
+        transaction.refusal = await refusal_of(asked, self.ref)
+        self._note(transaction, recipient)
+
+    def smtp_DATA(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.4. Whatever comes of it, the transaction is over."""
         if argument:
             raise syntax_error("DATA has no arguments")
         transaction = self._opened()
         if transaction.was_refused:
             self.say(replies.NO_RECIPIENTS)
-            return
+            return None
         if not transaction.recipients:
             raise bad_sequence("send RCPT first")
+        return self._take_in(transaction)
+
+    async def _take_in(self, transaction: Transaction) -> None:
         try:
             self.say_or_close(await self._outcome(transaction))
         finally:
-            await self.forget_transaction()
+            if step := self.forget_transaction():
+                await step
         await self.flush()
 
     async def _outcome(self, transaction: Transaction) -> Reply:

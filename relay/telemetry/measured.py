@@ -6,11 +6,12 @@ exceptions.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
+from typing import Any
 
 import structlog
 
@@ -133,10 +134,18 @@ class MeasuredRelay:
             self.refused(Story("", client.tenant.name, Envelope(mail_from, ())), error)
             raise
 
-    async def check_quota(self, client: Client, envelope: Envelope, ref: str) -> None:
+    def check_quota(
+        self, client: Client, envelope: Envelope, ref: str
+    ) -> Coroutine[Any, Any, None] | None:
         """See `ports.Relay`."""
+        asked = self._relay.check_quota(client, envelope, ref)
+        return asked and self._asked(asked, client, envelope, ref)
+
+    async def _asked(
+        self, asked: Awaitable[None], client: Client, envelope: Envelope, ref: str
+    ) -> None:
         try:
-            await self._relay.check_quota(client, envelope, ref)
+            await asked
         except Exception as error:
             self.refused(Story(ref, client.tenant.name, envelope), error)
             raise

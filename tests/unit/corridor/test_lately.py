@@ -84,7 +84,7 @@ async def test_a_peek_leaves_the_store_alone_while_the_last_grant_left_room():
     await walk.reserving.peek(walk.domain.walk, 1)
     assert looks.count == 1
     await walk.taken()
-    await walk.reserving.peek(walk.domain.walk, 1)
+    assert walk.reserving.peek(walk.domain.walk, 1) is None
     assert looks.count == 1
 
 
