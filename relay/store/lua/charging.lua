@@ -31,14 +31,15 @@ local function prune(before, known)
 end
 
 local function add(standing, pool, sends, words)
-  local counts, slice = standing.pools[pool], pool == '' and ARGV[11] or ARGV[11] .. ':' .. pool
+  local counts, slice, at = standing.pools[pool], ARGV[11], #words
+  if pool ~= '' then slice = slice .. ':' .. pool end
   counts.c = counts.c + sends
   redis.call('HINCRBY', KEYS[3], 'c:' .. slice, sends)
-  words[#words + 1], words[#words + 2] = window_field('c', pool), counts.c
+  words[at + 1], words[at + 2] = window_field('c', pool), counts.c
   if is_transactional then
     counts.t = counts.t + sends
     redis.call('HINCRBY', KEYS[3], 't:' .. slice, sends)
-    words[#words + 1], words[#words + 2] = window_field('t', pool), counts.t
+    words[at + 3], words[at + 4] = window_field('t', pool), counts.t
   end
 end
 

@@ -19,18 +19,26 @@ local now, label, day = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[5])
 local opens, closes = tonumber(ARGV[3]), tonumber(ARGV[4])
 local pace, since, till = ARGV[6] .. '-' .. ARGV[7], tonumber(ARGV[6]), tonumber(ARGV[7])
 local KINDS = { c = 'charged', s = 'sent', u = 'unknown', t = 'transactional' }
-local ROUTE = { 'open', 'pruned', 'restarts', 'lifetime', 'first_day', 'first_at',
-  'graduated_at', 'paused_at', 'reason', 'last_day', 'last_days', 'last_sends', 'base_days',
-  'base_sends', 'idled' }
 
 local function window_field(kind, pool)
   return pool == '' and KINDS[kind] or KINDS[kind] .. ':' .. pool
 end
 
-local function hash_of(key, names)
-  local found, values = {}, redis.call('HMGET', key, unpack(names))
-  for i, name in ipairs(names) do found[name] = values[i] end
-  return found
+-- What follows is run for every message: tables are written in one piece, so that they never
+-- grow, and fields are found by their place.
+local function route_of()
+  local r = redis.call('HMGET', KEYS[1], 'open', 'pruned', 'restarts', 'lifetime', 'first_day',
+    'first_at', 'graduated_at', 'paused_at', 'reason', 'last_day', 'last_days', 'last_sends',
+    'base_days', 'base_sends', 'idled')
+  return { open = r[1], pruned = r[2], restarts = r[3], lifetime = r[4], first_day = r[5],
+    first_at = r[6], graduated_at = r[7], paused_at = r[8], reason = r[9], last_day = r[10],
+    last_days = r[11], last_sends = r[12], base_days = r[13], base_sends = r[14], idled = r[15],
+    pools = false, lifetime_open = 0, paced = 0, unheard = 0, sending = 0, qualified = 0 }
+end
+
+local function counts_at(values, i)
+  return { c = tonumber(values[i] or 0), s = tonumber(values[i + 1] or 0),
+    u = tonumber(values[i + 2] or 0), t = tonumber(values[i + 3] or 0) }
 end
 
 local tallied
@@ -68,25 +76,28 @@ local function providers_in(key)
   return names
 end
 
--- The window's hash, and its counts by pool: those of `names`, or of all of them.
+-- The window's values (lifetime_open, restarts, pace, paced, charged, ...), and its counts by
+-- pool: those of `names`, or of all of them.
 local function window_of(names)
   names = names or providers_in(KEYS[2])
-  local pools, fields = {}, { 'lifetime_open', 'restarts', 'pace', 'paced' }
-  for i = 0, #names do
-    pools[names[i] or ''] = {}
-    for kind in pairs(KINDS) do fields[#fields + 1] = window_field(kind, names[i] or '') end
+  local fields = { 'lifetime_open', 'restarts', 'pace', 'paced', 'charged', 'sent', 'unknown',
+    'transactional' }
+  for i, name in ipairs(names) do
+    local at = 4 * i
+    fields[at + 5], fields[at + 6] = 'charged:' .. name, 'sent:' .. name
+    fields[at + 7], fields[at + 8] = 'unknown:' .. name, 'transactional:' .. name
   end
-  local hash = hash_of(KEYS[2], fields)
-  for pool, counts in pairs(pools) do
-    for kind in pairs(KINDS) do counts[kind] = tonumber(hash[window_field(kind, pool)] or 0) end
-  end
-  return hash, pools
+  local values = redis.call('HMGET', KEYS[2], unpack(fields))
+  local pools = { [''] = counts_at(values, 5) }
+  for i, name in ipairs(names) do pools[name] = counts_at(values, 4 * i + 5) end
+  return values, pools
 end
 
 local function standing_of(names)
-  local standing, window = hash_of(KEYS[1], ROUTE)
-  window, standing.pools = window_of(names)
-  local in_step = window.charged and standing.open == label
+  local standing, values = route_of(), nil
+  values, standing.pools = window_of(names)
+  local lifetime_open, restarts, paced_in, paced = values[1], values[2], values[3], values[4]
+  local in_step = values[5] and standing.open == label
   if not in_step then
     local sums, held = tally().pools, standing.pools
     local incomplete = tonumber(standing.pruned or 0) > opens
@@ -97,14 +108,14 @@ local function standing_of(names)
   end
   standing.lifetime, standing.restarts = tonumber(standing.lifetime or 0), standing.restarts or '0'
   -- The lifetime when the window opened: fixed at its first touch, 0 after a restart inside it.
-  if not window.lifetime_open then
+  if not lifetime_open then
     standing.lifetime_open = math.max(0, standing.lifetime - standing.pools[''].s)
   else
-    standing.lifetime_open = window.restarts == standing.restarts and tonumber(window.lifetime_open) or 0
+    standing.lifetime_open = restarts == standing.restarts and tonumber(lifetime_open) or 0
   end
   if since == opens and till == closes then standing.paced = standing.pools[''].c
   elseif till == 0 then standing.paced = 0
-  elseif in_step and window.pace == pace then standing.paced = tonumber(window.paced)
+  elseif in_step and paced_in == pace then standing.paced = tonumber(paced)
   else standing.paced = tally().paced end
   standing.unheard = redis.call('ZCOUNT', KEYS[4], '(' .. ARGV[1], '+inf')
   standing.sending = redis.call('ZCOUNT', KEYS[5], '-inf', '(' .. ARGV[5])

@@ -16,17 +16,20 @@
 -- Example: a route never seen: {{0, 0, 0, nil, nil, 0, 0, nil, ...}, {}, {}}
 
 local function told(standing, names, with_leaving)
-  local all, pools, leaving, wanted = standing.pools[''], {}, {}, nil
-  if names then
-    wanted = {}
-    for _, name in ipairs(names) do wanted[name] = true end
-  end
-  for name, counts in pairs(standing.pools) do
-    if name ~= '' and counts.c > 0 and (not wanted or wanted[name]) then
-      for _, item in ipairs({ name, counts.c, counts.s, counts.u, counts.t }) do
-        pools[#pools + 1] = item
-      end
+  local all, pools, leaving, wanted = standing.pools[''], {}, {}, names and {}
+  local function tell(name)
+    local counts, at = standing.pools[name], #pools
+    if counts.c > 0 then
+      pools[at + 1], pools[at + 2], pools[at + 3] = name, counts.c, counts.s
+      pools[at + 4], pools[at + 5] = counts.u, counts.t
     end
+  end
+  for _, name in ipairs(names or {}) do
+    wanted[name] = true
+    tell(name)
+  end
+  if not names then
+    for name in pairs(standing.pools) do if name ~= '' then tell(name) end end
   end
   if with_leaving and ARGV[8] == '1' then
     for _, slice in ipairs(tally().leaving) do

@@ -36,6 +36,7 @@ end
 
 local function has_room(counts, cap, sends)
   if cap < 0 then return true end
+  if kept_ppm == 0 then return counts.c + sends <= cap end
   local theirs = is_transactional and counts.c - counts.t or counts.t
   local kept = math.max(0, part(cap, kept_ppm, WHOLE_PPM, 0) - theirs)
   return counts.c + sends <= cap - kept
