@@ -72,7 +72,14 @@ class Site:
 
 def api_app(desk: Desk, streams: stream.Streams, version: str) -> FastAPI:
     """The routes, and what they say of themselves."""
-    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    # No redirect to a path without its last slash: it would go where the client's Host says.
+    app = FastAPI(
+        title=TITLE,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,
+    )
     app.state.desk, app.state.streams = desk, streams
     bearer = [Depends(HTTPBearer(auto_error=False))]
     for each in (warmup, domains, emails, audit, stream):

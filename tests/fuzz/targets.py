@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 NAMES = (
+    "api_request",
     "auth_payload",
     "config_file",
     "dialogue",

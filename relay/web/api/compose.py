@@ -10,6 +10,8 @@ import re
 from base64 import b64decode
 from binascii import Error as BadBase64
 from collections.abc import Iterable, Sequence
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
@@ -26,8 +28,11 @@ _NAMED: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^"<>@]*?))\s*<([^<>\s]+
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _MOST_LOCAL: Final = 64
 _HEADER: Final = re.compile(r"[!-9;-~]{1,76}\Z")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST_VALUE: Final = 10_000
+_MOST_LINE: Final = 998
+"""RFC 5322 §2.1.1, without the line end."""
+
 _OWN: Final = frozenset({"from", "to", "cc", "bcc", "subject", "reply-to", "sender", "date"})
 _TRACE: Final = frozenset({"mime-version", "received", "return-path"})
 _OWN_PREFIXES: Final = ("content-", "x-warmup-", "dkim-", "arc-", "resent-")
@@ -41,22 +46,32 @@ def composed(email: Email) -> tuple[Envelope, bytes]:
         for each, name in ((email.to, "to"), (email.cc, "cc"), (email.bcc, "bcc"))
     )
     message = EmailMessage(policy=_SEVEN_BIT)
-    message["From"] = sender
+    _set(message, "From", sender, "from")
     for name, found in (
         ("To", to),
         ("Cc", cc),
         ("Reply-To", _addresses(email.reply_to, "reply_to")),
     ):
         if found:
-            message[name] = found
-    message["Subject"] = _line(email.subject, "subject")
+            _set(message, name, found, name.lower())
+    _set(message, "Subject", _line(email.subject, "subject"), "subject")
     _add_headers(message, email)
     _add_content(message, email)
     envelope = _envelope(sender.addr_spec, [each.addr_spec for each in (*to, *cc, *bcc)])
+    return envelope, _written(message)
+
+
+def _written(message: EmailMessage) -> bytes:
+    """The message as bytes; in its header are the fields that were set, and no more."""
     try:
-        return envelope, message.as_bytes()
-    except (ValueError, LookupError) as error:
-        raise Problem(422, f"the message cannot be composed: {error}") from error
+        content = message.as_bytes()
+    except Exception as error:  # as its parsers
+        raise Problem(422, "the message cannot be composed") from error
+    lines = content.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    names = sum(not line.startswith((b" ", b"\t")) for line in lines)
+    if names != len(message.keys()) or max(map(len, lines)) > _MOST_LINE:
+        raise Problem(422, "the header of the message cannot be written")
+    return content
 
 
 def received(content: bytes, mail_from: str | None, to: Sequence[str]) -> tuple[Envelope, bytes]:
@@ -104,7 +119,20 @@ def _address(text: str, name: str) -> HeaderAddress:
     found = _NAMED.match(text)
     plain = _plain(found[3] if found else text, name)
     display = (re.sub(r"\\(.)", r"\1", found[1]) if found[1] else found[2] or "") if found else ""
-    return HeaderAddress(_line(display, name), addr_spec=plain)
+    return HeaderAddress(_decoded(_line(display, name), name), addr_spec=plain)
+
+
+def _decoded(display: str, name: str) -> str:
+    """`display` without encoded words: the library would write a line end that is in one."""
+    if "=?" not in display:
+        return display
+    try:
+        text = _line(str(make_header(decode_header(display))), name)
+    except (HeaderParseError, ValueError, LookupError) as error:
+        raise Problem(422, f"{name}: an encoded word cannot be read") from error
+    if "=?" in text:
+        raise Problem(422, f"{name}: there is an encoded word within an encoded word")
+    return text
 
 
 def _plain(text: str, name: str) -> str:
@@ -124,6 +152,21 @@ def _line(text: str, name: str) -> str:
     return text
 
 
+def _set(
+    message: EmailMessage, name: str, value: str | HeaderAddress | list[HeaderAddress], told: str
+) -> None:
+    """Set a field. The library reads encoded words (RFC 2047), and writes what is in them.
+
+    So a line end may be in one, which would end the field.
+    """
+    try:
+        message[name] = value
+        written = str(message[name])
+    except Exception as error:  # its parsers trip in many ways
+        raise Problem(422, f"{told}: it cannot be written") from error
+    _line(written, told)
+
+
 def _shown(text: str) -> str:
     return text[:100].encode("ascii", "replace").decode()
 
@@ -137,10 +180,7 @@ def _add_headers(message: EmailMessage, email: Email) -> None:
             raise Problem(422, f'headers: "{_shown(name)}" cannot be set here')
         if len(value) > _MOST_VALUE:
             raise Problem(422, f"headers: {name} is longer than {_MOST_VALUE} characters")
-        try:
-            message[name] = _line(value, f"headers: {name}")
-        except (ValueError, LookupError) as error:
-            raise Problem(422, f"headers: {name}: {error}") from error
+        _set(message, name, _line(value, f"headers: {name}"), f"headers: {name}")
 
 
 def _add_content(message: EmailMessage, email: Email) -> None:

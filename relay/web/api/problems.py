@@ -78,7 +78,7 @@ def answer_to(problem: Problem) -> JSONResponse:
         "type": "about:blank",
         "title": TITLES.get(problem.status, "Error"),
         "status": problem.status,
-        "detail": str(problem),
+        "detail": sayable(str(problem)),
         **problem.more,
     }
     return JSONResponse(told, problem.status, problem.headers, PROBLEM_TYPE)
@@ -187,4 +187,9 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
 def _place(error: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"] if part != "body")
     told = f"{where}: {error['msg']}" if where else str(error["msg"])
-    return told.encode(errors="replace").decode()  # a client's key may hold half a character
+    return sayable(told)
+
+
+def sayable(text: str) -> str:
+    """`text` as JSON can carry it: what a client sent may hold half a character, or no UTF-8."""
+    return text.encode(errors="replace").decode()
