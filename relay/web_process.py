@@ -237,7 +237,7 @@ def _pages(rooms: _Rooms, desk: Desk, tokens: Access) -> App:
         submission=submission(rooms.settings.config),
         records=records,
     )
-    return pages_app(pages, lambda: clock.simulated)
+    return pages_app(pages, lambda: clock.simulated, rooms.background)
 
 
 def _outbox(rooms: _Rooms) -> Outbox:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from relay.background import Background
 from relay.core.errors import StoreTrouble
 from relay.web.asgi import App, Receive, Scope, Send
 from relay.web.body import Body
@@ -77,7 +78,7 @@ def is_page(path: str) -> bool:
     return path in {"/", "/dashboard"} or path.startswith(("/dashboard/", PREFIX))
 
 
-def pages_app(desk: PagesDesk, simulated: Callable[[], str | None]) -> App:
+def pages_app(desk: PagesDesk, simulated: Callable[[], str | None], background: Background) -> App:
     """The application. `simulated` tells of a clock that is not the real one."""
     app = Starlette(
         routes=_ROUTES,
@@ -87,7 +88,7 @@ def pages_app(desk: PagesDesk, simulated: Callable[[], str | None]) -> App:
             Exception: _broken,
         },
     )
-    app.state.desk, app.state.simulated, app.state.listing = desk, simulated, Listing()
+    app.state.desk, app.state.simulated, app.state.listing = desk, simulated, Listing(background)
     # The body is read before the guard, which looks for the token of the form in it.
     guarded: App = Body(Guard(app, desk.sign_in), MOST_BYTES)
 

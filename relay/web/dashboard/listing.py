@@ -2,7 +2,8 @@
 
 What the config knows (domain, tenant, policy) chooses and sorts without a read, so that a
 page costs one read of its own routes. What only the store knows (state, cap, sends) needs all
-routes: they are read in batches and kept for some seconds, for everybody who looks.
+routes: they are read in batches and kept for everybody who looks. Once some seconds old, they
+are read anew behind the back of whoever looks; the numbers on a page are always of now.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relay.background import Background
+from relay.core.errors import StoreTrouble
 from relay.core.quota import State, remaining, warmup_day
 from relay.core.report import Status
 from relay.core.tenancy import Route, RouteId
@@ -22,6 +26,8 @@ from relay.web.dashboard.paging import Part, page_number, part_of
 
 READ_AT_ONCE: Final = 500
 FRESH_S: Final = 10.0
+STALE_S: Final = 120.0
+"""What is older is not used any more: nobody has looked for so long."""
 _UNLIMITED: Final = float("inf")
 
 CONFIGURED: Final[dict[str, Callable[[PagesDesk, Route], Any]]] = {
@@ -90,7 +96,8 @@ class Wanted:
 class Listing:
     """Makes pages. One for the process: it keeps what was read of all routes."""
 
-    def __init__(self) -> None:
+    def __init__(self, background: Background) -> None:
+        self._background = background
         self._turn = asyncio.Lock()
         self._read: dict[RouteId, Status] = {}
         self._read_at = float("-inf")
@@ -111,28 +118,48 @@ class Listing:
     async def _by_counts(
         self, desk: PagesDesk, routes: Sequence[Route], wanted: Wanted
     ) -> list[Route]:
-        known = await self._all(desk)
-        found = [known[route.id] for route in routes if route.id in known]
+        known = await self._all(desk, routes)
+        found = [(route, known[route.id]) for route in routes if route.id in known]
         if wanted.state is not None:
-            found = [each for each in found if each.state is wanted.state]
+            found = [each for each in found if each[1].state is wanted.state]
         if wanted.sort in COUNTED:
-            found.sort(key=COUNTED[wanted.sort], reverse=wanted.descending)
+            count = COUNTED[wanted.sort]
+            found.sort(key=lambda each: count(each[1]), reverse=wanted.descending)
         else:
             key = CONFIGURED[wanted.sort]
-            found.sort(key=lambda one: key(desk, one.route), reverse=wanted.descending)
-        return [each.route for each in found]
+            found.sort(key=lambda each: key(desk, each[0]), reverse=wanted.descending)
+        return [route for route, _ in found]
 
-    async def _all(self, desk: PagesDesk) -> dict[RouteId, Status]:
+    async def _all(self, desk: PagesDesk, routes: Sequence[Route]) -> dict[RouteId, Status]:
+        """What is known of `routes`, and more: a few that are new are read at once."""
+        age_s = time.monotonic() - self._read_at
+        if age_s > STALE_S:
+            await self._read_all(desk, STALE_S)
+        elif age_s > FRESH_S or self._of is not desk.directory:
+            self._background.start(self._read_anew(desk))
+        new = [route for route in routes if route.id not in self._read]
+        if len(new) > READ_AT_ONCE:
+            await self._read_all(desk, 0.0)
+        elif new:
+            self._read = self._read | {each.route.id: each for each in await desk.statuses(new)}
+        return self._read
+
+    async def _read_anew(self, desk: PagesDesk) -> None:
+        with suppress(StoreTrouble):  # whoever looks next tries again
+            await self._read_all(desk, 0.0 if self._of is not desk.directory else FRESH_S)
+
+    async def _read_all(self, desk: PagesDesk, older_s: float) -> None:
+        """Read every route, unless somebody has while this waited for its turn."""
+        asked_at = time.monotonic()
         async with self._turn:
-            is_fresh = time.monotonic() - self._read_at < FRESH_S
-            if not is_fresh or self._of is not desk.directory:
-                self._of, routes = desk.directory, desk.directory.routes()
-                found: dict[RouteId, Status] = {}
-                for start in range(0, len(routes), READ_AT_ONCE):
-                    batch = await desk.statuses(routes[start : start + READ_AT_ONCE])
-                    found |= {each.route.id: each for each in batch}
-                self._read, self._read_at = found, time.monotonic()
-            return self._read
+            if self._read_at > asked_at - older_s and self._of is desk.directory:
+                return
+            directory, found = desk.directory, dict[RouteId, Status]()
+            routes = directory.routes()
+            for start in range(0, len(routes), READ_AT_ONCE):
+                batch = await desk.statuses(routes[start : start + READ_AT_ONCE])
+                found |= {each.route.id: each for each in batch}
+            self._of, self._read, self._read_at = directory, found, time.monotonic()
 
 
 def _is_chosen(desk: PagesDesk, route: Route, wanted: Wanted) -> bool:
