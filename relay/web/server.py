@@ -7,12 +7,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 
 from relay.core.config import WebConfig
 from relay.web.asgi import App
 from relay.web.ops import Ops, Vitals
+
+UNREAD_MS: Final = 60_000
+"""How long a client may leave an answer unread before its connection is dropped (tcp(7))."""
 
 
 class _Server(uvicorn.Server):
@@ -90,6 +94,8 @@ def bound_to(at: WebConfig | Path) -> socket.socket:
         return _bound_to_path(at)
     bound = socket.socket(socket.AF_INET6 if ":" in at.host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted here inherits it
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
     try:
         bound.bind((at.host, at.port))
     except OSError:

@@ -1,6 +1,7 @@
 """`/api/stream`: the counters of routes as they change, as server-sent events.
 
 Bounded in clients, in routes and in time; however many watch, a route is read once a second.
+A client that stops reading is dropped: it keeps its place from others, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Message, Send
 
 from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
@@ -30,6 +32,8 @@ BEAT_EVERY_S: Final = 10.0
 LONGEST_S: Final = 3600.0
 MOST_CLIENTS: Final = 50
 MOST_ROUTES: Final = 200
+SLOWEST_S: Final = 30.0
+"""How long a client may let an event wait, once what the system buffers for it is full."""
 
 _COUNTERS: Final = (
     "id", "tenant", "state", "warmup_day", "daily_limit", "emails_sent_today",
@@ -84,9 +88,21 @@ async def stream(
     if streams.count >= MOST_CLIENTS:
         raise Problem(503, f"{MOST_CLIENTS} clients watch already", {"retry-after": "30"})
     events = _events(desk, streams, bearer, request.headers["authorization"], domain or "")
-    return StreamingResponse(
-        events, media_type="text/event-stream", headers={"cache-control": "no-store"}
-    )
+    return _Unhurried(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+
+
+class _Unhurried(StreamingResponse):
+    async def stream_response(self, send: Send) -> None:
+        """As starlette's, for a client that takes each event within SLOWEST_S."""
+
+        async def in_time(message: Message) -> None:
+            async with asyncio.timeout(SLOWEST_S):
+                await send(message)
+
+        with suppress(TimeoutError):
+            await super().stream_response(in_time)
+        if isinstance(self.body_iterator, AsyncGenerator):
+            await self.body_iterator.aclose()  # now, and not when somebody cleans up
 
 
 async def _events(

@@ -1,0 +1,75 @@
+"""The live stream towards many clients, some of which do not read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from relay.web.api import stream
+from relay.web.api.stream import _Unhurried
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(stream, "SLOWEST_S", 0.1)
+
+
+class Events:
+    """Endless; knows how many clients hold it open."""
+
+    def __init__(self) -> None:
+        self.watching = 0
+
+    async def stream(self) -> AsyncIterator[str]:
+        self.watching += 1
+        try:
+            while True:
+                yield "event: counters\n\n"
+                await asyncio.sleep(0.01)
+        finally:
+            self.watching -= 1
+
+
+class Client:
+    """Takes so many events, then no more."""
+
+    def __init__(self, reads: int | None = None) -> None:
+        self.reads = reads
+        self.count = 0
+
+    async def send(self, _message) -> None:
+        if self.reads is not None and self.count >= self.reads:
+            await asyncio.Event().wait()
+        self.count += 1
+
+    async def receive(self):
+        await asyncio.Event().wait()
+
+
+async def served(events: Events, client: Client) -> None:
+    answer = _Unhurried(events.stream(), media_type="text/event-stream")
+    await answer({"type": "http", "asgi": {"spec_version": "2.3"}}, client.receive, client.send)
+
+
+async def test_a_client_that_stops_reading_is_dropped_and_the_others_go_on():
+    events, slow, others = Events(), Client(reads=3), [Client() for _ in range(5)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(served(events, each)) for each in others]
+        await asyncio.wait_for(served(events, slow), 2)
+        assert (slow.count, events.watching) == (3, 5)
+        seen = [each.count for each in others]
+        await asyncio.sleep(0.2)
+        assert all(now.count > before for now, before in zip(others, seen, strict=True))
+        for task in tasks:
+            task.cancel()
+    assert events.watching == 0
+
+
+async def test_a_client_that_reads_stays():
+    events, client = Events(), Client()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(served(events, client), 0.5)
+    assert client.count > 10
+    assert events.watching == 0
