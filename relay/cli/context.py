@@ -1,4 +1,7 @@
-"""What the commands share: finding and loading the config, choosing routes, printing."""
+"""What the commands share: finding and loading the config, choosing routes, printing.
+
+What reads configs, and the store, are imported where they are used: `serve` needs neither.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,10 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from relay.app import with_added
 from relay.core.config import Config
 from relay.core.errors import StoreTrouble
 from relay.core.tenancy import Route
-from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems, nearest
-from relay.store import StoreUnusable
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def load(option: Path | None) -> Config:
 
 def load_whole(option: Path | None) -> Config:
     """`load`, with the domains that were added while relays ran."""
-    return run(with_added(load(option)))
+    return _with_added(load(option))
 
 
 def load_with(option: Path | None, name: str) -> Config:
@@ -62,11 +62,19 @@ def load_with(option: Path | None, name: str) -> Config:
         is_known = config.directory.route_named(name) is not None
     except ValueError:
         is_known = True  # no name at all: whoever looks for it says so
-    return config if is_known else run(with_added(config))
+    return config if is_known else _with_added(config)
+
+
+def _with_added(config: Config) -> Config:
+    from relay.app import with_added  # noqa: PLC0415  # see above
+
+    return run(with_added(config))
 
 
 def read_config(path: Path) -> Config:
     """The config in the file `path`. Raises ConfigProblems."""
+    from relay.settings.load import load_config  # noqa: PLC0415  # see above
+
     return load_config(path, os.environ)
 
 
@@ -105,6 +113,8 @@ def actor() -> str:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run `work`; a store that does not answer is told in a sentence, exit code 1."""
+    from relay.store import StoreUnusable  # noqa: PLC0415  # see above
+
     try:
         return asyncio.run(work)
     except StoreTrouble as trouble:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import pickle
-import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,19 +10,15 @@ from typing import Annotated
 import typer
 
 from relay.cli.context import ConfigOption, config_path, fail, show_problems
-from relay.cli.serve import loop_factory
 from relay.clock import clock_for
 from relay.core.config import Config, WebConfig
-from relay.front import NAME, NUMBER, FrontOrder
 from relay.presence import presence_in
-from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
-from relay.processes.secrecy import keep_memory_private
+from relay.processes.loop import run
 from relay.settings.addresses import parse_address
 from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems, Wrong
-from relay.telemetry.logs import name_process, set_up_logs
-from relay.telemetry.shared import share_values
+from relay.telemetry.logs import set_up_logs
 
 
 def web(
@@ -40,7 +33,6 @@ def web(
     ] = None,
 ) -> None:
     """Serve the HTTP API until SIGTERM, on the store of the relays; SIGHUP reloads."""
-    keep_memory_private()
     try:
         settings = LiveSettings.of(config_path(config), os.environ, ReaderHere())
     except ConfigProblems as found:
@@ -54,36 +46,9 @@ def web(
     from relay.web_process import CannotServeWeb, serve_web  # noqa: PLC0415
 
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(serve_web(settings, clock_for(clock or beside), where))
+        run(serve_web(settings, clock_for(clock or beside), where))
     except CannotServeWeb as error:
         fail(str(error))
-
-
-def front(descriptor: int) -> None:
-    """Be the web process of the relay that started this one; not for people."""
-    die_with_parent()
-    keep_memory_private()
-    told = read_order()
-    if not told:
-        fail("the web process is started by `serve`; by hand it is `warmup-relay web`")
-    order: FrontOrder = pickle.loads(told)  # noqa: S301 - our own parent's pipe  # nosec B301
-    if is_orphan(order.parent):
-        fail("the relay died while its web process began")
-    set_up_logs(order.config.log)
-    name_process(NAME)
-    share_values(order.metrics, NUMBER)
-    settings = LiveSettings(order.config, os.environ, ReaderHere(), order.seen, is_loud=False)
-    bound = socket.socket(fileno=descriptor)
-    from relay.web_process import CannotServeWeb, KeptBy, serve_web  # noqa: PLC0415  # as above
-
-    try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            kept = KeptBy(order.ops, order.beat, say_ready)
-            runner.run(serve_web(settings, clock_for(order.clock), bound, kept))
-    except CannotServeWeb as error:
-        say_failed(str(error))
-        raise typer.Exit(1) from error
 
 
 def _address(config: Config, option: str | None) -> WebConfig:
@@ -99,4 +64,3 @@ def _address(config: Config, option: str | None) -> WebConfig:
 
 
 COMMANDS = (web,)
-HIDDEN = (front,)

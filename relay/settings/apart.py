@@ -119,7 +119,11 @@ def parts_of(config: Config) -> list[object]:
 def _frames(path: Path, env: Mapping[str, str], nice: int) -> Iterator[Iterator[bytes]]:
     command = [sys.executable, "-P", "-m", "relay.settings.reading", str(path), str(nice)]
     with subprocess.Popen(  # noqa: S603  # our own module, and a path
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=_environment(env)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=_environment(env),
+        start_new_session=True,  # a terminal's Ctrl-C is for the relay
     ) as process:
         limit = Timer(READ_S, process.kill)
         limit.start()

@@ -30,7 +30,7 @@ ONLY_IN = {
     "argon2": {"users.py"},  # passwords of the pages
     "fastapi": {"web"},
     "starlette": {"web"},
-    "uvloop": {"cli"},
+    "uvloop": {"processes"},
     "watchfiles": {"settings"},
     "typer": {"cli"},
     "rich": {"cli"},

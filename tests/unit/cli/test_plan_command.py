@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from typer.testing import CliRunner
 
-from relay.cli.main import app
+from relay.cli.every import app
 
 POLICY = """\
 description: For tests

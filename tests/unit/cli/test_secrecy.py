@@ -1,28 +1,43 @@
-"""Every command that serves keeps its memory to itself, before it reads a secret."""
+"""Every process keeps its memory to itself, before it reads a secret."""
 
 from __future__ import annotations
 
 import pytest
-from typer.testing import CliRunner
 
-from relay.cli import serve, web
-from relay.cli.main import app
+import relay.cli
+import relay.serving
+
+
+class Reached(Exception):
+    pass
+
+
+def reached(*_args: object, **_named: object) -> None:
+    raise Reached
+
+
+@pytest.mark.parametrize("command", ["serve", "web", "token", "explain"])
+def test_no_command_begins_before_its_memory_is_private(monkeypatch, command):
+    from relay.cli.root import app  # the same object for all commands
+
+    kept = []
+    monkeypatch.setattr(relay.cli, "keep_memory_private", lambda: kept.append(command))
+    monkeypatch.setattr(type(app), "__call__", reached)
+    monkeypatch.setattr("sys.argv", ["warmup-relay", command])
+    with pytest.raises(Reached):
+        relay.cli.main()
+    assert kept == [command]
 
 
 @pytest.mark.parametrize(
-    ("module", "words"),
-    [
-        (serve, ["serve", "--config", "/nowhere/relay.yaml"]),
-        (serve, ["worker", "1"]),
-        (web, ["web", "--config", "/nowhere/relay.yaml"]),
-        (web, ["front", "9"]),
-    ],
-    ids=lambda each: each[0] if isinstance(each, list) else "",
+    ("role", "next_step"),
+    [("serve", "_settings"), ("worker", "read_order"), ("front", "read_order")],
 )
-def test_no_process_that_holds_secrets_may_be_looked_into(monkeypatch, module, words):
+def test_no_process_that_serves_begins_before_its_memory_is_private(monkeypatch, role, next_step):
     kept = []
-    monkeypatch.setattr(module, "keep_memory_private", lambda: kept.append(words))
-    for name in ("die_with_parent", "read_order"):
-        monkeypatch.setattr(module, name, lambda: b"", raising=False)
-    assert CliRunner().invoke(app, words).exit_code == 1
-    assert kept == [words]
+    monkeypatch.setattr(relay.serving, "keep_memory_private", lambda: kept.append(role))
+    monkeypatch.setattr(relay.serving, "die_with_parent", lambda: None)
+    monkeypatch.setattr(relay.serving, next_step, reached)
+    with pytest.raises(Reached):
+        relay.serving.ROLES[role](*(["1", ""] if role == "serve" else ["1"]))
+    assert kept == [role]
