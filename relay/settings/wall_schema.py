@@ -66,8 +66,8 @@ class Weekday(StrEnum):
     SUNDAY = "sunday"
 
 
-TimeOfDay = Annotated[time, parsed(parse_time), Kind('"HH:MM"', time_text)]
-OptionalTime = Annotated[time | None, parsed(parse_time), Kind('"HH:MM"', time_text)]
+TimeOfDay = Annotated[time, parsed(parse_time, numbers=True), Kind('"HH:MM"', time_text)]
+OptionalTime = Annotated[time | None, parsed(parse_time, numbers=True), Kind('"HH:MM"', time_text)]
 ProviderKey = Annotated[str, parsed(_provider), Kind("provider")]
 Day = Annotated[Weekday, one_of(Weekday), Kind("weekday")]
 Days = Annotated[int, parsed(_whole_days, numbers=True), Kind("days")]

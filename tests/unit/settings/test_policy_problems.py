@@ -89,7 +89,8 @@ SINGLE = [
         'starts: «"24:00"',
         'starts: "24:00" is not a time of day, such as "07:00"',
     ),
-    ('starts: "00:00"', "starts: «7", 'starts: must be text, not 7 (put it in quotes: "7")'),
+    ('starts: "00:00"', "starts: «7", 'starts: "7" is not a time of day, such as "07:00"'),
+    ('starts: "00:00"', "starts: «0800", 'starts: "800" is not a time of day, such as "07:00"'),
     ("{from: 0, cap: 50}", "{from: «1, cap: 50}", "the first tier must be from 0, not 1"),
     (
         "{from: 2, cap: 100}",

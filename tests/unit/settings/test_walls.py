@@ -130,7 +130,7 @@ WRONG = [
         '"even" stands beside "hourly_share" (keep one of hourly_share and even)',
     ),
     ('smoothing: {even: {from: "08:00", ', "smoothing: {«even: {", '"from" is missing in even'),
-    ('"08:00"', "«8", 'from: must be text, not 8 (put it in quotes: "8")'),
+    ('"08:00"', "«8", 'from: "8" is not a time of day, such as "07:00"'),
     ('"20:00"', '«"25:00"', 'to: "25:00" is not a time of day, such as "07:00"'),
     (
         'to: "20:00"',
