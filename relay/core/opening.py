@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from relay.core.bounds import Bound, WallKind
@@ -53,16 +53,8 @@ def _next(policy: Policy, window: Window, standing: Standing, passed: Passed) ->
 
 def next_opening(policy: Policy, window: Window) -> datetime:
     """When the sends of the next day begin that is no day off."""
-    day = working(policy, date.fromordinal(window.day + 1))
+    day = policy.working_day(date.fromordinal(window.day + 1))
     return max(first_open(policy.smoothing, policy.window, day), window.closes_at)
-
-
-def working(policy: Policy, day: date) -> date:
-    """`day`, or the first one after it that is no day off."""
-    for _ in range(7):
-        if policy.is_off(day):
-            day += timedelta(days=1)
-    return day
 
 
 class _Ahead:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -99,6 +99,12 @@ class Policy:
     def is_off(self, day: date) -> bool:
         """Whether nothing is sent on `day`."""
         return day.weekday() in self.days_off
+
+    def working_day(self, day: date) -> date:
+        """`day`, or the first one after it that is no day off; there is one in every week."""
+        while self.is_off(day):
+            day += timedelta(days=1)
+        return day
 
 
 EXEMPT = Policy(

@@ -168,7 +168,7 @@ def warmed_on(policy: Policy, window: Window, standing: Standing) -> date | None
     threshold = policy.ramp.warmed_at()
     if threshold is None or policy.ramp.advance is not Advance.CALENDAR_DAYS:
         return None
-    return date.fromordinal(_foot(window, standing)) + timedelta(days=threshold)
+    return date.fromordinal(_foot(policy, window, standing)) + timedelta(days=threshold)
 
 
 def next_tier(policy: Policy, window: Window, standing: Standing) -> Tier | None:
@@ -182,12 +182,17 @@ def reached_on(policy: Policy, window: Window, standing: Standing, threshold: in
     """The day, from today on, of `threshold`; None where that is not a matter of days alone."""
     if policy.ramp.advance is not Advance.CALENDAR_DAYS:
         return None
-    return date.fromordinal(max(window.day, _foot(window, standing) + threshold))
+    return date.fromordinal(max(window.day, _foot(policy, window, standing) + threshold))
 
 
-def _foot(window: Window, standing: Standing) -> int:
-    """The day at which a calendar ramp was, or would have been, at 0."""
-    first = window.day if standing.first_day is None else standing.first_day
+def _foot(policy: Policy, window: Window, standing: Standing) -> int:
+    """The day at which a calendar ramp was, or would have been, at 0.
+
+    A route that has not sent is taken to do so on the first day that it may.
+    """
+    first = standing.first_day
+    if first is None:
+        first = policy.working_day(window.date).toordinal()
     return first - standing.base_days
 
 

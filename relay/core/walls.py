@@ -12,7 +12,7 @@ from typing import Final
 
 from relay.core.bounds import Bound, Split, WallKind, bounds_on
 from relay.core.limits import part_of
-from relay.core.opening import next_opening, opening, working
+from relay.core.opening import next_opening, opening
 from relay.core.pacing import HourlyShare, Pace, first_open, pace_at
 from relay.core.policy import MailClass
 from relay.core.ramp import Cap
@@ -157,7 +157,7 @@ class Wall:
             return None
         policy = self.route.policy
         day = reached_on(policy, self.window, self.standing, self.fits_from)
-        return None if day is None else working(policy, day)
+        return None if day is None else policy.working_day(day)
 
     def _thresholds(self) -> list[int]:
         policy = self.route.policy

@@ -88,6 +88,36 @@ def test_an_hour_is_named_with_the_next_one_and_a_day_off_with_the_next_day(
         assert sent(wire, "a@example.org").startswith("250")
 
 
+def test_the_time_that_a_deferral_names_is_when_mail_passes_and_not_before(
+    make_relay: MakeRelay, sink: SinkThread
+) -> None:
+    walls = {"smoothing": {"hourly_share": "100%"}, "window": {"starts": "12:30"}}
+    relay = relay_with(make_relay, sink, 2, **walls)
+    with Wire(relay.port) as wire:
+        assert sent(wire, "a@example.org", "b@example.org").startswith("250")
+        one = relay.clock.now().replace(hour=13, minute=0, second=0, microsecond=0)
+        told = sent(wire, "a@example.org")  # the day ends at 12:30, but that hour is full
+        assert f"2 of 2 sent today (day 0, ramp); next sends {one:%Y-%m-%dT%H:%M:%SZ}" in told
+        for before in (timedelta(minutes=25), timedelta(seconds=20)):
+            relay.clock.move(seconds=(one - before - relay.clock.now()).total_seconds())
+            assert sent(wire, "a@example.org").startswith("451")
+        relay.clock.move(seconds=(one - relay.clock.now()).total_seconds())
+        assert sent(wire, "a@example.org").startswith("250")
+
+
+def test_a_message_that_a_provider_never_takes_is_refused_though_the_route_is_full_too(
+    make_relay: MakeRelay, sink: SinkThread
+) -> None:
+    relay = relay_with(make_relay, sink, 4, providers={"google": {"cap": 2}})
+    google = [f"{name}@gmail.com" for name in "abc"]
+    with Wire(relay.port) as wire:
+        told = sent(wire, *google, "d@web.de", "e@web.de")
+        assert told.startswith("550 5.5.3 ")
+        assert sent(wire, "a@web.de", "b@web.de").startswith("250")
+        assert "3 recipients for google in one message" in sent(wire, *google)
+    assert relay.status()["emails_sent_today"] == 2
+
+
 def test_a_day_off_is_named_with_the_next_working_day_and_an_edit_takes_it_away(
     make_relay: MakeRelay, sink: SinkThread
 ) -> None:

@@ -197,6 +197,17 @@ def test_a_day_off_is_named_by_its_day():
     )
 
 
+def test_a_route_that_may_not_send_yet_is_warmed_from_the_first_day_on_which_it_may():
+    the_route = route(days_off=frozenset({1, 2}))
+    found = wall_before(the_route, the_route.policy.window.at(NOON), Standing(at=NOON), 1)
+    assert deferral_text(found) == (
+        f"{HEAD}: no sends on Tuesdays (day 0, mine); "
+        "next sends 2026-03-05T00:00:00Z; warmed 2026-03-19"
+    )
+    wide = wall_before(the_route, the_route.policy.window.at(NOON), Standing(at=NOON), 100)
+    assert wide.fits_on == date(2026, 3, 7)
+
+
 def test_a_fit_on_a_day_off_is_on_the_next_working_day():
     found = wall(route((0, 50), (5, 100), days_off=frozenset({3, 4})), Standing(), 70)
     assert found.fits_on == date(2026, 3, 7)
