@@ -60,6 +60,12 @@ class Rig:
         """For `store:` in relay.yaml."""
         return f"redis://{HOST}:{self.proxy.port}"
 
+    def connections(self) -> int:
+        """How many were ever made to the store: by the proxy, or as a cluster's member counts."""
+        if isinstance(self.member, LoneCluster):
+            return int(self.member.said("INFO", "stats")["total_connections_received"])
+        return self.proxy.connections
+
 
 Block = Callable[[Rig, float], AbstractContextManager[None]]
 """In trouble within the block; the number is how long that is meant to last, in seconds."""
@@ -182,11 +188,12 @@ class LoneCluster(Member):
         return self
 
 
+STALLED = Trouble("stalled", _stalled, is_away=True)
 NETWORK_CUT = Trouble("network cut", _cut_off, is_away=True)
 TROUBLES = [
     Trouble("killed", _killed, is_away=True),
     Trouble("killed and started, three times", _restarted, defers=False),
-    Trouble("stalled", _stalled, is_away=True),
+    STALLED,
     NETWORK_CUT,
     Trouble("OOM", _out_of_memory),
     Trouble("READONLY", _read_only),

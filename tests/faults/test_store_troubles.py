@@ -6,18 +6,30 @@ without anybody's help, what had been sent meanwhile is told to the store, and t
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeRelay
-from tests.faults.store_troubles import NETWORK_CUT, TROUBLES, Crowd, LoneCluster, Rig, Trouble
+from tests.faults.store_troubles import (
+    NETWORK_CUT,
+    STALLED,
+    TROUBLES,
+    Crowd,
+    LoneCluster,
+    Rig,
+    Trouble,
+)
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.relay_config import calendar
 from tests.harness.relay_process import RelayProcess
 from tests.harness.upstream import SinkThread
 from tests.harness.waiting import until
+from tests.harness.workers import children, workers
 
 CAP = 250
 DEADLINE_S = 1.0
@@ -28,19 +40,24 @@ SLACK_S = 2.0
 """For a machine that is busy with other things."""
 
 BACK_S = 3.0
+EMBEDDED_STALL_S, EMBEDDED_DEADLINE_S = 10.0, 2.0
+"""The deadline is the default of `store.timeout`."""
+
 A_MESSAGE_BYTES, KNOCK_BYTES = 2_000, 300
 KNOCKS_A_SECOND = 15
 AT_FIRST = 50
 """Connections that were open when the store went away, and are not trusted any more."""
 
 
-def relay_on(make_relay: MakeRelay, rig: Rig, sink: SinkThread) -> RelayProcess:
+def relay_on(make_relay: MakeRelay, rig: Rig, sink: SinkThread, count: int = 1) -> RelayProcess:
     url = rig.url
     if isinstance(rig.member, LoneCluster):
         url = f"redis+cluster://127.0.0.1:{rig.member.port}"
     store = {"url": url, "timeout": f"{DEADLINE_S:g}s"}
     policies = {"ramp": calendar(CAP)}
-    return make_relay(upstream=sink.url, policies=policies, more={"store": store}).start()
+    relay = make_relay(upstream=sink.url, policies=policies, more={"store": store})
+    relay.options = ("--workers", str(count)) if count > 1 else ()
+    return relay.start()
 
 
 def back_again(crowd: Crowd, since_s: float, relay: RelayProcess) -> float:
@@ -70,23 +87,29 @@ def check_numbers(relay: RelayProcess, crowd: Crowd, sink: SinkThread) -> None:
 
 
 def trouble_for(
-    lasts_s: float, trouble: Trouble, make_relay: MakeRelay, sink: SinkThread, endings: ExitStack
+    lasts_s: float,
+    trouble: Trouble,
+    make_relay: MakeRelay,
+    sink: SinkThread,
+    endings: ExitStack,
+    count: int = 1,
 ) -> None:
     member = trouble.make()
     endings.callback(member.close)
     member.start()
     rig = Rig(member, FaultProxy(member.port))
     endings.callback(rig.proxy.end)
-    relay = relay_on(make_relay, rig, sink)
+    relay = relay_on(make_relay, rig, sink, count)
+    processes = count if count == 1 else count + 1
 
     with Crowd(relay.port) as crowd:
         until(lambda: len(crowd.after(0, "250")) > 20, "mail to go", detail=relay.log_tail)
-        began, connections = time.monotonic(), rig.proxy.connections
+        began, connections = time.monotonic(), rig.connections()
         said_bytes = rig.proxy.bytes_up
         with trouble.block(rig, lasts_s):
             if trouble.defers:
                 time.sleep(lasts_s)
-            made, meant_s = rig.proxy.connections - connections, time.monotonic() - began
+            made, meant_s = rig.connections() - connections, time.monotonic() - began
             said_bytes = rig.proxy.bytes_up - said_bytes
         over = time.monotonic()
         back_s = back_again(crowd, over, relay)
@@ -101,11 +124,12 @@ def trouble_for(
     assert replies <= {"250 2.0.0", "451 4.3.0", "451 4.7.1"}, replies
     assert not late, late
     assert deferred or not trouble.defers
-    assert made <= AT_FIRST + KNOCKS_A_SECOND * meant_s, "a storm"
+    assert made <= AT_FIRST + KNOCKS_A_SECOND * meant_s * processes, "a storm"
     if trouble.is_away:
         late_s = began + STEPS * DEADLINE_S
         assert not [h for h in crowd.after(late_s, "250") if h.at_s + h.took_s < over]
-        assert said_bytes <= A_MESSAGE_BYTES * AT_FIRST + KNOCK_BYTES * KNOCKS_A_SECOND * meant_s
+        knocks = KNOCKS_A_SECOND * meant_s * processes
+        assert said_bytes <= A_MESSAGE_BYTES * AT_FIRST + KNOCK_BYTES * knocks
     check_numbers(relay, crowd, sink)
 
 
@@ -131,3 +155,40 @@ def test_a_network_that_is_cut_for_half_a_minute(
     make_relay: MakeRelay, sink: SinkThread, endings: ExitStack
 ) -> None:
     trouble_for(30.0, NETWORK_CUT, make_relay, sink, endings)
+
+
+@pytest.mark.slow
+def test_a_store_that_stalls_for_longer_than_every_deadline_with_two_workers(
+    make_relay: MakeRelay, sink: SinkThread, endings: ExitStack
+) -> None:
+    trouble_for(10.0, STALLED, make_relay, sink, endings, count=2)
+
+
+@pytest.mark.slow
+def test_an_embedded_store_that_stalls_for_longer_than_every_deadline_with_two_workers(
+    make_relay: MakeRelay, sink: SinkThread
+) -> None:
+    relay = make_relay(upstream=sink.url, policies={"ramp": calendar(CAP)})
+    relay.options = ("--workers", "2")
+    relay.start()
+    [server] = [pid for pid in children(relay.child.pid) if is_store(pid)]
+    with Crowd(relay.port) as crowd:
+        until(lambda: len(crowd.after(0, "250")) > 20, "mail to go", detail=relay.log_tail)
+        began = time.monotonic()
+        os.kill(server, signal.SIGSTOP)
+        time.sleep(EMBEDDED_STALL_S)
+        os.kill(server, signal.SIGCONT)
+        over = time.monotonic()
+        back_again(crowd, over, relay)
+        until(lambda: crowd.after(over, "451 4.7.1"), "the cap", timeout_s=40)
+    late = [h for h in crowd.heard if h.took_s > STEPS * EMBEDDED_DEADLINE_S + SLACK_S]
+    assert (crowd.lost, late) == ([], [])
+    assert {h.reply for h in crowd.heard} <= {"250 2.0.0", "451 4.3.0", "451 4.7.1"}
+    assert [h for h in crowd.after(began, "451 4.3.0") if h.at_s < over]
+    assert workers(relay).keys() == {"worker 1", "worker 2"}
+    check_numbers(relay, crowd, sink)
+
+
+def is_store(pid: int) -> bool:
+    """It names its socket, and not much else, once it runs."""
+    return b"server.sock" in Path(f"/proc/{pid}/cmdline").read_bytes()
