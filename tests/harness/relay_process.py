@@ -43,7 +43,7 @@ class Ran:
 
 
 def run_command(
-    *arguments: str | Path, cwd: Path = ROOT, timeout_s: float = 30, stdin: str = ""
+    *arguments: str | Path, cwd: Path = ROOT, timeout_s: float = 90, stdin: str = ""
 ) -> Ran:
     """Run `warmup-relay ARGUMENTS` to its end."""
     done = subprocess.run(

@@ -118,7 +118,7 @@ async def test_ten_kills_lose_nothing_that_was_answered_250_and_explain_every_co
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 async def test_five_hundred_kills_lose_nothing_that_was_answered_250_and_explain_every_copy(
     make_relay: MakeRelay,
 ) -> None:
