@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.harness.waiting import until
+from tests.integration.api.test_domains_api import SCOPES
 
 PROBLEM = "application/problem+json"
 
@@ -87,6 +88,18 @@ def test_every_route_asks_for_its_scope(web, by_scope, domain, route, needed):
         refused = answer.status == 403
         assert refused == (needed not in ALLOWS[scope]), (scope, answer)
         assert refused or answer.status in {200, 201, 409}, (scope, answer)
+
+
+def test_the_matrix_has_every_route_that_the_document_tells_of(web):
+    paths = web.get("/api/openapi.json", token="").json["paths"]
+    told = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    known = {(method, path.replace("{mine}", "{id}")) for method, path in ROUTES}
+    known |= {(method, path) for method, path, *_ in SCOPES} | {("GET", "/api/stream")}
+    assert told == known
+
+
+def test_the_stream_asks_for_its_scope_too(web, by_scope):
+    assert web.get("/api/stream", token=by_scope["send"]).status == 403
 
 
 def test_another_tenants_routes_do_not_exist(web, globex, operator, domain):
