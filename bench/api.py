@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from typing import Final
 
 from bench.alone import CONFIG, DOMAIN, POLICY, RELAY, ROOT, SINK, WEB, cpu_s, source
 from bench.wire import program
-from bench.workers import family, wait_until_ready
+from bench.workers import READY_S, family, wait_until_ready
 
 P99_MS, MOST_LOSS = 50.0, 0.05
 CONNECTIONS, LATE_S = 20, 10.0
@@ -164,6 +165,18 @@ def written(home: Path) -> Path:
     return path
 
 
+def wait_for_the_web_process() -> None:
+    """The relay is ready without it, and answers for it."""
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{WEB}/api/docs", timeout=20):
+                return
+        except OSError:
+            time.sleep(0.5)
+    sys.exit("the web process did not come up")
+
+
 @contextmanager
 def running(config: Path) -> Iterator[int]:
     """A relay and its upstream: the relay's process id."""
@@ -173,6 +186,7 @@ def running(config: Path) -> Iterator[int]:
     relay = subprocess.Popen(command, cwd=ROOT)
     try:
         wait_until_ready()
+        wait_for_the_web_process()
         yield relay.pid
     finally:
         for process in (relay, sink):
