@@ -103,27 +103,32 @@ class Status:
             return None
         return Wall(bound.kind, self.route, self.window, self.standing, bound.wanted, bound)
 
-    def fields(self) -> dict[str, Any]:
-        """The JSON object; null stands for unlimited, unknown and not yet."""
-        standing, policy = self.standing, self.route.policy
+    def counters(self) -> dict[str, Any]:
+        """The part of `fields` that is watched live, at a tenth of its cost: no forecast in it."""
         return {
             "id": self.route.name,
             "tenant": self.tenant,
+            "state": self.state.value,
+            "warmup_day": warmup_day(self.window, self.standing),
+            "daily_limit": self.cap,
+            "emails_sent_today": self.sent,
+            "remaining_today": remaining(self.cap, self.standing),
+            "reserved_now": self.standing.reserved,
+            "lifetime_sends": self.standing.lifetime,
+            "resets_at": timestamp(self.resets_at),
+        }
+
+    def fields(self) -> dict[str, Any]:
+        """The JSON object; null stands for unlimited, unknown and not yet."""
+        standing, policy = self.standing, self.route.policy
+        return self.counters() | {
             "domain": self.route.id.domain,
             "upstream": self.route.id.upstream,
             "policy": policy.name,
-            "state": self.state.value,
             "reason": self.reason,
-            "warmup_day": warmup_day(self.window, standing),
             "progress": {"counts": policy.ramp.advance.value, "at": self.progress},
-            "daily_limit": self.cap,
-            "emails_sent_today": self.sent,
-            "remaining_today": remaining(self.cap, standing),
-            "reserved_now": standing.reserved,
-            "resets_at": timestamp(self.resets_at),
             "first_send_at": _moment(standing.first_at),
             "warmup_ends_at": _moment(self.ends_at()),
-            "lifetime_sends": standing.lifetime,
             "next_tier": self._next_tier(),
             "providers": {name: self._provider(name) for name in self.providers()},
             "walls": [self._wall(bound) for bound in self.bounds()],

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,7 +20,6 @@ from starlette.types import Message, Send
 
 from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
-from relay.core.report import Status
 from relay.core.tenancy import Route, RouteId
 from relay.web.api.declared import answers
 from relay.web.api.desk import Desk, Reader, TheDesk
@@ -35,10 +35,7 @@ MOST_ROUTES: Final = 200
 SLOWEST_S: Final = 30.0
 """How long a client may let an event wait, once what the system buffers for it is full."""
 
-_COUNTERS: Final = (
-    "id", "tenant", "state", "warmup_day", "daily_limit", "emails_sent_today",
-    "remaining_today", "reserved_now", "lifetime_sends", "resets_at",
-)  # fmt: skip
+Counters = dict[str, Any]
 
 
 class Streams:
@@ -47,19 +44,22 @@ class Streams:
     def __init__(self) -> None:
         self.count = 0
         self.stopping = asyncio.Event()
-        self._read: dict[RouteId, tuple[float, Status]] = {}
+        self._read: dict[RouteId, tuple[float, Counters]] = {}
         self._turn = asyncio.Lock()
 
-    async def statuses(self, desk: Desk, routes: Sequence[Route]) -> list[Status]:
-        """Where `routes` stand, at most a second ago. Raises StoreTrouble."""
+    async def counters(self, desk: Desk, routes: Sequence[Route]) -> dict[RouteId, Counters]:
+        """Where `routes` stand, at most a second ago: worked out once for all who watch.
+
+        Raises StoreTrouble.
+        """
         async with self._turn:
             since = time.monotonic() - EVERY_S * 0.9
-            stale = [r for r in routes if self._read.get(r.id, (0.0, None))[0] < since]
+            stale = [r for r in routes if r.id not in self._read or self._read[r.id][0] < since]
             now = time.monotonic()
             self._read = {k: v for k, v in self._read.items() if v[0] > now - 60}
             for status in await desk.statuses(stale):
-                self._read[status.route.id] = (now, status)
-            return [self._read[route.id][1] for route in routes]
+                self._read[status.route.id] = (now, status.counters())
+            return {route.id: self._read[route.id][1] for route in routes}
 
     async def stopped_within(self, seconds: float) -> bool:
         """Wait so long, or until the process stops."""
@@ -110,7 +110,7 @@ async def _events(
 ) -> AsyncIterator[str]:
     streams.count += 1
     try:
-        known: dict[str, dict[str, Any]] = {}
+        known: dict[RouteId, Counters] = {}
         ends_at = time.monotonic() + LONGEST_S
         beat_at = time.monotonic() + BEAT_EVERY_S
         while time.monotonic() < ends_at:
@@ -133,28 +133,22 @@ async def _changed(
     streams: Streams,
     bearer: ApiToken,
     domain: str,
-    known: dict[str, dict[str, Any]],
-) -> list[dict[str, Any]]:
+    known: dict[RouteId, Counters],
+) -> list[Counters]:
     """The counters that are not as `known`, which is brought up to date."""
-    routes = [
+    seen = (
         route
         for route in desk.directory.routes()
         if route.id.domain.startswith(domain.lower()) and bearer.sees(desk.tenant_of(route))
-    ]
+    )
     try:
-        statuses = await streams.statuses(desk, routes[:MOST_ROUTES])
+        found = await streams.counters(desk, list(islice(seen, MOST_ROUTES)))
     except StoreTrouble:
         return []
-    found = {str(status.route.id): _counters(desk, status) for status in statuses}
     changed = [counters for name, counters in found.items() if known.get(name) != counters]
     known.clear()
     known.update(found)
     return changed
-
-
-def _counters(desk: Desk, status: Status) -> dict[str, Any]:
-    fields = desk.fields(status)
-    return {name: fields[name] for name in _COUNTERS}
 
 
 async def _is_still_welcome(desk: Desk, authorization: str) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
+from relay.core.tenancy import RouteId
 from relay.web.api import stream
 from relay.web.api.stream import _Unhurried
 
@@ -73,3 +75,31 @@ async def test_a_client_that_reads_stays():
         await asyncio.wait_for(served(events, client), 0.5)
     assert client.count > 10
     assert events.watching == 0
+
+
+class Desk:
+    """One route; counts how often it is read and its counters are worked out."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.route = SimpleNamespace(id=RouteId("a.example", "out"))
+        self.directory = SimpleNamespace(routes=lambda: [self.route])
+
+    def tenant_of(self, _route) -> str:
+        return "acme"
+
+    async def statuses(self, routes):
+        self.reads += len(routes)
+        return [SimpleNamespace(route=each, counters=lambda: {"sent": 1}) for each in routes]
+
+
+async def test_however_many_watch_a_route_is_worked_out_once():
+    desk, streams = Desk(), stream.Streams()
+    bearer = SimpleNamespace(sees=lambda tenant: tenant == "acme")
+    known = [{} for _ in range(20)]
+    told = [await stream._changed(desk, streams, bearer, "", each) for each in known]
+    assert told == [[{"sent": 1}]] * 20
+    assert desk.reads == 1
+    assert await stream._changed(desk, streams, bearer, "", known[0]) == []
+    other = SimpleNamespace(sees=lambda _tenant: False)
+    assert await stream._changed(desk, streams, other, "", {}) == []
