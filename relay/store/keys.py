@@ -136,6 +136,16 @@ def tag_of(key: str) -> str:
     return key.partition("{")[2].partition("}")[0]
 
 
+def ending_of(key: str) -> str:
+    """What comes behind the hash tag of a key of a domain: `of(tag_of(key), …)` is the key."""
+    return key.partition("}:")[2]
+
+
+def of(tag: str, ending: str) -> str:
+    """The key with that hash tag and that ending."""
+    return f"{_domain(tag)}:{ending}"
+
+
 def counted_with(key: str) -> tuple[str, ...]:
     """Keys that are written in one step with `key`, if it is one of a route; they may not exist.
 

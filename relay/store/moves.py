@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from relay.core.errors import StoreTrouble
 from relay.store import keys
 from relay.store.commands import Command, Word, evalsha, script
+from relay.store.inventory import Inventory
 from relay.store.line import Line
 from relay.store.places import Address
 
@@ -60,12 +62,11 @@ async def exported(line: Line) -> AsyncIterator[Record]:
     been missed, and StoreTrouble is raised at the end.
     """
     holdings = await line.holdings()
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    found = Inventory()
     for holding in holdings:
         async for names in _keys_at(line, holding.at):
-            for name in names:
-                found[keys.tag_of(name)].update((name, *keys.counted_with(name)))
-    steps = [step for names in found.values() for step in _steps(names)]
+            found.add(names)
+    steps = (step for domain in found.domains() for step in _steps(*domain))
     for several in _batches(steps, _DOMAINS):
         for records in await line.ask_all([_backup(step) for step in several]):
             for record in records:
@@ -86,22 +87,27 @@ async def imported(line: Line, records: Iterable[Record], *, replace: bool) -> i
     found: defaultdict[str, set[str]] = defaultdict(set)
     for name in checked:
         found[keys.tag_of(name)].add(name)
-    steps = [step for names in found.values() for step in _steps(names)]
+    steps = (step for names in found.values() for step in _steps(*_sorted(names)))
     for several in _batches(steps, _DOMAINS):
         await line.ask_all([_restore([checked[name] for name in step]) for step in several])
     return len(checked)
 
 
-def _steps(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """The keys of one domain: those that count at once, then its messages, some at a time."""
+def _sorted(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Those that count, and those of messages."""
     counted = sorted(name for name in names if not keys.is_message(name))
-    messages = sorted(name for name in names if keys.is_message(name))
+    return counted, sorted(name for name in names if keys.is_message(name))
+
+
+def _steps(counted: list[str], messages: list[str]) -> Iterator[tuple[str, ...]]:
+    """The keys of one domain: those that count at once, then its messages, some at a time."""
     yield from ([tuple(counted)] if counted else [])
     yield from _batches(messages, _BATCH)
 
 
-def _batches(items: Sequence[Any], size: int) -> Iterator[tuple[Any, ...]]:
-    return (tuple(items[at : at + size]) for at in range(0, len(items), size))
+def _batches(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    rest = iter(items)
+    return iter(lambda: tuple(islice(rest, size)), ())
 
 
 async def _any_key(line: Line) -> str | None:
