@@ -20,7 +20,10 @@ from relay.store.troubles import StoreUnusable
 log = logging.getLogger(__name__)
 
 READY_S: Final = 60.0
-"""How long a server may take to load its file and answer."""
+"""How long a server may be silent after its start."""
+
+LOAD_S: Final = 900.0
+"""How long one that says that it loads its file may take: a million routes are 0.7 GB."""
 
 GONE_S: Final = 10.0
 """How long the server of a relay that was killed may take to die."""
@@ -131,15 +134,20 @@ class EmbeddedStore:
             tell_of_cut(size, self._home.log.read_bytes()[log_from:])
 
     async def _ready(self, process: ServerProcess) -> None:
-        until = asyncio.get_running_loop().time() + READY_S
-        while not await _answers(self._socket):
+        loop, is_loading = asyncio.get_running_loop(), False
+        began = loop.time()
+        while not (answer := await _answer(self._socket)).startswith(b"+PONG"):
             if process.returncode() is not None:
                 tail = self._tail()
                 raise StoreUnusable(
                     f"the store server ended at once; its log:\n{tail}{hint_on(tail)}"
                 )
-            if asyncio.get_running_loop().time() > until:
-                raise StoreUnusable(f"no answer within {READY_S:g} s; its log:\n{self._tail()}")
+            if answer.startswith(b"-LOADING") and not is_loading:
+                log.info("the embedded store loads its file")
+                is_loading = True
+            limit_s = LOAD_S if is_loading else READY_S
+            if loop.time() > began + limit_s:
+                raise StoreUnusable(f"not ready within {limit_s:g} s; its log:\n{self._tail()}")
             await asyncio.sleep(PROBE_S)
 
     def _tail(self) -> str:
@@ -148,17 +156,17 @@ class EmbeddedStore:
         return "(none)"
 
 
-async def _answers(socket: Path) -> bool:
-    """Whether the server answers PING: not while it still loads its file."""
+async def _answer(socket: Path) -> bytes:
+    """What the server says to PING: an error while it still loads its file; empty for nothing."""
     with suppress(OSError):
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_unix_connection(str(socket))
             try:
                 writer.write(b"PING\r\n")
-                return (await reader.readline()).startswith(b"+PONG")
+                return await reader.readline()
             finally:
                 writer.close()
-    return False
+    return b""
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
