@@ -111,11 +111,11 @@ class Tenant:
 
     def senders(self) -> dict[str, tuple[SendingDomain, ...]]:
         """Every domain that may stand in this tenant's envelopes, and whom it stands for."""
-        found: dict[str, list[SendingDomain]] = {}
+        found: dict[str, tuple[SendingDomain, ...]] = {}
         for domain in self.domains:
             for name in {domain.name, *domain.envelope_domains}:
-                found.setdefault(name, []).append(domain)
-        return {name: tuple(domains) for name, domains in found.items()}
+                found[name] = (*found.get(name, ()), domain)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
