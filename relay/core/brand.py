@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Final
 
 COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
-LIGHT_SURFACE: Final = "#ffffff"
-DARK_SURFACE: Final = "#161d25"
+LIGHT_SURFACE: Final = "#eef2f7"
+"""Of all that a link stands on in the light theme the darkest (`--raised` of app.css)."""
+
+DARK_SURFACE: Final = "#1f2832"
+"""In the dark theme the lightest."""
+
 LEAST_CONTRAST: Final = 4.5
 """Of text on what it stands on (WCAG 2.2, success criterion 1.4.3)."""
 

@@ -45,6 +45,7 @@ def answers_to_mail(*more: int) -> dict[int | str, dict[str, Any]]:
     found[429] = {
         "description": "A wall is in the way (application/json), or too many requests.",
         "model": WarmupLimit,
+        "content": {"application/problem+json": {"schema": _REF}},
         "headers": {"Retry-After": {"schema": {"type": "integer"}}},
     }
     return found

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.harness.relay_config import DOMAIN
+from tests.harness.relay_config import DOMAIN, RelayConfig
 from tests.harness.relay_process import ROOT
 from tests.harness.web_process import WebProcess
 
@@ -30,7 +30,10 @@ def own(tmp_path_factory):
     """A relay with the domain of the page, and its API."""
     from tests.harness.relay_process import RelayProcess
 
-    relay = RelayProcess(tmp_path_factory.mktemp("docs"))
+    config = RelayConfig()
+    web = {"address": f"127.0.0.1:{config.web_port}", "api": False, "requests_per_minute": 100_000}
+    config.more = {"web": web}
+    relay = RelayProcess(tmp_path_factory.mktemp("docs"), config)
     made = WebProcess(relay)
     try:
         relay.start()

@@ -11,6 +11,7 @@ from tests.conftest import MakeRelay, MakeStore
 from tests.harness.added import LISTENERS, TENANT, add, heard, send, verify, wait_a_second
 from tests.harness.arrived import arrived
 from tests.harness.dns import DnsThread
+from tests.harness.ports import is_listening
 from tests.harness.relay_config import DOMAIN, calendar
 from tests.harness.relay_process import RelayProcess
 from tests.harness.waiting import until
@@ -119,10 +120,10 @@ def test_a_store_that_is_away_at_the_start_makes_nobody_bounce(
     make_relay: MakeRelay, make_store: MakeStore, dns: DnsThread
 ) -> None:
     store = make_store()
-    relay = make_relay(store=store.url, **options(dns))
+    relay = make_relay(store=store.url, **(options(dns) | {"api": False}))
     store.kill()
     relay.launch()
-    until(lambda: relay.http("/healthz").status == 200, "the relay", detail=relay.log_tail)
+    until(lambda: is_listening(relay.port), "the relay", timeout_s=30, detail=relay.log_tail)
 
     assert heard([relay.port], NEW, 2) == {451: 2}
     store.start()
