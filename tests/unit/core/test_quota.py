@@ -1,5 +1,6 @@
 """What a policy means for a number of sends."""
 
+import pickle
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -93,6 +94,11 @@ def test_graduation_takes_the_cap_away():
     assert cap_of(CALENDAR, window(1), graduated) is None
     assert state_of(route(), window(1), graduated) is State.WARMED
     assert wall_before(route(), window(1), graduated, 10**9) is None
+
+
+def test_an_exempt_route_is_exempt_in_a_process_that_was_handed_the_config_too():
+    handed = pickle.loads(pickle.dumps(route(EXEMPT)))
+    assert state_of(handed, window(0), Standing()) is State.EXEMPT
 
 
 def test_an_exempt_route_has_no_wall_but_a_pause():
