@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import NoReturn
 
 from relay.core.config import ListenerAuth, ListenerTls
 from relay.core.errors import AuthRequired, BadCredentials, NotPermitted, TlsRequired
 from relay.core.mail import Client
 from relay.core.reply import Reply
-from relay.core.tenancy import Credential, IPAddress, Tenant
+from relay.core.tenancy import Credential, Directory, IPAddress, Tenant
 from relay.edge import replies
 from relay.edge.auth import MAX_FAILURES, MECHANISMS, Login, delay_s, log_in
 from relay.edge.commands import MAX_AUTH_BYTES, line_too_long, parse_domain
@@ -37,6 +38,7 @@ class Identity(Dialogue):
         self.helo = ""
         self.is_extended = False
         self._credential: Credential | None = None
+        self._client: tuple[Directory, Client] | None = None
         self._failures = 0
 
     def identified(self, *, utf8: bool) -> Client:
@@ -44,6 +46,13 @@ class Identity(Dialogue):
 
         Raises AuthRequired, or NotPermitted where the listener knows no AUTH at all.
         """
+        directory = self.around.settings.directory
+        if self._client is None or self._client[0] is not directory:
+            self._client = directory, self._identify()
+        client = self._client[1]
+        return replace(client, protocol=self._protocol(utf8=True)) if utf8 else client
+
+    def _identify(self) -> Client:
         tenant = self._tenant()
         if tenant is None:
             if self.door.listener.auth is not ListenerAuth.NONE:
@@ -54,7 +63,7 @@ class Identity(Dialogue):
             tenant=tenant,
             address=str(self.address),
             helo=self.helo,
-            protocol=self._protocol(utf8=utf8),
+            protocol=self._protocol(utf8=False),
             username=credential.username if credential else None,
             mail_class=credential.mail_class if credential else None,
         )
@@ -104,16 +113,19 @@ class Identity(Dialogue):
 
     def smtp_HELO(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.1."""
-        self.helo = parse_domain(argument)
-        self.is_extended = False
+        self._introduced(parse_domain(argument), extended=False)
         return self.say_after(self.forget_transaction(), Reply(250, None, self.hostname))
 
     def smtp_EHLO(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.1; what is offered is RFC 2920, 1870, 6152, 6531, 2034, 9422, ...."""
-        self.helo = parse_domain(argument)
-        self.is_extended = True
+        self._introduced(parse_domain(argument), extended=True)
         offers = Reply(250, None, "\n".join([self.hostname, *self._offers()]))
         return self.say_after(self.forget_transaction(), offers)
+
+    def _introduced(self, helo: str, *, extended: bool) -> None:
+        self.helo = helo
+        self.is_extended = extended
+        self._client = None
 
     async def smtp_STARTTLS(self, argument: str) -> None:
         """RFC 3207: on success the session begins anew, and nothing said before counts."""
@@ -125,8 +137,7 @@ class Identity(Dialogue):
             raise Misspoken(Reply(502, "5.1", "STARTTLS not offered"))
         if step := self.forget_transaction():
             await step
-        self.helo = ""
-        self.is_extended = False
+        self._introduced("", extended=False)
         self._credential = None
         self.say(replies.READY_FOR_TLS)
         await self.flush()
@@ -142,7 +153,7 @@ class Identity(Dialogue):
         if found is None or not login.is_for_itself:
             await self._note_failure(login)
             raise BadCredentials
-        self._credential = found[0]
+        self._credential, self._client = found[0], None
         self.around.guesses.succeeded(self.address, login.username)
         self.say(replies.AUTHENTICATED)
 

@@ -203,7 +203,7 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - raised again where `waiter` is awaited
             waiter.set_exception(error)
             return
-        if not is_seen_to:
+        if not is_seen_to or self._is_interrupted:  # it may have become idle by that
             waiter.set_result(None)
 
     def _wake(self) -> None:

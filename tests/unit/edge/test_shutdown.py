@@ -40,6 +40,16 @@ async def test_a_transaction_under_way_is_finished_and_no_other_begun():
         assert house.relay.log == ["relay m1", "taken m1", "heard m1"]
 
 
+async def test_a_transaction_that_is_given_up_is_over_at_once():
+    async with open_house() as house:
+        client = await house.greeted()
+        await client.envelope()
+        house.listeners.stop_listening()
+        assert (await client.do("RSET")).code == 250
+        assert (await client.read()).last.startswith("421 4.3.2")
+        await house.empty()
+
+
 async def test_after_its_message_a_client_may_still_quit():
     async with open_house() as house:
         client = await house.greeted()
