@@ -40,6 +40,7 @@ class Content:
         self._size_bytes = 0
         self._seam = _CRLF  # the end of the DATA command stands before an empty message's dot
         self._has_bare_newline = False
+        self._is_without_dot = False  # the line of the final dot has been cut off
 
     def feed(self, data: bytes) -> bytes | None:
         """Take `data` in: None while the end has not come, else what came after it.
@@ -47,7 +48,13 @@ class Content:
         Raises Overrun beyond twice the limit.
         """
         end = self._find_end(data)
-        self._take(data if end is None else data[:end])
+        if end is None:
+            self._take(data)
+        elif end < _DOT_LINE_BYTES:
+            self._take(data[:end])
+        else:
+            self._is_without_dot = True
+            self._take(data[: end - _DOT_LINE_BYTES])
         if self._size_bytes > 2 * self._limit_bytes + _DOT_LINE_BYTES:
             raise Overrun
         return None if end is None else data[end:]
@@ -73,7 +80,8 @@ class Content:
         """The message, its dots unstuffed. Raises MessageTooBig or BareNewline."""
         if self._size_bytes > self._kept_bytes:
             raise MessageTooBig(self._limit_bytes)
-        self._drop_last_line_end()
+        if not self._is_without_dot:
+            self._drop_last_line_end()
         content = b"".join(self._pieces)
         self._pieces.clear()
         if len(content) > self._limit_bytes:

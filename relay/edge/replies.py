@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from relay.core.errors import RelayError
@@ -99,6 +100,7 @@ def of_recipient(reply: Reply) -> Reply:
     return replace(reply, detail=reply.detail or RECIPIENT_OK.detail)
 
 
+@lru_cache(maxsize=64)  # those to MAIL, RCPT and DATA are always the same
 def wire(reply: Reply) -> bytes:
     """`reply` as it goes over the wire, the line ends included."""
     return "".join([f"{line}\r\n" for line in reply.lines()]).encode("ascii")

@@ -14,22 +14,24 @@ class Turnstile:
     """Counts connections by client address (the one behind the proxy, if there is one)."""
 
     def __init__(self) -> None:
-        self._inside: Counter[IPAddress] = Counter()
+        self._inside: Counter[bytes] = Counter()  # an address takes long to hash
         self._count = 0
 
     def enter(self, address: IPAddress, limits: Limits) -> Reply | None:
         """Let one more in, who must `leave` in the end; or the reply that refuses it."""
         if self._count >= limits.connections:
             return OVERLOADED
-        if self._inside[address] >= limits.connections_per_address:
+        packed = address.packed
+        if self._inside[packed] >= limits.connections_per_address:
             return TOO_MANY_CONNECTIONS
-        self._inside[address] += 1
+        self._inside[packed] += 1
         self._count += 1
         return None
 
     def leave(self, address: IPAddress) -> None:
         """One that had entered is gone."""
         self._count -= 1
-        self._inside[address] -= 1
-        if not self._inside[address]:
-            del self._inside[address]
+        packed = address.packed
+        self._inside[packed] -= 1
+        if not self._inside[packed]:
+            del self._inside[packed]
