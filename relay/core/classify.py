@@ -59,6 +59,7 @@ def classify(
         message_id=message_id,
         fingerprint=fingerprint_of(domain.name, envelope, content) if message_id else None,
         header=_without_own(section, fields),
+        fields=fields,
         body=body,
         campaign=_campaign_of(fields, domain),
         needs_8bit=not content.isascii(),
@@ -121,7 +122,7 @@ def recipient_fingerprints(message: Classified) -> tuple[str, ...]:
 
 
 def _check_loop(fields: Iterable[Field], limit: int) -> None:
-    count = sum(field.name == b"received" for field in fields)
+    count = [field.name for field in fields].count(b"received")
     if count > limit:
         raise MailLoop(count)
 
@@ -169,8 +170,10 @@ def _class_of(fields: Sequence[Field], client: Client, domain: SendingDomain) ->
 
 
 def _first_value(fields: Sequence[Field], name: bytes) -> bytes | None:
-    values = (unfolded(field.value) for field in fields if field.name == name)
-    return next((value for value in values if value), None)
+    for field in fields:
+        if field.name == name and (value := unfolded(field.value)):
+            return value
+    return None
 
 
 def _campaign_of(fields: Sequence[Field], domain: SendingDomain) -> Campaign | None:
@@ -186,7 +189,7 @@ def _campaign_of(fields: Sequence[Field], domain: SendingDomain) -> Campaign | N
 
 
 def _without_own(section: bytes, fields: Sequence[Field]) -> bytes:
-    if not any(field.name.startswith(_OWN) for field in fields):
+    if not [field for field in fields if field.name.startswith(_OWN)]:
         return section
     kept = (field for field in fields if not field.name.startswith(_OWN))
     return b"".join(section[field.start : field.end] for field in kept)
@@ -194,8 +197,8 @@ def _without_own(section: bytes, fields: Sequence[Field]) -> bytes:
 
 def _needs_utf8(envelope: Envelope, section: bytes) -> bool:
     """RFC 6531 §3.4. Raw 8-bit header bytes of a message that never asked for it go as they are."""
-    addresses = (envelope.mail_from, *(recipient.address for recipient in envelope.recipients))
-    if not all(address.isascii() for address in addresses):
+    addresses = [envelope.mail_from, *[recipient.address for recipient in envelope.recipients]]
+    if not "".join(addresses).isascii():
         return True
     return envelope.smtputf8 and not section.isascii() and _is_utf8(section)
 

@@ -6,6 +6,7 @@ Knows nothing of DNS: whether a name exists is asked elsewhere.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from unicodedata import normalize
 
 MAX_DOMAIN = 253
@@ -17,6 +18,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _DEVIATIONS = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
 
 
+@lru_cache(maxsize=4096)  # a message asks for that of each address several times
 def normalize_domain(text: str) -> str:
     """`text` as lower case A-labels without a final dot (RFC 5890 §2.3.2.1).
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from relay.core.campaign import Campaign
+from relay.core.header import Field
 from relay.core.policy import MailClass
 from relay.core.tenancy import SendingDomain, Tenant
 
@@ -75,9 +76,10 @@ class Classified:
     """A submission that may be sent, and as what. Its route is found when quota is reserved.
 
     `header` is the header section with our own X-Warmup-* fields removed, without the empty
-    line; `body` is a view of everything after it, the empty line included, so that the body
-    is never copied. `message_id` is the client's own, or None if it set none. `needs_8bit` and
-    `needs_utf8` say what the next hop must offer (RFC 6152, RFC 6531).
+    line; `fields` is what the client's was parsed as, those fields included; `body` is a view of
+    everything after it, the empty line included, so that the body is never copied. `message_id`
+    is the client's own, or None if it set none. `needs_8bit` and `needs_utf8` say what the next
+    hop must offer (RFC 6152, RFC 6531).
     """
 
     submission: Submission
@@ -86,6 +88,7 @@ class Classified:
     message_id: bytes | None
     fingerprint: str | None
     header: bytes
+    fields: tuple[Field, ...]
     body: memoryview
     campaign: Campaign | None = None
     needs_8bit: bool = False

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from relay.core.header import parse_fields
 from relay.core.mail import Classified, Client, Envelope, Submission
 
 _LINE_CHARACTERS: Final = 77
@@ -27,9 +27,9 @@ def prepared(classified: Classified, hostname: str, now: datetime) -> bytes:
 
     Each field ends in CRLF; the empty line is not part of it. `now` is aware.
     """
-    date = format_datetime(now.astimezone(UTC))
+    date = _date(int(now.timestamp()))
     added = [_received(classified.submission, hostname, date)]
-    names = {field.name for field in parse_fields(classified.header)}
+    names = {field.name for field in classified.fields}
     if b"date" not in names:
         added.append(f"Date: {date}\r\n")
     if b"message-id" not in names:
@@ -37,9 +37,15 @@ def prepared(classified: Classified, hostname: str, now: datetime) -> bytes:
     return "".join(added).encode("ascii", "replace") + classified.header
 
 
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    """The date-time of RFC 5322 §3.3, of a second of the Unix epoch."""
+    return format_datetime(datetime.fromtimestamp(second, UTC))
+
+
 def _received(submission: Submission, hostname: str, date: str) -> str:
     client = submission.client
-    words = ["Received:", "from", _helo(client), *_origin(client)]
+    words = ["Received:", "from", _helo(client), *_origin(client.address)]
     words += ["by", hostname, "with", client.protocol, "id", submission.ref]
     words += _sole_recipient(submission.envelope)
     words[-1] += ";"
@@ -52,16 +58,17 @@ def _helo(client: Client) -> str:
     return _UNSAFE.sub("?", client.helo)[:_WORD_CHARACTERS] or "unknown"
 
 
-def _origin(client: Client) -> list[str]:
+@lru_cache(maxsize=1024)
+def _origin(client: str) -> tuple[str, ...]:
     """TCP-info: `([192.0.2.1])` or `([IPv6:2001:db8::1])`, nothing where it is no IP address."""
     try:
-        address = ip_address(client.address.partition("%")[0])
+        address = ip_address(client.partition("%")[0])
     except ValueError:
-        return []
+        return ()
     if isinstance(address, IPv6Address):
         mapped = address.ipv4_mapped
-        return [f"([{mapped}])"] if mapped else [f"([IPv6:{address}])"]
-    return [f"([{address}])"]
+        return (f"([{mapped}])",) if mapped else (f"([IPv6:{address}])",)
+    return (f"([{address}])",)
 
 
 def _sole_recipient(envelope: Envelope) -> list[str]:

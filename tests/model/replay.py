@@ -190,7 +190,7 @@ class Replay:
         """What `Pipeline.relay` does, and the edge after it."""
         domain = SendingDomain(self.route.id.domain, "acme", (self.route,))
         message = Classified(
-            running.submission, domain, MailClass.MARKETING, None, running.message, b"",
+            running.submission, domain, MailClass.MARKETING, None, running.message, b"", (),
             memoryview(b""),
         )  # fmt: skip
         charging = running.relay.charging

@@ -117,7 +117,7 @@ class Desk:
             session, NOON,
         )  # fmt: skip
         return Classified(
-            submission, domain, mail_class, None, fingerprint, b"",
+            submission, domain, mail_class, None, fingerprint, b"", (),
             memoryview(b""),
         )  # fmt: skip
 
