@@ -6,7 +6,7 @@ Owns the two lists and their order. Fields that relays and mailboxes add or chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from relay.core.header import Field
@@ -58,7 +58,8 @@ SIGNED_WHERE_PRESENT: Final = (
 Feedback-ID counts at Gmail only when signed; CFBL-* must be signed by RFC 9477 §3.1.
 """
 
-_ALL: Final = frozenset(OVERSIGNED + SIGNED_WHERE_PRESENT)
+_PLACES: Final = {name: at for at, name in enumerate(OVERSIGNED + SIGNED_WHERE_PRESENT)}
+"""Where each name stands in the h= tag."""
 
 
 def chosen(fields: Iterable[Field]) -> tuple[list[bytes], list[Field]]:
@@ -66,19 +67,14 @@ def chosen(fields: Iterable[Field]) -> tuple[list[bytes], list[Field]]:
 
     Several fields of one name are taken from the last to the first (RFC 6376 §5.4.2).
     """
-    present: dict[bytes, list[Field]] = {}
-    for field in fields:
-        if field.name in _ALL:
-            present.setdefault(field.name, []).append(field)
-    names: list[bytes] = []
-    signed: list[Field] = []
-    for name in OVERSIGNED:
-        names += [name] * (_add(present.get(name, ()), signed) + 1)
-    for name in SIGNED_WHERE_PRESENT:
-        names += [name] * _add(present.get(name, ()), signed)
+    signed = [field for field in fields if field.name in _PLACES]
+    signed.reverse()
+    signed.sort(key=_place)  # which leaves those of one name as they are
+    names = [field.name for field in signed]
+    names += OVERSIGNED
+    names.sort(key=_PLACES.__getitem__)
     return names, signed
 
 
-def _add(found: Sequence[Field], signed: list[Field]) -> int:
-    signed.extend(reversed(found))
-    return len(found)
+def _place(field: Field) -> int:
+    return _PLACES[field.name]

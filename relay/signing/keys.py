@@ -73,7 +73,8 @@ class KeyRing:
     def __init__(self, capacity: int = 4096, remembered: int = 131_072) -> None:
         self._capacity = capacity
         self._remembered = remembered
-        self._keys: OrderedDict[Path, tuple[Stamp, SigningKey]] = OrderedDict()
+        # By name, for a Path takes long to hash and to compare.
+        self._keys: OrderedDict[str, tuple[Stamp, SigningKey]] = OrderedDict()
         self._good: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
         self._reading = Lock()
@@ -88,10 +89,10 @@ class KeyRing:
         except (OSError, UnusableKey) as error:
             raise _trouble(path, error) from error
         with self._lock:
-            found = self._keys.get(path)
+            found = self._keys.get(str(path))
             if found is None or found[0] != stamp:
                 return None
-            self._keys.move_to_end(path)
+            self._keys.move_to_end(str(path))
             return found[1]
 
     def load(self, path: Path) -> SigningKey:
@@ -114,7 +115,7 @@ class KeyRing:
             raise _trouble(path, error) from error
         with self._lock:
             _keep(self._good, mark, None, self._remembered)
-            _keep(self._keys, path, (stamp, key), self._capacity)
+            _keep(self._keys, str(path), (stamp, key), self._capacity)
         return key
 
 

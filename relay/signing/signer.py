@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from relay.core.header import parse_fields
@@ -87,9 +88,10 @@ class DkimSigner:
         body: memoryview,
     ) -> bytes:
         names, fields = chosen(parse_fields(head))
+        hashed = b64encode(body_hash(body[_EMPTY_LINE_BYTES:]))
         common = _Sum(
             tags=b" %b;\r\n%b;\r\n bh=%b;\r\n b="
-            % (self._times(), _folded_names(names), b64encode(body_hash(body[_EMPTY_LINE_BYTES:]))),
+            % (self._times(), _folded_names(tuple(names)), hashed),
             fields=b"".join(relaxed_field(field.name, field.value) for field in fields),
         )
         domain = message.domain.name.encode("ascii")
@@ -116,7 +118,8 @@ def _field(domain: bytes, entry: DkimKey | SealedKey, key: SigningKey, common: _
     return b"DKIM-Signature:%b%b\r\n" % (value, _folded_base64(signature))
 
 
-def _folded_names(names: Iterable[bytes]) -> bytes:
+@lru_cache(maxsize=256)  # a sender's mails have the same fields, nearly always
+def _folded_names(names: tuple[bytes, ...]) -> bytes:
     """The h= tag in lines of under 78 columns; white space may follow a colon (§3.5)."""
     lines, line = [], b" h="
     for name in names:
