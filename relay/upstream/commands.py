@@ -97,8 +97,8 @@ def _lacking(message: Outgoing, offered: Capabilities) -> Lacks | None:
 
 def _needs_utf8(message: Outgoing) -> bool:
     envelope = message.envelope
-    addresses = (envelope.mail_from, *(rcpt.address for rcpt in envelope.recipients))
-    return message.needs_utf8 or not all(address.isascii() for address in addresses)
+    addresses = [envelope.mail_from, *[rcpt.address for rcpt in envelope.recipients]]
+    return message.needs_utf8 or not "".join(addresses).isascii()
 
 
 def _too_big(message: Outgoing, offered: Capabilities) -> SaidNo | None:
@@ -110,28 +110,30 @@ def _too_big(message: Outgoing, offered: Capabilities) -> SaidNo | None:
 
 
 def _malformed(envelope: Envelope) -> SaidNo | None:
-    sender = _malformed_sender(envelope)
-    return sender or next(filter(None, map(_malformed_recipient, envelope.recipients)), None)
+    wrong = _malformed_sender(envelope)
+    for recipient in envelope.recipients:
+        wrong = wrong or _malformed_recipient(recipient)
+    return wrong
 
 
 def _malformed_sender(envelope: Envelope) -> SaidNo | None:
     if not _ADDRESS.fullmatch(envelope.mail_from):
         return SaidNo(Reply(501, "1.7", "sender address cannot be passed on"))
-    if not _all_values(envelope.ret, envelope.envid):
+    if not _is_value(envelope.ret) or not _is_value(envelope.envid):
         return SaidNo(Reply(501, "5.4", "RET or ENVID cannot be passed on"))
     return None
 
 
 def _malformed_recipient(recipient: Recipient) -> SaidNo | None:
     if recipient.address and _ADDRESS.fullmatch(recipient.address):
-        if _all_values(recipient.notify, recipient.orcpt):
+        if _is_value(recipient.notify) and _is_value(recipient.orcpt):
             return None
         return SaidNo(Reply(501, "5.4", "NOTIFY or ORCPT cannot be passed on"))
     return SaidNo(Reply(501, "1.3", "recipient address cannot be passed on"))
 
 
-def _all_values(*values: str | None) -> bool:
-    return all(value is None or _VALUE.fullmatch(value) for value in values)
+def _is_value(text: str | None) -> bool:
+    return text is None or _VALUE.fullmatch(text) is not None
 
 
 def _mail(envelope: Envelope, params: Iterator[str]) -> Command:

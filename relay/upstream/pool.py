@@ -6,8 +6,8 @@ Waiting is first come, first served. What goes over a connection is `connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from relay.core.config import SmtpHost, SmtpUpstream
@@ -34,17 +34,11 @@ class Pool:
         self._unused.set()
         self._is_closed = False
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """The right to use one connection. Raises Broken after `command_timeout_s` of waiting."""
-        await self.enter()
-        try:
-            yield
-        finally:
-            self.leave()
-
     async def enter(self) -> None:
-        """As `slot`, to be followed by one `leave`."""
+        """The right to use one connection, to be followed by one `leave`.
+
+        Raises Broken after `command_timeout_s` of waiting.
+        """
         if self._slots.locked():
             await self._wait_for_slot()
         else:

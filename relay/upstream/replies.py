@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from relay.core.reply import Reply, parse_reply
@@ -20,6 +21,15 @@ _LINE: Final = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 
 class BadReply(Exception):
     """What came is no SMTP reply; nothing that follows can be trusted either."""
+
+
+@lru_cache(maxsize=64)  # to MAIL, RCPT and DATA an upstream says the same every time
+def _whole_reply(line: bytes) -> Reply | None:
+    """The reply that is this one line; None where it is not that simple."""
+    found = _LINE.fullmatch(line.removesuffix(b"\r")) if len(line) <= MAX_LINE_BYTES else None
+    if not found or found[2] == b"-":
+        return None
+    return parse_reply(int(found[1]), (found[3] or b"").decode("utf-8", "replace"))
 
 
 class ReplyParser:
@@ -46,7 +56,9 @@ class ReplyParser:
         while (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
-            if self._take(line):
+            if not self._texts and (whole := _whole_reply(line)):
+                yield whole
+            elif self._take(line):
                 yield parse_reply(self._code, "\n".join(self._texts))
                 self._texts, self._reply_bytes = [], 0
         if len(self._buffer) > MAX_LINE_BYTES:

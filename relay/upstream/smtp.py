@@ -57,8 +57,11 @@ class Smtp:
     async def deliver(self, message: Outgoing) -> Outcome:
         """See `ports.Upstream`."""
         try:
-            async with self._pool.slot():
+            await self._pool.enter()
+            try:
                 return await self._over_some_host(lambda found: self._deliver(found, message))
+            finally:
+                self._pool.leave()
         except Broken as broken:
             return self._refusal(broken)
 
