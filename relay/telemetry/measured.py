@@ -6,8 +6,7 @@ exceptions.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
 from time import perf_counter
@@ -107,12 +106,19 @@ class MeasuredRelay:
         story.size_bytes = len(submission.content)
         if message is not None:
             story.is_of(message)
-        with self._telling(story):
+        token = current.set(story)
+        try:
             accepted = await relaying
             story.reply = accepted.reply
             if accepted.is_retry:
                 story.outcome = "duplicate"
-            return accepted
+        except BaseException as error:
+            story.failed(error)
+            raise
+        finally:
+            current.reset(token)
+            self._end(story)
+        return accepted
 
     def begin(
         self, client: Client, envelope: Envelope, ref: str, session: str
@@ -150,21 +156,9 @@ class MeasuredRelay:
             self.refused(Story(ref, client.tenant.name, envelope), error)
             raise
 
-    @contextmanager
-    def _telling(self, story: Story) -> Iterator[None]:
-        token = current.set(story)
-        try:
-            yield
-        except BaseException as error:
-            story.failed(error)
-            raise
-        finally:
-            current.reset(token)
-            self._end(story)
-
     def _end(self, story: Story) -> None:
         tenant, domain = self._metrics.named.labels(story.tenant, story.domain)
-        self._metrics.messages.labels(tenant, domain, story.outcome).inc()
+        self._metrics.message(tenant, domain, story.outcome).inc()
         if story.wall:
             self._metrics.deferrals.labels(domain, story.wall).inc()
         log.info("message", **story.fields(addresses=self._addresses))

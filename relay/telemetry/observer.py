@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from relay.core.reply import Reply
 from relay.telemetry.metrics import Metrics
@@ -22,14 +22,21 @@ class Observer:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._replies: dict[tuple[str, int, str | None], Counter] = {}
+        self._listeners: dict[str, Gauge] = {}
 
     def connection_opened(self, listener: str) -> None:
         """A client connected."""
-        self._metrics.connections.labels(listener).inc()
+        self._connections(listener).inc()
 
     def connection_closed(self, listener: str) -> None:
         """It is gone."""
-        self._metrics.connections.labels(listener).dec()
+        self._connections(listener).dec()
+
+    def _connections(self, listener: str) -> Gauge:
+        found = self._listeners.get(listener)
+        if found is None:
+            found = self._listeners[listener] = self._metrics.connections.labels(listener)
+        return found
 
     def received(self, seconds: float) -> None:
         """A message's content took this long to come in."""
