@@ -11,18 +11,18 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
-from types import TracebackType
 from typing import cast
 
 from relay.core.config import ListenerTls
 from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
 from relay.edge.data import Content
+from relay.edge.deadline import TooSlow, within
 from relay.edge.intake import Attend, ClientGone, Intake
 from relay.edge.peers import has_got_everything, peer_address
 from relay.edge.replies import SHUTTING_DOWN, wire
 from relay.edge.surroundings import Door, Surroundings
-from relay.edge.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S
+from relay.edge.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, replay
 
 CLOSE_TIMEOUT_S = 5.0
 """How long what was written may take to reach a client that is being left."""
@@ -33,33 +33,6 @@ LAST_WORDS_S = 1.0
 DATA_TIMEOUTS = 20
 """A message may take this many times the timeout that is re-armed by each of its chunks."""
 _FLUSH_BYTES = 4096
-
-
-class TooSlow(Exception):
-    """The client let a deadline pass."""
-
-
-class _within:  # noqa: N801 - reads as the function it stands for, at half its cost
-    """`asyncio.timeout`, which raises TooSlow."""
-
-    __slots__ = ("_timeout",)
-
-    def __init__(self, seconds: float) -> None:
-        self._timeout = asyncio.timeout(seconds)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self._timeout.__aexit__(kind, error, trace)
-        except TimeoutError:
-            raise TooSlow from None
 
 
 class Connection(asyncio.Protocol):
@@ -170,7 +143,7 @@ class Connection(asyncio.Protocol):
         if self._out:
             self._write_out()
         if not self._writable.is_set():
-            async with _within(self.around.limits.command_timeout_s):
+            async with within(self.around.limits.command_timeout_s):
                 await self._writable.wait()
 
     def _write_out(self) -> None:
@@ -268,7 +241,7 @@ class Connection(asyncio.Protocol):
         )
         if self._early:
             await asyncio.sleep(0)  # now the TLS protocol has the transport
-            self.loop.call_soon(_replay, self._wire, bytes(self._early))
+            self.loop.call_soon(replay, self._wire, bytes(self._early))
         return await handshake
 
     async def hang_up(self, *, linger: bool) -> None:
@@ -280,7 +253,7 @@ class Connection(asyncio.Protocol):
         if self._is_leaving:
             return  # cut off
         with suppress(TooSlow, ClientGone):
-            async with _within(LINGER_S if linger else CLOSE_TIMEOUT_S):
+            async with within(LINGER_S if linger else CLOSE_TIMEOUT_S):
                 await self.flush()
                 self._is_leaving = True
                 if linger:
@@ -288,7 +261,7 @@ class Connection(asyncio.Protocol):
         if self._writable.is_set():
             self._wire.close()
             with suppress(TooSlow):
-                async with _within(CLOSE_TIMEOUT_S):
+                async with within(CLOSE_TIMEOUT_S):
                     await self._lost.wait()
         self._wire.abort()
         self.intake.lose(is_clean=True)  # some ways to fail end without `connection_lost`
@@ -296,7 +269,7 @@ class Connection(asyncio.Protocol):
     async def closes_cleanly(self) -> bool:
         """Whether the client closes its side soon, and had then got all that was written."""
         with suppress(TooSlow, ClientGone):
-            async with _within(CLOSE_TIMEOUT_S):
+            async with within(CLOSE_TIMEOUT_S):
                 await self.flush()
                 await self.intake.ended()
             return self.intake.was_closed and self._had_everything
@@ -320,14 +293,3 @@ class Connection(asyncio.Protocol):
                 self._wire.write_eof()
         with suppress(ClientGone):
             await self.intake.ended()
-
-
-def _replay(transport: asyncio.Transport, data: bytes) -> None:
-    """Give `data` to the protocol that TLS is spoken by, as if it came only now."""
-    protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
-    while data:
-        room = memoryview(protocol.get_buffer(len(data)))
-        taken = min(len(room), len(data))
-        room[:taken] = data[:taken]
-        protocol.buffer_updated(taken)
-        data = data[taken:]

@@ -20,7 +20,8 @@ from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
 from relay.edge import replies
 from relay.edge.commands import MAX_AUTH_BYTES, line_too_long, parse_command
-from relay.edge.connection import Connection, TooSlow
+from relay.edge.connection import Connection
+from relay.edge.deadline import TooSlow
 from relay.edge.hearing import Hearing
 from relay.edge.intake import ClientGone, Interrupted, LineTooLong
 from relay.edge.refs import new_ref

@@ -1,10 +1,12 @@
-"""The relay's own certificate, which can be renewed while it runs."""
+"""The certificate of the relay, which can be renewed while it runs, and bytes before their time."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from pathlib import Path
+from typing import cast
 
 from relay.core.filemode import is_open_to_all, open_to_all_text
 
@@ -73,3 +75,14 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     return context
+
+
+def replay(transport: asyncio.Transport, data: bytes) -> None:
+    """Give `data` to the protocol that TLS is spoken by, as if it came only now."""
+    protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
+    while data:
+        room = memoryview(protocol.get_buffer(len(data)))
+        taken = min(len(room), len(data))
+        room[:taken] = data[:taken]
+        protocol.buffer_updated(taken)
+        data = data[taken:]
