@@ -141,6 +141,7 @@ class Dialogue(Connection):
         if self.hearing.is_owed:
             await self.hearing.close(is_heard=over.is_polite and await self.closes_cleanly())
         await self.hang_up(linger=not over.is_polite)
+        await self.hearing.told()
 
     # Commands.
 

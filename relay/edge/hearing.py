@@ -34,6 +34,9 @@ class Hearing:
         self._intake = intake
         self._gone = gone
         self._owed: list[tuple[int, Reservation]] = []
+        self._telling = 0
+        self._told = asyncio.Event()
+        self._told.set()
 
     @property
     def is_owed(self) -> bool:
@@ -64,14 +67,29 @@ class Hearing:
     def line_came(self) -> None:
         """A command line was read: what was written before it came in has been heard.
 
-        The relay is told beside the session, which goes on: there is nobody to be told of it.
+        The store is told beside what the line asks for: as long as this session is alive, what
+        the store remembers of its messages makes no retry of any other.
         """
         if self._owed:
             taken = self._intake.taken_bytes
             heard = [receipt for written_at, receipt in self._owed if taken > written_at]
             self._owed = [owed for owed in self._owed if taken <= owed[0]]
             for receipt in heard:
-                self._background.start(self._relay.heard(receipt))
+                self._telling += 1
+                self._told.clear()
+                self._background.start(self._tell(receipt))
+
+    async def _tell(self, receipt: Reservation) -> None:
+        try:
+            await self._relay.heard(receipt)
+        finally:
+            self._telling -= 1
+            if not self._telling:
+                self._told.set()
+
+    async def told(self) -> None:
+        """Wait until the store was told of all that was heard. Before the session is no more."""
+        await self._told.wait()
 
     async def close(self, *, is_heard: bool) -> None:
         """The session is over; `is_heard` tells of everything that is still owed."""

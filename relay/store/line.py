@@ -68,13 +68,20 @@ class Line:
         One attempt gets half of the time, so that a connection that has gone dumb leaves
         room for another one.
         """
+        return (await self.insist_all([command]))[0]
+
+    async def insist_all(self, commands: Sequence[Command[T]]) -> list[T]:
+        """`insist` of several: all of them are said again if one failed."""
         deadline = _in(self._timeout_s)
-        said: list[Command[Any]] = [touching(command), command] if self._waits else [command]
-        with self._answering(command.verb):
+        said: list[Command[Any]] = [*commands]
+        if self._waits:
+            said = [each for command in commands for each in (touching(command), command)]
+        with self._answering(commands[0].verb):
             while True:
                 try:
                     answers = await self._servers.say(said, min(deadline, _in(self._timeout_s / 2)))
-                    return _decoded(command, answers[-1])
+                    found = answers[1::2] if self._waits else answers
+                    return [_decoded(c, answer) for c, answer in zip(commands, found, strict=True)]
                 except Exception as error:
                     if not _passes(error) or _in(AGAIN_S) >= deadline:
                         raise

@@ -27,6 +27,7 @@ from relay.store.embedded import EmbeddedStore
 from relay.store.instances import RedisInstances
 from relay.store.line import Line
 from relay.store.pasts import after_adopting
+from relay.store.together import Together
 
 STANDINGS_AT_ONCE: Final = 100
 
@@ -49,6 +50,7 @@ class RedisStore:
         self._clock = clock
         self._disk = disk
         self._embedded = embedded
+        self._forgetting = Together(line)
         self.instances = RedisInstances(line)
 
     @property
@@ -58,11 +60,12 @@ class RedisStore:
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
-        if self._disk is None:
-            return await self.line.ask(calls.reserve(demand, anew=anew))
-        await self._disk.allows()
+        if demand.fingerprint is not None:
+            await self._forgetting.settled(demand.fingerprint)
+        if self._disk:
+            await self._disk.allows()
         found = await self.line.ask(calls.reserve(demand, anew=anew))
-        if isinstance(found, Granted):
+        if self._disk and isinstance(found, Granted):
             await self._on_disk(self._disk, found.reservation)
         return found
 
@@ -97,13 +100,16 @@ class RedisStore:
     async def heard(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
         if reservation.fingerprint is not None:
-            await self.line.insist(calls.heard(reservation, reservation.fingerprint))
+            command = calls.heard(reservation, reservation.fingerprint)
+            await self._forgetting.insist(reservation.fingerprint, command)
             self._sync_soon()
 
     async def attempts(
         self, domain: str, fingerprints: Sequence[str], now: datetime
     ) -> list[dict[str, Mark]]:
         """See `ports.QuotaStore`. One round trip."""
+        for fingerprint in fingerprints:
+            await self._forgetting.settled(fingerprint)
         return await self.line.ask_all([calls.attempts(domain, f, now) for f in fingerprints])
 
     async def standing(self, route: Route, window: Window) -> Standing:

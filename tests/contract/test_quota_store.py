@@ -387,6 +387,21 @@ async def test_anew_charges_a_message_that_only_looks_alike(world):
     assert (await world.standing()).unheard == 2
 
 
+async def test_what_is_being_heard_makes_no_retry_of_a_message_that_comes_right_behind(world):
+    reservation = await world.send(1, "f1", "i.1")
+    heard = asyncio.create_task(world.store.heard(reservation))
+    await asyncio.sleep(0)
+    again = await world.granted(1, "f1", "i.2")
+    await heard
+    reservation = await world.send(1, "f2", "i.1")
+    heard = asyncio.create_task(world.store.heard(reservation))
+    await asyncio.sleep(0)
+    found = await world.store.attempts(world.route.id.domain, ["f2", "f1"], world.clock.now())
+    assert found == [{}, {}]
+    await heard
+    await world.settle(again, Verdict.REFUND)
+
+
 async def test_a_message_that_was_heard_of_is_forgotten(world):
     reservation = await world.send(2, "print", "i.1")
     await world.store.heard(reservation)

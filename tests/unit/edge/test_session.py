@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from relay.core.config import Limits, Listener, ListenerAuth
@@ -324,3 +326,25 @@ async def test_after_data_the_next_transaction_starts_from_nothing():
         house.relay.error = StoreTrouble()
         assert (await client.send()).code == 451
         assert (await client.do("RCPT TO:<b@example.org>")).last.startswith("503 5.5.1")
+
+
+async def test_a_command_is_answered_before_the_store_was_told_what_it_shows():
+    async with open_house() as house:
+        told = asyncio.Event()
+
+        async def heard(receipt):
+            await told.wait()
+            house.relay.log.append(f"heard {receipt.id}")
+
+        house.relay.heard = heard
+        client = await house.greeted()
+        assert (await client.send()).code == 250
+        assert (await client.do("MAIL FROM:<news@acme.example>")).code == 250
+        assert "heard m1" not in house.relay.log
+        assert (await client.do("QUIT")).code == 221
+        client.close()
+        await asyncio.sleep(0.05)
+        assert len(house.around.roster) == 1
+        told.set()
+        await house.empty()
+        assert house.relay.log[-1] == "heard m1"
