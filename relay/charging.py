@@ -65,7 +65,8 @@ class Charging:
         """Charge the message's sends, and settle them when the block is left.
 
         Raises WarmupLimit, NeverFits, StillUnderWay or StoreTrouble, and then nothing was
-        charged (StoreTrouble: may have been). A block left before `hand_over` refunds.
+        charged (StoreTrouble: may have been). A block left before `hand_over` refunds. What may
+        be done before the charge is on the disk (signing) is done between the two.
         """
         return _Reserved(self, message)
 
@@ -98,7 +99,9 @@ class Charging:
         To the first of `routes` that has room. Raises WarmupLimit, NeverFits or StoreTrouble
         (may be charged). To be settled.
         """
-        return (await self._reserving.reserve(routes, wanted)).reservation
+        reservation = (await self._reserving.reserve(routes, wanted)).reservation
+        await self._store.lasts(reservation)
+        return reservation
 
     def are_current(self, route: Route, reservations: Sequence[Reservation]) -> bool:
         """Whether all `reservations` of `route` still count for the window of now."""
@@ -126,8 +129,10 @@ class Charging:
         """Ask the upstream, and turn its outcome into a verdict and into what the client hears.
 
         From here on the charge is only given back on proof. Raises UpstreamAnswered,
-        UpstreamLacks, UpstreamTrouble or UnknownOutcome for all that is no acceptance.
+        UpstreamLacks, UpstreamTrouble or UnknownOutcome for all that is no acceptance, and
+        StoreTrouble where the charge might not outlive a power cut: nothing was forwarded then.
         """
+        await self._store.lasts(charge.reservation)
         charge.verdict = Verdict.UNKNOWN
         charge.verdict, answer = verdict_on(await upstream.deliver(message))
         return Accepted(heard_as(answer), _receipt(charge.reservation))

@@ -49,7 +49,14 @@ class QuotaStore(Protocol):
         Earlier attempts at the same message (rule 3) are reported instead, and nothing is
         charged, unless `anew` says that this is a mail of its own. A campaign is charged over
         one route only: the first charge that stands fixes it. Never retried: calling it twice
-        charges twice. A cancelled call may have charged.
+        charges twice. A cancelled call may have charged. What is granted outlives every process;
+        `lasts` has to return before anything is forwarded.
+        """
+
+    async def lasts(self, reservation: Reservation) -> None:
+        """Wait until the charge of `reservation`, just granted, outlives a power cut too.
+
+        After StoreTrouble it may not; nothing may be forwarded, and it may be given back.
         """
 
     async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:

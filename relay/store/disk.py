@@ -59,11 +59,20 @@ class Disk:
 
         It may be on the disk all the same, or get there later.
         """
+        await self.ended(self.begin())
+
+    def begin(self) -> asyncio.Future[None]:
+        """As `reached`, without waiting: that is `ended` of what is returned."""
         loop = asyncio.get_running_loop()
         reached = loop.create_future()
+        reached.add_done_callback(_noticed)
         if not self._waiting and self._work is None:
             loop.call_soon(self._begin)  # together with those who come in this turn of the loop
         self._waiting.append(reached)
+        return reached
+
+    async def ended(self, reached: asyncio.Future[None]) -> None:
+        """Wait for what `begin` began. Raises StoreTrouble."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await reached
@@ -118,7 +127,7 @@ class Disk:
 
     def _sync(self) -> None:
         """In the thread. The list of files first: what was answered before is in one of them."""
-        names = {path.name for path in self._directory.glob(f"*{_ENDING}")}
+        names = {name for name in os.listdir(self._directory) if name.endswith(_ENDING)}  # noqa: PTH208 - a third of the time
         for name in self._files.keys() - names:
             os.close(self._files.pop(name))
         for name in names - self._files.keys():
@@ -134,3 +143,9 @@ class Disk:
 
     def _open(self, name: str) -> None:
         self._files[name] = os.open(self._directory / name, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _noticed(reached: asyncio.Future[None]) -> None:
+    """Not every sync is waited for: one that failed is no error of the program."""
+    if not reached.cancelled():
+        reached.exception()

@@ -80,6 +80,9 @@ class MemoryStore:
         after = replace(self._of_demand(demand), leaving=())
         return Granted(reservation_for(demand), after)
 
+    async def lasts(self, reservation: Reservation) -> None:
+        """See `ports.QuotaStore`. Nothing here outlives the process."""
+
     async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
         """See `ports.QuotaStore`."""
         charges = self._routes[whole.route].charges

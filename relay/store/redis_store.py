@@ -51,6 +51,7 @@ class RedisStore:
         self._disk = disk
         self._embedded = embedded
         self._forgetting = Together(line)
+        self._syncing: dict[str, asyncio.Future[None]] = {}
         self.instances = RedisInstances(line)
 
     @property
@@ -66,18 +67,23 @@ class RedisStore:
             await self._disk.allows()
         found = await self.line.ask(calls.reserve(demand, anew=anew))
         if self._disk and isinstance(found, Granted):
-            await self._on_disk(self._disk, found.reservation)
+            self._syncing[demand.reservation] = self._disk.begin()
         return found
 
-    async def _on_disk(self, disk: Disk, reservation: Reservation) -> None:
-        """Wait for that. A charge that does not get there is given back: nobody was told of it."""
-        try:
-            await disk.reached()
-        except StoreTrouble:
-            with suppress(StoreTrouble):
-                now = self._clock.now()
-                await self.line.ask(calls.settle(reservation, Verdict.REFUND, now))
-            raise
+    async def lasts(self, reservation: Reservation) -> None:
+        """See `ports.QuotaStore`. The sync began when the charge was granted.
+
+        A charge that does not get to the disk is given back: nobody was told of it.
+        """
+        syncing = self._syncing.pop(reservation.id, None)
+        if self._disk and syncing:
+            try:
+                await self._disk.ended(syncing)
+            except StoreTrouble:
+                with suppress(StoreTrouble):
+                    now = self._clock.now()
+                    await self.line.ask(calls.settle(reservation, Verdict.REFUND, now))
+                raise
 
     async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
         """See `ports.QuotaStore`."""
@@ -87,6 +93,7 @@ class RedisStore:
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
+        self._syncing.pop(reservation.id, None)  # nobody waited for it
         await self.line.insist(calls.settle(reservation, verdict, now))
         self._sync_soon()
 

@@ -190,7 +190,7 @@ class MeasuredSplit:
 
 
 class MeasuredStore:
-    """Wraps `ports.QuotaStore`: times reserve and settle."""
+    """Wraps `ports.QuotaStore`: times reserve, what it waits for the disk, and settle."""
 
     def __init__(self, store: QuotaStore, metrics: Metrics) -> None:
         self._store = store
@@ -212,6 +212,11 @@ class MeasuredStore:
         """See `ports.QuotaStore`."""
         with _stage(self._metrics, "reserve"):
             return await self._store.reserve(demand, anew=anew)
+
+    async def lasts(self, reservation: Reservation) -> None:
+        """See `ports.QuotaStore`."""
+        with _stage(self._metrics, "sync"):
+            await self._store.lasts(reservation)
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""

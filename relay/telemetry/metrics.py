@@ -30,7 +30,7 @@ from relay.core.tenancy import Route
 from relay.core.window import Window
 from relay.telemetry.domains import NamedDomains
 
-STAGES: Final = ("receive", "reserve", "sign", "forward", "settle")
+STAGES: Final = ("receive", "reserve", "sign", "sync", "forward", "settle")
 BUCKETS_S: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 )  # fmt: skip

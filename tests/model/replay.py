@@ -81,6 +81,11 @@ class GatedStore:
             verb, demand.session, lambda: self._store.reserve(demand, anew=anew)
         )
 
+    async def lasts(self, reservation):
+        if self.is_dead:
+            raise StoreTrouble
+        await self._store.lasts(reservation)
+
     async def settle(self, reservation, verdict, now):
         await self._lossy(
             "settle", reservation.session, lambda: self._store.settle(reservation, verdict, now)

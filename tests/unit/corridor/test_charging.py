@@ -23,6 +23,7 @@ from relay.core.reply import Reply
 from relay.core.tenancy import MailClass, SendingDomain, Tenant
 from relay.insisting import Insisting
 from relay.ports import Lacks, SaidNo, Taken, Unknown, Unreachable
+from relay.reserving import Wanted
 from relay.store.memory import MemoryStore
 from tests.contract.world import NOON, HandClock, fresh_route, policy, share
 from tests.unit.corridor.known_providers import KnownProviders
@@ -174,6 +175,33 @@ async def test_an_error_before_the_upstream_was_asked_gives_back(desk):
         async with desk.charging.reserved(desk.message()):
             raise ZeroDivisionError
     assert (await desk.standing()).charged == 0
+
+
+async def test_nothing_is_handed_over_before_the_charge_lasts(desk, monkeypatch):
+    asked = []
+
+    async def lasts(reservation):
+        asked.append((reservation.id, desk.upstream.taken))
+        raise StoreTrouble
+
+    monkeypatch.setattr(desk.store, "lasts", lasts)
+    with pytest.raises(StoreTrouble):
+        await desk.send(desk.message())
+    assert asked == [("ref1", 0)]
+    assert desk.upstream.taken == 0
+    assert (await desk.standing()).charged == 0
+
+
+async def test_a_reservation_of_its_own_lasts_before_it_is_used(desk, monkeypatch):
+    asked = []
+
+    async def lasts(reservation):
+        asked.append(reservation.id)
+
+    monkeypatch.setattr(desk.store, "lasts", lasts)
+    wanted = Wanted((Recipient("a@there.example"),), MailClass.MARKETING, "ref7", "s.1")
+    held = await desk.charging.reserve_one([desk.route], wanted)
+    assert asked == [held.id] == ["ref7"]
 
 
 async def test_being_cancelled_while_the_upstream_is_asked_stays_charged(desk):

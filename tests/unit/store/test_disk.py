@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from contextlib import asynccontextmanager
 from threading import Event
@@ -103,6 +104,31 @@ async def test_what_nobody_waits_for_is_synced_in_a_moment_and_only_once(tmp_pat
         assert not syncs.inodes
         await asyncio.sleep(disk_module.LAZY_S + 0.2)
         assert len(syncs.inodes) == 1
+
+
+async def test_what_was_begun_is_synced_before_it_is_waited_for(tmp_path, syncs):
+    async with disk_in(tmp_path) as disk:
+        begun = disk.begin()
+        for _ in range(100):
+            if syncs.inodes:
+                break
+            await asyncio.sleep(0.01)
+        assert len(syncs.inodes) == 1
+        await disk.ended(begun)
+        assert len(syncs.inodes) == 1
+
+
+async def test_a_failure_that_nobody_waits_for_is_not_reported_as_a_fault(tmp_path, syncs, caplog):
+    async with disk_in(tmp_path) as disk:
+        syncs.fails = True
+        begun = disk.begin()
+        with pytest.raises(StoreTrouble):
+            await disk.reached()
+        assert begun.done()
+        del begun
+        gc.collect()
+        syncs.fails = False
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_disk_that_fails_is_trouble_and_so_is_one_that_hangs(tmp_path, syncs):
