@@ -30,10 +30,12 @@ local pools = { [''] = tonumber(count) }
 for name, sends in string.gmatch(split, '([^=,]+)=(%d+)') do pools[name] = tonumber(sends) end
 local mark = message and redis.call('HGET', message, session)
 local client_left = mark and string.sub(mark, 1, 5) == 'left:'
+local open, first_day, first_at, last_day = unpack(
+  redis.call('HMGET', KEYS[1], 'open', 'first_day', 'first_at', 'last_day'))
 
 -- Write.
 redis.call('HDEL', KEYS[2], 'r:' .. ARGV[2])
-if redis.call('HGET', KEYS[1], 'open') ~= ARGV[4] then
+if open ~= ARGV[4] then
   redis.call('HDEL', KEYS[1], 'open') -- another window may overlap: let it count anew
 end
 
@@ -64,7 +66,7 @@ local function remember_day(on_day)
   redis.call('ZADD', KEYS[6], day, day)
   local from, progress = unpack(redis.call('HMGET', KEYS[2], 'qualifies_from', 'progress'))
   if on_day >= tonumber(from) then redis.call('ZADD', KEYS[7], day, day) end
-  if day >= tonumber(redis.call('HGET', KEYS[1], 'last_day') or day) then
+  if day >= tonumber(last_day or day) then
     local unit, at = string.match(progress, '^(%l+):(%d+)$')
     redis.call('HDEL', KEYS[1], 'last_days', 'last_sends')
     redis.call('HSET', KEYS[1], 'last_day', day, 'last_' .. unit, at)
@@ -88,8 +90,8 @@ end
 if campaign then settle_route(campaign, ARGV[2], verdict ~= 'refund') end
 if verdict == 'sent' then
   count_in('sent', 's')
-  redis.call('HSETNX', KEYS[1], 'first_day', ARGV[5])
-  redis.call('HSETNX', KEYS[1], 'first_at', ARGV[1])
+  if not first_day then redis.call('HSET', KEYS[1], 'first_day', ARGV[5]) end
+  if not first_at then redis.call('HSET', KEYS[1], 'first_at', ARGV[1]) end
   redis.call('HINCRBY', KEYS[1], 'lifetime', pools[''])
   remember_day(redis.call('HINCRBY', KEYS[4], ARGV[5], pools['']))
   if message then remember_acceptance() end
