@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from relay.core.config import StoreConfig
+from relay.core.errors import StoreTrouble
 from relay.core.quota import Verdict
 from relay.store import StoreUnusable, attach, disk, open_store
 from relay.store.embedded import EmbeddedStore
@@ -189,7 +190,7 @@ async def test_a_server_that_dies_is_started_again_and_mail_is_deferred_meanwhil
 
 
 @pytest.mark.parametrize("how", ["as its owner", "by its url", "shared"])
-async def test_a_reservation_is_on_the_disk_before_it_is_granted(how, tmp_path, monkeypatch):
+async def test_a_reservation_is_on_the_disk_when_it_is_said_to_last(how, tmp_path, monkeypatch):
     synced = []
 
     def note(descriptor: int) -> None:
@@ -204,11 +205,23 @@ async def test_a_reservation_is_on_the_disk_before_it_is_granted(how, tmp_path, 
             world = World(store, owner.clock, owner.route)
         for _ in range(3):
             before = len(synced)
-            await world.granted(1)
+            reservation = await world.granted(1)
+            await world.store.lasts(reservation)
             file = next(tmp_path.glob("store/appendonlydir/*.incr.aof"))
             assert synced[before:] == [file.stat().st_size]
         if world is not owner:
             await world.store.close()
+
+
+async def test_a_reservation_that_cannot_be_synced_does_not_last(tmp_path, monkeypatch):
+    async with embedded_world(tmp_path) as world:
+        monkeypatch.setattr(disk, "SPARE_BYTES", 1 << 62)
+        reservation = await world.granted(1)
+        with pytest.raises(StoreTrouble):
+            await world.store.lasts(reservation)
+        monkeypatch.undo()
+        await world.settle(reservation, Verdict.REFUND)
+        assert (await world.standing()).charged == 0
 
 
 async def test_reservations_go_on_and_are_kept_while_the_server_writes_its_file_anew(tmp_path):
