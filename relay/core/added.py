@@ -23,8 +23,8 @@ from relay.core.tenancy import (
     Withheld,
 )
 
-TOKEN_PREFIX: Final = "warmup-relay-verification="  # noqa: S105 - no password  # nosec B105
-TOKEN_LABEL: Final = "_warmup-relay"  # noqa: S105 - no password  # nosec B105
+TOKEN_PREFIX: Final = "warmup-relay-verification="  # noqa: S105 - no password
+TOKEN_LABEL: Final = "_warmup-relay"  # noqa: S105 - no password
 MOST_ROUTES: Final = 10
 MOST_ENVELOPE_DOMAINS: Final = 20
 

@@ -20,7 +20,8 @@ def add(eyes, name: str) -> None:
 
 def press(eyes, button: str) -> str:
     """Press it; what the page then says."""
-    eyes.page.get_by_role("button", name=button, exact=True).click()
+    with eyes.page.expect_navigation():  # the page before may say something too
+        eyes.page.get_by_role("button", name=button, exact=True).click()
     said = eyes.page.locator("main [role=status], main [role=alert]").first
     said.wait_for()
     return said.inner_text()
