@@ -27,10 +27,19 @@ TAKEN_MS: Final = 6 * 86_400_000
 LEFT_MS: Final = 15 * 60_000
 """How long LEFT is: longer than a transaction with an upstream may take (§4.5.3.2: 10 min)."""
 
-_BEFORE: Final = ("reading", "telling", "limits", "walls", "idling", "charging", "campaigns")
+_BEFORE: Final = (
+    "reading",
+    "summing",
+    "telling",
+    "limits",
+    "walls",
+    "idling",
+    "charging",
+    "campaigns",
+)
 RESERVE: Final = (*_BEFORE, "reserve")
 SETTLE: Final = ("campaigns", "settle")
-STANDING: Final = ("reading", "telling", "standing")
+STANDING: Final = ("reading", "summing", "telling", "standing")
 """The files that a script of several is made of, one after the other."""
 
 

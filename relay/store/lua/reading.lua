@@ -1,11 +1,11 @@
--- reading: what is so of a route in a window. No verb of its own: this text is put in front
--- of reserve.lua and standing.lua, so that both see the same numbers.
+-- reading: what is counted of a route in a window. No verb of its own: this text and summing.lua
+-- are put in front of reserve.lua and standing.lua, so that both see the same numbers.
 --
 -- KEYS    1 route  2 window  3 slices  4 unheard  5 sending days  6 qualified days
 -- ARGV    1 now (epoch ms)  2 window label  3 opens (epoch ms)  4 counted to (epoch ms)
 --         5 day (ordinal of the window)  6 paced since  7 paced until (epoch ms; 0: not paced)
 --         8 slides (1: a rolling window)
--- Returns (from standing_of) a table, and whether the window's counters are in step.
+-- Returns (from window_of) the window's own values, and its counts by pool.
 --
 -- Counts are kept by pool: '' is the route, any other name a provider of it. A window hash
 -- caches the sums of the slices inside it. The cache is good while the route's field `open`
@@ -24,18 +24,7 @@ local function window_field(kind, pool)
   return pool == '' and KINDS[kind] or KINDS[kind] .. ':' .. pool
 end
 
--- What follows is run for every message: tables are written in one piece, so that they never
--- grow, and fields are found by their place.
-local function route_of()
-  local r = redis.call('HMGET', KEYS[1], 'open', 'pruned', 'restarts', 'lifetime', 'first_day',
-    'first_at', 'graduated_at', 'paused_at', 'reason', 'last_day', 'last_days', 'last_sends',
-    'base_days', 'base_sends', 'idled')
-  return { open = r[1], pruned = r[2], restarts = r[3], lifetime = r[4], first_day = r[5],
-    first_at = r[6], graduated_at = r[7], paused_at = r[8], reason = r[9], last_day = r[10],
-    last_days = r[11], last_sends = r[12], base_days = r[13], base_sends = r[14], idled = r[15],
-    pools = false, lifetime_open = 0, paced = 0, unheard = 0, sending = 0, qualified = 0 }
-end
-
+-- Run for every message: tables are written in one piece, so that they never grow.
 local function counts_at(values, i)
   return { c = tonumber(values[i] or 0), s = tonumber(values[i + 1] or 0),
     u = tonumber(values[i + 2] or 0), t = tonumber(values[i + 3] or 0) }
@@ -91,34 +80,4 @@ local function window_of(names)
   local pools = { [''] = counts_at(values, 5) }
   for i, name in ipairs(names) do pools[name] = counts_at(values, 4 * i + 5) end
   return values, pools
-end
-
-local function standing_of(names)
-  local standing, values = route_of(), nil
-  values, standing.pools = window_of(names)
-  local lifetime_open, restarts, paced_in, paced = values[1], values[2], values[3], values[4]
-  local in_step = values[5] and standing.open == label
-  if not in_step then
-    local sums, held = tally().pools, standing.pools
-    local incomplete = tonumber(standing.pruned or 0) > opens
-    if not (incomplete and held[''].c > sums[''].c) then
-      for pool in pairs(held) do sums[pool] = sums[pool] or { c = 0, s = 0, u = 0, t = 0 } end
-      standing.pools = sums
-    end
-  end
-  standing.lifetime, standing.restarts = tonumber(standing.lifetime or 0), standing.restarts or '0'
-  -- The lifetime when the window opened: fixed at its first touch, 0 after a restart inside it.
-  if not lifetime_open then
-    standing.lifetime_open = math.max(0, standing.lifetime - standing.pools[''].s)
-  else
-    standing.lifetime_open = restarts == standing.restarts and tonumber(lifetime_open) or 0
-  end
-  if since == opens and till == closes then standing.paced = standing.pools[''].c
-  elseif till == 0 then standing.paced = 0
-  elseif in_step and paced_in == pace then standing.paced = tonumber(paced)
-  else standing.paced = tally().paced end
-  standing.unheard = redis.call('ZCOUNT', KEYS[4], '(' .. ARGV[1], '+inf')
-  standing.sending = redis.call('ZCOUNT', KEYS[5], '-inf', '(' .. ARGV[5])
-  standing.qualified = redis.call('ZCOUNT', KEYS[6], '-inf', '(' .. ARGV[5])
-  return standing, in_step
 end
