@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 
 from relay.core.bounds import WallKind, bounds_on
@@ -143,7 +144,12 @@ def from_standing(route: Route, window: Window, standing: Standing, now: datetim
 
 
 def _day_of(policy: Policy, day: date) -> Window:
-    return CalendarDay(policy.window.zone, policy.window.starts).of(day)
+    return _day(policy.window.zone, policy.window.starts, day)
+
+
+@lru_cache(maxsize=4096)  # the same days for every route of a policy; the zones' arithmetic is slow
+def _day(zone: str, starts: time, day: date) -> Window:
+    return CalendarDay(zone, starts).of(day)
 
 
 def _only_today(standing: Standing, day: Window) -> Standing:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from relay.core.bounds import Bound, WallKind, bounds_on
-from relay.core.course import from_standing
+from relay.core.forecast import forecast
 from relay.core.policy import ANY_OTHER, MailClass
 from relay.core.quota import (
     Standing,
@@ -26,8 +26,6 @@ from relay.core.ramp import Cap
 from relay.core.tenancy import Route
 from relay.core.window import Window
 from relay.core.wording import timestamp
-
-FORECAST_DAYS: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,22 +163,10 @@ class Status:
         return None if tier is None else {"at": tier.start, "cap": tier.cap}
 
     def _forecast(self) -> list[dict[str, Any]]:
-        """The caps of the coming days, if all is used that each of them lets through.
-
-        Whatever the provider and the class; 0 on days off. `plan ID` says the same of more mail
-        than that.
-        """
         if self.state in {State.EXEMPT, State.WARMED}:
             return []
-        caps: list[dict[str, Any]] = []
-        course = from_standing(self.route, self.window, self.standing, self.standing.at)
-        for _ in range(FORECAST_DAYS):
-            cap = 0 if course.is_off else course.cap
-            caps.append({"date": course.window.date.isoformat(), "cap": cap})
-            if cap is None:
-                break
-            course.pass_day(course.room((), None).total or 0)
-        return caps
+        coming = forecast(self.route, self.window, self.standing)
+        return [{"date": day.isoformat(), "cap": cap} for day, cap in coming]
 
 
 def _moment(moment: datetime | None) -> str | None:

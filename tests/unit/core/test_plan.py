@@ -1,13 +1,14 @@
 """What a policy would do with a volume."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from time import perf_counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.course import from_standing
+from relay.core.forecast import forecast
 from relay.core.limits import LimitTier, ProviderCap, Share
 from relay.core.mix import divided
 from relay.core.pacing import Even, HourlyShare
@@ -253,6 +254,22 @@ def test_a_graduated_route_has_no_cap_and_works_on_days_off():
     course = from_standing(route, route.policy.window.at(now), standing, now)
     made = plan_from(course, [10_000])
     assert [(row.cap, row.sent) for row in made.days[:2]] == [(None, 10_000)] * len(made.days[:2])
+
+
+@settings(deadline=None)
+@given(policies, st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40), st.integers(0, 3))))
+def test_what_is_kept_of_a_forecast_is_what_would_be_found_anew(made, steps):
+    made = replace(sane(made), providers={}, headroom_ppm={})
+    now = datetime(2026, 3, 12, 10, tzinfo=UTC)
+    for step, (charged, lifetime, days) in enumerate(steps):
+        at = now + timedelta(days=days, minutes=step)
+        window = made.window.at(at)
+        standing = Standing(
+            first_day=window.day - 1, lifetime=lifetime, charged=charged, sent=charged, at=at
+        )
+        one = Route(RouteId("news.acme.example", "outbound"), made)
+        other = Route(RouteId(f"{step}.acme.example", "outbound"), replace(made))
+        assert forecast(one, window, standing) == forecast(other, window, standing)
 
 
 def test_a_mix_divides_whole_messages():
