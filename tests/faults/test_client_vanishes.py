@@ -134,22 +134,6 @@ async def test_the_next_command_whatever_it_is_shows_that_it_was_heard(command):
         assert house.relay.log[-1] == "heard m1"
 
 
-async def test_heard_comes_before_the_answer_to_the_next_command():
-    async with open_house() as house:
-        blocked = asyncio.Event()
-
-        async def heard(receipt) -> None:
-            await blocked.wait()
-
-        house.relay.heard = heard
-        client = await house.greeted()
-        assert (await client.send()).code == 250
-        await client.write(b"QUIT\r\n")
-        with pytest.raises(TimeoutError):
-            await client.read(timeout_s=0.1)
-        blocked.set()
-
-
 async def test_a_command_that_was_pipelined_behind_the_message_shows_nothing():
     async with open_house() as house:
         client = await under_way(house)
