@@ -42,6 +42,10 @@ SETTLE: Final = ("campaigns", "settle")
 STANDING: Final = ("reading", "summing", "telling", "standing")
 """The files that a script of several is made of, one after the other."""
 
+OF_MAIL: Final = (RESERVE, SETTLE, STANDING, ("divide",), ("left",), ("heard",))
+"""What a message may need. A server that lacks one is taught all of them: `left` was said, was not
+known, and the reservation of a retry went past it while it was taught (rule 3)."""
+
 
 def reserve(demand: Demand, *, anew: bool) -> Command[Answer]:
     """`reserve.lua`."""

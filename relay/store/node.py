@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from redis.exceptions import NoScriptError, ReadOnlyError
 
-from relay.store.commands import Command, Word
+from relay.store.calls import OF_MAIL
+from relay.store.commands import Command, Word, script
 from relay.store.durability import Acks, tells_of_desertion
 from relay.store.gate import Gate, Shut
 from relay.store.pool import Pool, Restarted
@@ -108,6 +109,7 @@ class Node:
 
     async def _teach_and_say(self, commands: Sequence[Command[Any]], *, asking: bool) -> list[Any]:
         texts = {command.script.text for command in commands if command.script}
+        texts |= {script(*names).text for names in OF_MAIL}
         loads = [("SCRIPT", "LOAD", text) for text in sorted(texts)]
         return await self._converse(commands, loads, asking=asking)
 

@@ -35,6 +35,10 @@ HEADS = {
     "adopt": ("adopt",),
     "backup": ("backup",),
     "restore": ("restore",),
+    "note": ("noting", "note"),
+    "keep": ("noting", "keep"),
+    "keep_domain": ("keep_domain",),
+    "drop_domain": ("drop_domain",),
 }
 DAY_S = 86_400
 

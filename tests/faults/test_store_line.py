@@ -11,7 +11,8 @@ from redis.exceptions import BusyLoadingError
 
 from relay.core.errors import StoreTrouble
 from relay.core.quota import Granted, Mark, Seen, Verdict
-from relay.store import keys
+from relay.store import calls, keys
+from relay.store.commands import script
 from relay.store.node import CONNECTIONS
 from relay.store.troubles import WrongLayout
 from tests.contract.server import bare_server
@@ -226,6 +227,16 @@ async def test_a_server_that_forgot_its_scripts_is_taught_them_again(server):
             wanted = [(fresh_route(policy()), world.window) for _ in range(5)]
             assert len(await world.store.standings(wanted)) == 5
         assert (await world.standing()).charged == 2
+
+
+async def test_one_that_lacks_a_script_is_taught_all_that_a_message_needs(server):
+    async with world_at(server.url) as world:
+        with server.client() as raw:
+            raw.script_flush()
+            await world.granted(1, "print")
+            hashes = [script(*names).sha for names in calls.OF_MAIL]
+            # Else a reservation could go past the `left` that is being taught (rule 3).
+            assert raw.script_exists(*hashes) == [True] * len(hashes)
 
 
 async def test_a_full_server_defers_and_still_answers_what_only_reads(server, warnings):

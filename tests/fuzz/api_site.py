@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from relay.background import Background
 from relay.changing import Changing
 from relay.core.access import ApiToken, Scope
+from relay.core.added import Offer
 from relay.core.audit import AuditEntry, AuditWanted
 from relay.core.classify import classify
 from relay.core.config import Limits, WebConfig
 from relay.core.errors import RelayError
 from relay.core.mail import Submission
+from relay.core.published import DnsRecord
 from relay.core.reply import Reply
 from relay.outbox import Outbox, Sessions
 from relay.ports import Accepted
+from relay.ports_domains import By, DomainEdit, DomainRefused, DomainView, Why
 from relay.ports_web import BadMessageOfBatch, Keeping, KeptAnswer
 from relay.store.memory import MemoryStore
 from relay.web.api.desk import Desk
@@ -78,6 +81,10 @@ class _Notes:
     async def add(self, entry: AuditEntry) -> None:
         self.entries.append(entry)
 
+    async def replace(self, before: AuditEntry, after: AuditEntry | None) -> None:
+        self.entries.remove(before)
+        self.entries += [after] if after else []
+
     async def page(self, _wanted: AuditWanted, limit: int) -> list[AuditEntry]:
         return self.entries[:limit]
 
@@ -100,6 +107,30 @@ class _Notes:
     async def bearer(self, text: str) -> ApiToken | None:
         scopes = frozenset({Scope.READ, Scope.SEND, Scope.MANAGE})
         return ApiToken("t", "acme", scopes, "", NOW) if text == TOKEN else None
+
+
+class _NoDomains:
+    """`Domains` of a relay that has none and takes none: what asks for them is looked through."""
+
+    async def add(self, name: str, tenant: str, wanted: DomainEdit, by: By) -> NoReturn:
+        raise DomainRefused(Why.CONFLICT, "limits.added_domains is 0")
+
+    async def change(self, name: str, wanted: DomainEdit, by: By) -> NoReturn:
+        raise DomainRefused(Why.UNKNOWN, "there is no such domain")
+
+    async def remove(self, name: str, by: By) -> NoReturn:
+        raise DomainRefused(Why.UNKNOWN, "there is no such domain")
+
+    verify = approve = one = remove
+
+    def offer(self) -> Offer:
+        return Offer(frozenset(), {})
+
+    def all(self, by: By) -> Sequence[DomainView]:
+        return []
+
+    async def records(self, view: DomainView) -> tuple[DnsRecord, ...]:
+        return ()
 
 
 class _NoForward(Forward):
@@ -139,7 +170,7 @@ def build() -> Built:
     limits = Limits(message_bytes=MOST_BYTES, recipients=100)
     outbox = Outbox(relay, relay, Sessions("i"), Background(), clock, MOST_BYTES)
     changes = Changing(store, notes, clock)
-    desk = Desk(settings, store, changes, notes, outbox, notes, clock, limits)
+    desk = Desk(settings, store, changes, notes, outbox, notes, clock, limits, _NoDomains())
     config = WebConfig("127.0.0.1", 0)
     app = site(desk, config, notes, notes, _NoForward(), Streams(), _no_pages, "0")
     return Built(app, relay, notes, store)
