@@ -241,14 +241,14 @@ def test_a_web_process_of_its_own_leaves_no_core_either(house: House) -> None:
 
 DUMPABLE = """
 import ctypes, sys, threading
-sys.argv = ["warmup-relay", *sys.argv[1:]]
-from relay.cli import main
+role, sys.argv = sys.argv[1], ["warmup-relay", *sys.argv[1:]]
+from relay import cli, serving
 try:
-    main()
+    serving.serve(sys.argv[-1], "") if role == "serve" else cli.main()
 finally:
     print("DUMPABLE", ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)
 """
-"""PR_GET_DUMPABLE of a process that was told a command, at its end."""
+"""PR_GET_DUMPABLE of a process that was told a command, at its end; of the one `serve` becomes."""
 
 
 @pytest.mark.parametrize("command", ["serve", "web", "status", "check"])

@@ -98,6 +98,7 @@ class World:
     async def granted(self, sends: int, *words, **more):
         found = await self.reserve(sends, *words, **more)
         assert isinstance(found, Granted), found
+        await self.store.lasts(found.reservation)
         return found.reservation
 
     async def walled(self, sends: int, **more):

@@ -146,7 +146,7 @@ def test_a_start_on_a_full_disk_says_so_and_a_later_one_works(
 def cramp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int | None], None]:
     """The embedded server's files may grow by so much; its writes fail then, it lives on."""
     program = tmp_path / "server"
-    program.write_text(f'#!/bin/sh\ntrap "" XFSZ\nexec {find_binary()} "$@"\n')
+    program.write_text(f'#!/bin/sh\ntrap "" XFSZ\nexec "{find_binary()}" "$@"\n')
     program.chmod(0o755)
     monkeypatch.setattr("relay.store.embedded.find_binary", lambda: program)
 

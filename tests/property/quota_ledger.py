@@ -140,7 +140,8 @@ class Ledger:
             line = _whole_seconds(demand.now - begins) / _whole_seconds(ends - begins)
             used = self._used(self._between(window.opens_at, window.closes_at))
             assert demand.now >= begins
-            assert used <= max(least, floor(cap * line))
+            # The k-th of n is open from (k - 1)/n of the line on, so one more than the line says.
+            assert used <= max(least, floor(cap * line) + 1)
 
     def _clock_time(self, demand: Demand, at: time | None, otherwise: datetime) -> datetime:
         """When the clock first shows `at` in the window, by trying every minute of it."""

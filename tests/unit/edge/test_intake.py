@@ -155,7 +155,7 @@ async def test_the_deadline_of_waiting_can_be_moved_on_and_no_timer_outlives_the
 
     def attend() -> bool:
         intake.take()
-        intake.until_s = loop.time() + 0.1
+        intake.until_s = loop.time() + 1.0
         return True
 
     waiting = asyncio.create_task(intake.attended(attend))
@@ -164,7 +164,7 @@ async def test_the_deadline_of_waiting_can_be_moved_on_and_no_timer_outlives_the
         intake.feed(b"x")
     with pytest.raises(TimeoutError):
         await waiting
-    assert 0.28 < loop.time() - began_s < 2
+    assert 1.18 < loop.time() - began_s < 4
     waiting = asyncio.create_task(intake.attended(attend))
     await asyncio.sleep(0)
     assert intake._timer is not None

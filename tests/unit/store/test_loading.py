@@ -7,7 +7,7 @@ import pytest
 from relay.store import StoreUnusable, embedded
 from relay.store.embedded import EmbeddedStore
 
-SERVER = """#!{python}
+SERVER = """
 import socket, sys, time
 ready_at = time.monotonic() + {loads_s}
 bound = socket.socket(socket.AF_UNIX)
@@ -27,8 +27,9 @@ def server(tmp_path, monkeypatch):
     """`server(seconds)`: from now on the server's program loads for so long."""
 
     def loading_for(loads_s):
-        program = tmp_path / "server"
-        program.write_text(SERVER.format(python=sys.executable, loads_s=loads_s))
+        program, script = tmp_path / "server", tmp_path / "server.py"
+        script.write_text(SERVER.format(loads_s=loads_s))
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
         program.chmod(0o700)
         monkeypatch.setattr(embedded, "find_binary", lambda: program)
 
