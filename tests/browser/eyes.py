@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import ConsoleMessage, Locator, Page
+from playwright.sync_api import TimeoutError as TooLate
 
 CHROMIUM = "/usr/bin/chromium"
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
@@ -21,7 +22,7 @@ class Eyes:
     expected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(40_000)
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
@@ -38,7 +39,11 @@ class Eyes:
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_url("**/dashboard/warmup")
+        try:
+            self.page.wait_for_url("**/dashboard/warmup")
+        except TooLate as late:
+            told = f"{self.page.url} shows: {self.text()} {self.complaints}"
+            raise AssertionError(told) from late
 
     def go(self, path: str) -> int:
         """Open a page of ours; its status."""
