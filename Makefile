@@ -20,6 +20,7 @@ run: setup ## Serve relay.example.yaml
 
 test: setup-tests ## Style, types, architecture, generated files, tests: what CI runs
 	@scripts/check
+	@scripts/audit --offline-ok
 	@$(PY) -m pytest -n 3 --dist worksteal -m "not slow"
 	@$(PY) -m bench --quick
 
