@@ -15,8 +15,6 @@ CHUNK_BYTES: Final = 65_536
 
 _WSP_RUN: Final = re.compile(rb"[ \t]+")
 _LINES: Final = b"\r\n" * (CHUNK_BYTES // 2)
-_TWO_SPACES: Final = re.compile(rb"  ")
-_SPACE_AT_END: Final = re.compile(rb" \r\n")
 
 
 def relaxed_field(name: bytes, value: bytes) -> bytes:
@@ -48,7 +46,7 @@ def relaxed_body(body: memoryview, chunk_bytes: int = CHUNK_BYTES) -> Iterator[b
     """
     line_ends, tail, is_empty = 0, b"", True
     for at in range(0, len(body), chunk_bytes):
-        text = tail + bytes(body[at : at + chunk_bytes])
+        text = tail + body[at : at + chunk_bytes]
         cut = _end_of_content(text)
         waiting = text[cut:]
         if cut:
@@ -80,13 +78,16 @@ def _end_of_content(text: bytes) -> int:
 def _single_spaced(text: bytes) -> bytes:
     """`text` with white space runs reduced, and none before a line end. Linear.
 
-    Most text has neither: a regular expression says so in a third of the time of `in`.
+    Base64 has neither tabs nor spaces: one byte is looked for at 40 times the speed of two.
+    Among words `in` takes two thirds of the time of a regular expression, which begins at each.
     """
     if b"\t" in text:
         text = text.replace(b"\t", b" ")
-    while _TWO_SPACES.search(text):
+    if b" " not in text:
+        return text
+    while b"  " in text:
         text = text.replace(b"  ", b" ")
-    return text.replace(b" \r\n", b"\r\n") if _SPACE_AT_END.search(text) else text
+    return text.replace(b" \r\n", b"\r\n") if b" \r\n" in text else text
 
 
 def _empty_lines(count: int) -> Iterator[bytes]:
