@@ -24,8 +24,8 @@ from relay.signing.keys import KeyRing, SigningKey
 from relay.signing.sealed import SealedRing
 from relay.signing.sealing import Vault
 
-INLINE_BYTES: Final = 262_144
-"""A longer message is signed in a thread, so that the others do not wait for it."""
+INLINE_BYTES: Final = 1_310_720
+"""A longer message is signed in a thread, so that the others do not wait for it (`beside.py`)."""
 _THREAD: Final = ThreadPoolExecutor(1, "signing")
 """One: several that hash would take the interpreter in turns, and the loop would wait for all."""
 _LINE: Final = 76
