@@ -7,16 +7,14 @@ smuggling", 2023) is content, and is then refused for its bare CR or LF.
 
 from __future__ import annotations
 
-import re
 from io import IncrementalNewlineDecoder
 from typing import Final
 
+from relay.core.dots import first_dot_line
 from relay.core.errors import BareNewline, MessageTooBig
 
 END_OF_DATA: Final = b"\r\n.\r\n"
 _CRLF: Final = b"\r\n"
-_DOT_FIRST: Final = re.compile(rb"\n\.")
-"""Looked for before `bytes.find` and `replace`: it takes half the time of one of them."""
 _DOT_LINE_BYTES: Final = len(b".\r\n")
 _CARRIED_BYTES: Final = len(END_OF_DATA) - 1
 
@@ -63,7 +61,8 @@ class Content:
         across = (self._seam + data[:_CARRIED_BYTES]).find(END_OF_DATA)
         if across >= 0:
             return across + len(END_OF_DATA) - len(self._seam)
-        within = data.find(END_OF_DATA) if has_dot_first(data) else -1
+        dot_line = first_dot_line(data)
+        within = data.find(END_OF_DATA, max(0, dot_line - 1)) if dot_line >= 0 else -1
         return within + len(END_OF_DATA) if within >= 0 else None
 
     def _take(self, piece: bytes) -> None:
@@ -109,17 +108,7 @@ def unstuffed(piece: bytes, before: bytes = _CRLF) -> bytes:
         piece = piece[1:]
     elif before.endswith(b"\r") and piece.startswith(b"\n."):
         piece = b"\n" + piece[2:]
-    return piece.replace(b"\r\n.", _CRLF) if has_dot_first(piece) else piece
-
-
-def has_dot_first(piece: bytes) -> bool:
-    """Whether an LF and a dot are in `piece`.
-
-    Most of what is large is base64 and has no dot at all: one byte is looked for at 40 times
-    the speed of two.
-    """
-    dot = piece.find(b".")
-    return dot >= 0 and _DOT_FIRST.search(piece, max(0, dot - 1)) is not None
+    return piece.replace(b"\r\n.", _CRLF) if first_dot_line(piece) >= 0 else piece
 
 
 def has_bare_newline(piece: bytes, before: bytes = _CRLF) -> bool:

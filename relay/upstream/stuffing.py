@@ -6,15 +6,13 @@ taken to end in CRLF (`core.mail.Outgoing` promises it): no other dot is touched
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from relay.core.dots import first_dot_line
+
 PIECE_BYTES: Final = 256 * 1024
 _CRLF: Final = b"\r\n"
-_DOT_FIRST: Final = re.compile(rb"\n\.")
-"""Looked for before `bytes.replace`, which takes longer to find nothing; base64 has no dot at all,
-which is known at 40 times the speed."""
 
 
 def content(head: bytes, body: memoryview, piece_bytes: int = PIECE_BYTES) -> Iterator[bytes]:
@@ -41,8 +39,7 @@ def _pieces(head: bytes, body: memoryview, size: int) -> Iterator[bytes]:
 
 def _stuffed(piece: bytes, edge: bytes) -> bytes:
     """`edge` is the two bytes before `piece`: a line can begin at, or one byte after, the cut."""
-    has_dots = b"." in piece and _DOT_FIRST.search(piece)
-    stuffed = piece.replace(b"\r\n.", b"\r\n..") if has_dots else piece
+    stuffed = piece.replace(b"\r\n.", b"\r\n..") if first_dot_line(piece) >= 0 else piece
     if edge == _CRLF and piece.startswith(b"."):
         return b"." + stuffed
     if edge.endswith(b"\r") and piece.startswith(b"\n."):
