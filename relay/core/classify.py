@@ -32,6 +32,7 @@ RECEIVED_LIMIT: Final = 100
 """RFC 5321 §6.3: at least 100."""
 DEFAULT_CLASS: Final = MailClass.MARKETING
 """Where neither header, credential nor domain names a class: no headroom is kept for it."""
+_EMPTY_LINE_BYTES: Final = 2
 _OWN: Final = b"x-warmup-"
 _CLASS: Final = b"x-warmup-class"
 
@@ -52,15 +53,18 @@ def classify(
     domain = _domain_from(fields, submission.client.tenant, directory)
     check_reverse_path(submission.client.tenant, envelope.mail_from, directory)
     message_id = _first_value(fields, b"message-id")
+    body_sha256 = sha256(body[_EMPTY_LINE_BYTES:]).digest()
+    known_by = b"%d:%b%b" % (len(content), section, body_sha256)
     return Classified(
         submission=submission,
         domain=domain,
         mail_class=_class_of(fields, submission.client, domain),
         message_id=message_id,
-        fingerprint=fingerprint_of(domain.name, envelope, content) if message_id else None,
+        fingerprint=fingerprint_of(domain.name, envelope, known_by) if message_id else None,
         header=_without_own(section, fields),
         fields=fields,
         body=body,
+        body_sha256=body_sha256,
         campaign=_campaign_of(fields, domain),
         needs_8bit=not content.isascii(),
         needs_utf8=_needs_utf8(envelope, section),
@@ -95,6 +99,7 @@ def fingerprint_of(domain: str, envelope: Envelope, content: bytes) -> str:
 
     Not the route: a retry may find another one open than its first attempt did. The number of
     recipients and the length of each part come first, so that no part can run into the next.
+    `content` may be what stands for it.
     """
     recipients = sorted(recipient.address for recipient in envelope.recipients)
     digest = sha256(len(recipients).to_bytes(8))

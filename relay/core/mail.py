@@ -75,11 +75,11 @@ class Submission:
 class Classified:
     """A submission that may be sent, and as what. Its route is found when quota is reserved.
 
-    `header` is the header section with our own X-Warmup-* fields removed, without the empty
-    line; `fields` is what the client's was parsed as, those fields included; `body` is a view of
-    everything after it, the empty line included, so that the body is never copied. `message_id`
-    is the client's own, or None if it set none. `needs_8bit` and `needs_utf8` say what the next
-    hop must offer (RFC 6152, RFC 6531).
+    `header` is the header section with our own X-Warmup-* fields removed, without the empty line;
+    `fields` is what the client's was parsed as, those fields included; `body` is a view of
+    everything after it, the empty line included, so that the body is never copied; `body_sha256`
+    is the hash of it without the empty line. `message_id` is the client's own, or None if it set
+    none. `needs_8bit` and `needs_utf8` say what the next hop must offer (RFC 6152, RFC 6531).
     """
 
     submission: Submission
@@ -90,6 +90,7 @@ class Classified:
     header: bytes
     fields: tuple[Field, ...]
     body: memoryview
+    body_sha256: bytes
     campaign: Campaign | None = None
     needs_8bit: bool = False
     needs_utf8: bool = False

@@ -30,12 +30,36 @@ def relaxed_value(value: bytes) -> bytes:
     return text.strip(b" ")
 
 
-def body_hash(body: memoryview) -> bytes:
-    """SHA-256 over the relaxed form of `body` (without the empty line before it)."""
-    digest = sha256()
-    for part in relaxed_body(body):
+def body_hash(body: memoryview, as_it_is: bytes, chunk_bytes: int = CHUNK_BYTES) -> bytes:
+    """SHA-256 over the relaxed form of `body` (without the empty line before it).
+
+    `as_it_is` is that of `body` itself, which is mostly the same: then nothing is hashed.
+    """
+    at = _unchanged_bytes(body, chunk_bytes)
+    if at == len(body) > 0:
+        return as_it_is
+    digest = sha256(body[:at])
+    for part in relaxed_body(body[at:], chunk_bytes):
         digest.update(part)
     return digest.digest()
+
+
+def _unchanged_bytes(body: memoryview, chunk_bytes: int) -> int:
+    """How much of the beginning of `body` its relaxed form has too.
+
+    All of it, or up to a byte that is neither white space nor of a line end, so that the rest can
+    be relaxed by itself.
+    """
+    at = 0
+    while len(body) - at > chunk_bytes:
+        text = bytes(body[at : at + chunk_bytes])
+        last = len(text.rstrip(b" \t\r\n")) - 1
+        if last <= 0 or _single_spaced(text) is not text:
+            return at
+        at += last
+    text = bytes(body[at:])
+    ends_once = text.endswith(b"\r\n") and not text.endswith(b"\r\n\r\n") and text != b"\r\n"
+    return len(body) if ends_once and _single_spaced(text) is text else at
 
 
 def relaxed_body(body: memoryview, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:

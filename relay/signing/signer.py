@@ -88,7 +88,7 @@ class DkimSigner:
         body: memoryview,
     ) -> bytes:
         names, fields = chosen(parse_fields(head))
-        hashed = b64encode(body_hash(body[_EMPTY_LINE_BYTES:]))
+        hashed = b64encode(body_hash(body[_EMPTY_LINE_BYTES:], message.body_sha256))
         common = _Sum(
             tags=b" %b;\r\n%b;\r\n bh=%b;\r\n b="
             % (self._times(), _folded_names(tuple(names)), hashed),

@@ -196,7 +196,7 @@ class Replay:
         domain = SendingDomain(self.route.id.domain, "acme", (self.route,))
         message = Classified(
             running.submission, domain, MailClass.MARKETING, None, running.message, b"", (),
-            memoryview(b""),
+            memoryview(b""), b"",
         )  # fmt: skip
         charging = running.relay.charging
         try:

@@ -144,6 +144,7 @@ OTHER_MAILS = {
     "one more recipient": {"recipients": ("jo@receiver.example", "b@receiver.example")},
     "the same recipient twice": {"recipients": ("jo@receiver.example",) * 2},
     "another content": {"content": ORDINARY + b"."},
+    "another header": {"content": b"X-New: 1\r\n" + ORDINARY},
     "another domain": {"content": ORDINARY.replace(b"news@news.acme", b"news@acme")},
     "a sender that eats the recipient": {"mail_from": f"news@{DOMAIN}", "recipients": ()},
 }
@@ -164,6 +165,11 @@ def test_text_moved_from_one_part_to_the_next_changes_the_fingerprint():
         )
     }
     assert len(prints) == 3
+
+
+def test_an_empty_line_at_the_end_of_the_header_changes_the_fingerprint():
+    header = ordinary(DOMAIN)
+    assert classified(header).fingerprint != classified(header + b"\r\n").fingerprint
 
 
 def test_content_that_looks_like_one_more_recipient_changes_the_fingerprint():

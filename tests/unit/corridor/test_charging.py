@@ -119,7 +119,7 @@ class Desk:
         )  # fmt: skip
         return Classified(
             submission, domain, mail_class, None, fingerprint, b"", (),
-            memoryview(b""),
+            memoryview(b""), b"",
         )  # fmt: skip
 
     async def send(self, message, *outcomes):
