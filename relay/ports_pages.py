@@ -66,6 +66,9 @@ class Attempts(Protocol):
     async def clear(self, name: str) -> None:
         """It was right: forget the attempts. Idempotent."""
 
+    async def forgive(self, name: str, free: int) -> None:
+        """One attempt at `name` was right: it does not count any more, those before it do."""
+
 
 class NoEntry(Exception):
     """Signing in failed. `wait_s` above 0: locked for that long, the password was not looked at."""

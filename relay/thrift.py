@@ -11,7 +11,7 @@ import ctypes
 import gc
 from typing import Final
 
-COLLECT_AFTER: Final = 10_000
+COLLECT_AFTER: Final = 5_000
 """Objects made and still there before the young are looked at; CPython's 700 are one message."""
 
 

@@ -119,6 +119,7 @@ class SigningIn:
         if not await self._is_right(secret, password) or found is None:
             raise NoEntry
         await self._attempts.clear(tried[0])
+        await self._attempts.forgive(tried[1], FREE_PER_ADDRESS)  # an office signs in from one
         text = secrets.token_urlsafe(32)
         session = Session(found.name, found.mark, secrets.token_urlsafe(32), self._clock.now())
         await self._sessions.put(_digest(text), session, SESSION.total_seconds())

@@ -97,6 +97,11 @@ class RedisAttempts:
         """See `ports_pages.Attempts`."""
         await self._line.insist(Command("clear attempts", ("DEL", keys.attempts(name)), int))
 
+    async def forgive(self, name: str, free: int) -> None:
+        """See `ports_pages.Attempts`. Said once: twice would forgive two."""
+        names = (keys.attempts(name),)
+        await self._line.ask(evalsha("forgive", script("forgive"), names, (free,), int))
+
 
 def _user_text(user: User) -> str:
     return json.dumps(

@@ -24,6 +24,7 @@ HEADS = {
     "meter": ("meter",),
     "settle": calls.SETTLE,
     "attempt": ("attempt",),
+    "forgive": ("forgive",),
     "left": ("left",),
     "heard": ("heard",),
     "standing": calls.STANDING,

@@ -200,3 +200,19 @@ async def test_days_of_several_routes_are_read_at_once(line, valkey, redis_serve
     assert await history.lately([(one, 102), (other, 50)], 4) == [[0, 5, 0, 7], [0, 0, 0, 0]]
     assert await history.days(one) == {100: 5, 102: 7}
     assert await history.days(other) == {}
+
+
+async def test_who_signs_in_rightly_uses_up_nothing_of_the_address(
+    users, signing_in, name, monkeypatch
+):
+    monkeypatch.setattr("relay.users.FREE_PER_ADDRESS", 2)
+    await users.add(name, "acme", PASSWORD)
+    for _ in range(5):  # an office has one address
+        await signing_in.sign_in(name, PASSWORD, "192.0.2.9")
+    for _ in range(2):
+        with pytest.raises(NoEntry) as refused:
+            await signing_in.sign_in(name, "wrong", "192.0.2.9")
+        assert not refused.value.wait_s
+    with pytest.raises(NoEntry) as refused:
+        await signing_in.sign_in(name, PASSWORD, "192.0.2.9")
+    assert refused.value.wait_s

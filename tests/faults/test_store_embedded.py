@@ -205,8 +205,7 @@ async def test_a_reservation_is_on_the_disk_when_it_is_said_to_last(how, tmp_pat
             world = World(store, owner.clock, owner.route)
         for _ in range(3):
             before = len(synced)
-            reservation = await world.granted(1)
-            await world.store.lasts(reservation)
+            await world.granted(1)
             file = next(tmp_path.glob("store/appendonlydir/*.incr.aof"))
             assert synced[before:] == [file.stat().st_size]
         if world is not owner:
@@ -216,11 +215,11 @@ async def test_a_reservation_is_on_the_disk_when_it_is_said_to_last(how, tmp_pat
 async def test_a_reservation_that_cannot_be_synced_does_not_last(tmp_path, monkeypatch):
     async with embedded_world(tmp_path) as world:
         monkeypatch.setattr(disk, "SPARE_BYTES", 1 << 62)
-        reservation = await world.granted(1)
+        granted = await world.reserve(1)
         with pytest.raises(StoreTrouble):
-            await world.store.lasts(reservation)
+            await world.store.lasts(granted.reservation)
         monkeypatch.undo()
-        await world.settle(reservation, Verdict.REFUND)
+        await world.settle(granted.reservation, Verdict.REFUND)
         assert (await world.standing()).charged == 0
 
 

@@ -52,10 +52,12 @@ def test_the_rate_of_a_token_holds_over_two_processes(web, endings):
 def test_only_so_many_large_bodies_are_held_at_once(web, endings):
     tokens = [web.make_token("send") for _ in range(5)]
     head = "POST /api/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n"
+    head += "Expect: 100-continue\r\n"  # answered when the body is read: it is held from then on
     for n in range(8):
         client = endings.enter_context(socket.create_connection(("127.0.0.1", web.port)))
-        client.sendall(f"{head}Authorization: Bearer {tokens[n // 2]}\r\n\r\nx".encode())
-    time.sleep(0.5)
+        client.sendall(f"{head}Authorization: Bearer {tokens[n // 2]}\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+        client.sendall(b"x")
     busy = web.post("/api/emails", b"x" * 2_000_000, token=tokens[4])
     assert (busy.status, busy.headers["retry-after"]) == (503, "5")
     assert web.post("/api/emails", b"{}", token=tokens[4]).status == 415  # small ones go on
