@@ -7,6 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import MakeRelay, MakeStore
 from tests.harness.clock import MovableClock
 from tests.harness.relay_config import DOMAIN
@@ -176,6 +178,7 @@ def test_mails_without_message_id_are_never_taken_for_retries(
     assert relay.status()["emails_sent_today"] == 2
 
 
+@pytest.mark.slow
 def test_killed_at_random_instants_nothing_that_was_noted_is_sent_twice(
     make_relay: MakeRelay, make_store: MakeStore, sink: SinkThread
 ) -> None:

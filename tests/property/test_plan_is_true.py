@@ -117,7 +117,7 @@ PLANNED = given(policies, days_of_mail, st.integers(0, 6), st.sampled_from(MailC
 GOING_ON = given(policies, days_of_mail, days_of_mail.map(lambda days: days[0]), days_of_mail)
 
 
-@often(150)
+@often(80)
 @PLANNED
 def test_any_plan_is_what_the_store_grants(the_policy, mail, queue_days, mail_class):
     assert_true(drivable(the_policy), mail, queue_days, mail_class)
@@ -131,7 +131,7 @@ def test_any_plan_is_what_the_store_grants_for_long(the_policy, mail, queue_days
     assert_true(drivable(the_policy), mail, queue_days, mail_class)
 
 
-@often(150)
+@often(80)
 @GOING_ON
 def test_a_plan_from_where_a_route_stands_is_true_too(the_policy, before, here, after):
     check_going_on(the_policy, before, here, after)
