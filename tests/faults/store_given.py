@@ -55,3 +55,12 @@ async def recovers_within(world: World, seconds: float) -> float:
         except StoreTrouble:
             assert time.monotonic() - began < seconds
             await asyncio.sleep(0.02)
+
+
+async def pid_of_server(world: World) -> int:
+    """The process id of the embedded server, once there is one: 0, to a kill, is all of ours."""
+    for _ in range(500):
+        if pid := world.store._embedded.pid:
+            return pid
+        await asyncio.sleep(0.01)
+    raise AssertionError("no embedded server came up")

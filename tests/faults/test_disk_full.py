@@ -19,7 +19,7 @@ import pytest
 from relay.core.errors import StoreTrouble
 from relay.store.server_process import find_binary
 from tests.conftest import MakeRelay
-from tests.faults.store_given import recovers_within
+from tests.faults.store_given import pid_of_server, recovers_within
 from tests.faults.store_troubles import SENDER, Crowd
 from tests.faults.test_store_embedded import embedded_world, running
 from tests.harness.relay_config import calendar
@@ -165,12 +165,12 @@ async def test_a_charge_that_could_not_be_written_is_not_granted_and_is_given_ba
 ) -> None:
     async with embedded_world(tmp_path / "var") as world, running(world):
         await world.send(5)
-        cramp(world.store._embedded.pid, 100)
+        cramp(await pid_of_server(world), 100)
         for _ in range(5):
             with pytest.raises(StoreTrouble):
                 await world.granted(1)
         assert not await world.store.ping()
-        cramp(world.store._embedded.pid, None)
+        cramp(await pid_of_server(world), None)
         await recovers_within(world, 5.0)
         assert await world.store.ping()
         # The one whose write failed is given back as soon as it can be; none of the others counts.
@@ -183,7 +183,7 @@ async def test_a_server_killed_before_it_could_write_has_lost_nothing_that_was_g
     async with embedded_world(tmp_path / "var") as world, running(world):
         granted = 0
         for more_bytes in (100, 400, 900, 1600):
-            pid = world.store._embedded.pid
+            pid = await pid_of_server(world)
             cramp(pid, more_bytes)
             for _ in range(8):
                 try:

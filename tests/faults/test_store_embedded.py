@@ -23,7 +23,7 @@ from relay.store.ownership import Home
 from relay.store.server_process import _WATCHER
 from relay.store.troubles import SecondOwner
 from tests.contract.world import HandClock, World, fresh_route, policy
-from tests.faults.store_given import recovers_within, troubled
+from tests.faults.store_given import pid_of_server, recovers_within, troubled
 from tests.faults.store_owner import ROUTE
 from tests.harness.processes import Child
 from tests.harness.waiting import until
@@ -110,7 +110,7 @@ async def test_a_store_opens_counts_and_remembers_over_a_restart(tmp_path):
     async with embedded_world(tmp_path) as world:
         await world.send(3)
         route = world.route
-        pid = world.store._embedded.pid
+        pid = await pid_of_server(world)
         assert lives(pid)
         assert len(watchers_of(pid)) == 1
     assert not lives(pid)
@@ -179,11 +179,11 @@ async def test_a_server_that_dies_is_started_again_and_mail_is_deferred_meanwhil
     async with embedded_world(tmp_path) as world, running(world):
         await world.send(5)
         for _ in range(2):
-            pid = world.store._embedded.pid
+            pid = await pid_of_server(world)
             os.kill(pid, signal.SIGKILL)
             await troubled(world.reserve(1))
             await recovers_within(world, 2.0)
-            assert world.store._embedded.pid != pid
+            assert await pid_of_server(world) != pid
             assert watchers_of(pid) == []
         standing = await world.standing()
         assert (standing.sent, standing.charged) == (5, 7)
@@ -236,7 +236,7 @@ async def test_reservations_go_on_and_are_kept_while_the_server_writes_its_file_
         assert before.isdisjoint(tmp_path.glob("store/appendonlydir/*.incr.aof"))
         charged = (await world.standing()).charged
         assert charged >= 300
-        os.kill(world.store._embedded.pid, signal.SIGKILL)
+        os.kill(await pid_of_server(world), signal.SIGKILL)
         await recovers_within(world, 2.0)
         assert (await world.standing()).charged == charged + 1
 
@@ -261,7 +261,7 @@ async def test_a_killed_server_has_lost_no_acknowledged_charge(tmp_path):
 
         async def kill():
             await enough.wait()
-            os.kill(world.store._embedded.pid, signal.SIGKILL)
+            os.kill(await pid_of_server(world), signal.SIGKILL)
             killed.set()
 
         await asyncio.gather(kill(), *(load() for _ in range(16)))
@@ -359,7 +359,7 @@ async def test_a_server_that_does_not_stop_is_ended_within_the_deadline(tmp_path
     monkeypatch.setattr("relay.store.embedded.STOP_S", 0.5)
     async with embedded_world(tmp_path) as world:
         await world.granted(1)
-        pid = world.store._embedded.pid
+        pid = await pid_of_server(world)
         os.kill(pid, signal.SIGSTOP)
         began = time.monotonic()
     assert time.monotonic() - began < 2
