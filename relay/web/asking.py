@@ -37,9 +37,17 @@ async def _exchanged(path: Path, target: str) -> bytes:
     try:
         # HTTP/1.0: the answer ends with the connection (RFC 9112 section 6.3).
         writer.write(f"GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-        return await reader.read(MOST_BYTES)
+        return await _to_its_end(reader)
     finally:
         writer.close()
+
+
+async def _to_its_end(reader: asyncio.StreamReader) -> bytes:
+    """All of it, up to MOST_BYTES: one `read` may have the head alone."""
+    answer = bytearray()
+    while len(answer) < MOST_BYTES and (more := await reader.read(MOST_BYTES - len(answer))):
+        answer += more
+    return bytes(answer)
 
 
 def _parsed(answer: bytes) -> Response:

@@ -248,7 +248,7 @@ def test_a_supervisor_killed_while_its_workers_begin_leaves_none_of_them(
     relay = make_relay(more=TWO)
     child = relay.launch()
     until(lambda: len(workers(relay)) == 2, "the workers to begin", timeout_s=20, every_s=0.005)
-    time.sleep(0.3)  # they have their orders by now, and still import what they need
+    time.sleep(0.1)  # they have their orders by now, and still import what they need
     family = children(child.pid)
     assert not is_listening(relay.port), "they have come up already: too late to show it"
 
