@@ -18,7 +18,7 @@ demo: setup ## The main job on real mail, shown; stays up until Ctrl-C (DEMO_EXI
 run: setup ## Serve relay.example.yaml
 	@exec $(PY) -m relay serve --config relay.example.yaml
 
-test: setup-tests ## Style, types, architecture, generated files, tests: what CI runs
+test: setup-tests ## Style, types, architecture, generated files, audit, tests: what CI runs
 	@scripts/check
 	@scripts/audit --offline-ok
 	@$(PY) -m pytest -n 3 --dist worksteal -m "not slow"

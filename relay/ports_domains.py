@@ -169,7 +169,7 @@ class DomainRefused(Exception):
 
 
 class Domains(Protocol):
-    """Domains, added and of the config. Every change is noted in the audit log, after it.
+    """Domains, added and of the config. Every change has its entry in the audit log, ahead of it.
 
     A change is in force in this process when the call returns, in all others within a second.
     Raises DomainRefused, or StoreTrouble, after which it may have been done.
