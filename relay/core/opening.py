@@ -46,9 +46,15 @@ def opening(route: Route, window: Window, standing: Standing, passed: Passed) ->
 def _next(policy: Policy, window: Window, standing: Standing, passed: Passed) -> datetime | None:
     """When there may be more room than there is; None where nothing is in the way."""
     if standing.graduated_at is None and policy.is_off(window.date):
-        return next_opening(policy, window)
+        return _next_day(policy, window)
     bounds = passed(window, standing)
     return max((_opens(policy, window, standing, bound) for bound in bounds), default=None)
+
+
+def _next_day(policy: Policy, window: Window) -> datetime:
+    """When the next day begins that is no day off; what smoothing leaves open is looked at then."""
+    day = policy.working_day(date.fromordinal(window.day + 1))
+    return max(first_open(None, policy.window, day), window.closes_at)
 
 
 def next_opening(policy: Policy, window: Window) -> datetime:
@@ -111,7 +117,7 @@ def _less(tally: Tally, gone: int) -> Tally:
 
 def _opens(policy: Policy, window: Window, standing: Standing, bound: Bound) -> datetime:
     """When `bound` is next another one, or enough has left it; later than `standing.at`."""
-    after = next_opening(policy, window)
+    after = _next_day(policy, window)
     if bound.kind is WallKind.HOUR:
         return _pace_reaches(policy, window, standing, bound, after)
     return min(after, _leaves(standing, bound, after)) if window.slides else after

@@ -100,6 +100,17 @@ def test_a_full_day_opens_with_its_first_hour_that_is_not_full_yet():
     assert found.opens_at == NOON + timedelta(minutes=30)
 
 
+def test_a_full_day_opens_at_midnight_where_the_next_one_has_no_cap_to_open_bit_by_bit():
+    the_route = route(
+        (0, 6), (3, None), advance=Advance.LIFETIME_SENDS, smoothing=Even(time(8)),
+        providers={"google": share(10)},
+    )  # fmt: skip
+    google = {"google": Tally(1, 1)}
+    standing = Standing(charged=3, sent=3, lifetime=3, paced=3, providers=google)
+    found = wall(the_route, standing, 1, (("google", 1),))
+    assert (found.kind, found.opens_at) == (WallKind.PROVIDER, datetime(2026, 3, 4, tzinfo=UTC))
+
+
 def test_a_full_day_opens_for_a_wide_message_when_so_much_of_the_next_one_is_open():
     found = wall(route((0, 24), smoothing=Even()), Standing(charged=24, paced=24), 5)
     assert (found.kind, found.opens_at) == (WallKind.DOMAIN, datetime(2026, 3, 4, 4, tzinfo=UTC))
