@@ -27,7 +27,7 @@ test: setup-tests ## Style, types, architecture, generated files, audit, tests: 
 test-all: setup-tests ## The same with the tests that take minutes
 	@scripts/check
 	@scripts/audit --offline-ok
-	@$(PY) -m pytest -n 2 --dist worksteal
+	@EXAMPLES=new $(PY) -m pytest -n 2 --dist worksteal
 
 audit: ## Known vulnerabilities in what is locked (asks pypi.org)
 	@scripts/audit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,8 +28,10 @@ MakeExim = Callable[..., Exim]
 
 
 # How long an example takes says more of the machine than of the code; loops are bounded anyway.
-hypothesis_settings.register_profile("untimed", deadline=None)
-hypothesis_settings.load_profile("untimed")
+# `make test` tries the same examples every time, `make test-all` new ones.
+hypothesis_settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis_settings.register_profile("new", deadline=None)
+hypothesis_settings.load_profile(os.environ.get("EXAMPLES", "same"))
 
 
 SLOW_S = 900
