@@ -37,7 +37,6 @@ FREE_PER_ADDRESS: Final = 20
 _BUSY_S: Final = 5.0
 
 _hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106 §4, low memory
-_NOBODYS: Final = _hasher.hash(secrets.token_urlsafe(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +104,8 @@ class SigningIn:
         self._sessions = sessions
         self._attempts = attempts
         self._clock = clock
+        # As dear to check as anybody's: how long an answer takes tells no names.
+        self._nobodys = _hasher.hash(secrets.token_urlsafe(32))
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
@@ -115,7 +116,7 @@ class SigningIn:
             if wait_s := await self._attempts.take(each, free):
                 raise NoEntry(wait_s)
         found = await self._users.get(name)
-        secret = found.secret if found else _NOBODYS
+        secret = found.secret if found else self._nobodys
         if not await self._is_right(secret, password) or found is None:
             raise NoEntry
         await self._attempts.clear(tried[0])

@@ -12,10 +12,13 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command that the process was called with; `serve` without importing the others."""
+    """Run the command that the process was called with; importing no more than that one needs."""
     keep_memory_private()  # nearly every one reads a password, a key or a token
-    if sys.argv[1:2] == ["serve"]:
-        from relay.cli.root import app  # noqa: PLC0415  # half a second of CPU at each start
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in {"serve", "--version"}:
+        from relay.cli.root import app  # noqa: PLC0415  half a second of CPU at each start
     else:
-        from relay.cli.every import app  # noqa: PLC0415  # as above
+        from relay.cli.every import app_for  # noqa: PLC0415  as above
+
+        app = app_for(name)
     app(prog_name="warmup-relay")

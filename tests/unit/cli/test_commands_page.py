@@ -8,10 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from relay.cli.every import app
+from relay.cli.every import app_for
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
-GROUP = typer.main.get_command(app)
+GROUP = typer.main.get_command(app_for(""))
 TOP = {name: command for name, command in GROUP.commands.items() if not command.hidden}
 COMMANDS = TOP | {
     f"{name} {below}": command
@@ -51,7 +51,7 @@ def keys(value):
 
 def asked(monkeypatch, home, *words):
     monkeypatch.chdir(home)
-    done = CliRunner().invoke(app, [*words, "--json"])
+    done = CliRunner().invoke(app_for("plan"), [*words, "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 

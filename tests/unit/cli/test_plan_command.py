@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from typer.testing import CliRunner
 
-from relay.cli.every import app
+from relay.cli.every import app_for
 
 POLICY = """\
 description: For tests
@@ -26,7 +26,7 @@ def home(tmp_path, monkeypatch):
 
 
 def run(*arguments, expect=0):
-    result = CliRunner().invoke(app, ["plan", *arguments])
+    result = CliRunner().invoke(app_for("plan"), ["plan", *arguments])
     assert result.exit_code == expect, result.output
     return result
 
@@ -113,7 +113,7 @@ def test_a_config_beside_it_adds_its_policies(home):
     (home / "policies").mkdir()
     (home / "policies" / "ours.yaml").write_text(POLICY)
     (home / "relay.yaml").write_text("hostname: relay.example.net\npolicies: [policies]\n")
-    result = CliRunner().invoke(app, ["plan", "ours", "--volume", "5"])
+    result = CliRunner().invoke(app_for("plan"), ["plan", "ours", "--volume", "5"])
     # The config may lack what a relay needs; then it is that which is told, with its line.
     assert result.exit_code == 1
     assert "relay.yaml:1:1:" in result.output
