@@ -82,7 +82,7 @@ def test_the_stream_tells_of_a_change_and_ends_with_its_token(own):
     assert [each["state"] for each in event()] == ["paused"]
     assert own.relay.cli("token", "revoke", made["id"]).exit == 0
     rest = answer.read()  # ends, or the connection's timeout raises
-    assert b"still here" not in rest
+    assert b"data:" not in rest
     connection.close()
     own.post(f"/api/warmup/resume/{DOMAIN}")
 

@@ -154,7 +154,12 @@ def test_a_killed_relay_takes_its_web_process_along(relay):
     until(lambda: is_gone(pid), "the web process to end", timeout_s=10)
 
 
+def said(relay: RelayProcess) -> list[str]:
+    return [line["event"] for line in relay.log_lines()]
+
+
 def test_it_ends_in_order_when_the_relay_is_asked_to(relay):
+    until(lambda: "serving the web" in said(relay), "the web process", timeout_s=30)
     [pid] = web_pids(relay)
     assert relay.sigterm() == 0
     assert is_gone(pid)
