@@ -47,7 +47,8 @@ class ClusterServers:
         self, commands: Sequence[Command[Any]], until: float, at: Address | None = None
     ) -> list[Any]:
         """See `Topology`."""
-        await self.reach(until)
+        if not self._gate.is_open:
+            await self.reach(until)
         return await self._say(commands, until, at)
 
     async def holdings(self, until: float) -> tuple[Holding, ...]:

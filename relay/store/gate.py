@@ -22,12 +22,13 @@ class Shut(Exception):
 
 
 class Gate:
-    """Open while the store is known to answer. `prove` asks it, and raises if it does not."""
+    """`is_open` while the store is known to answer. `prove` asks it, and raises if it does not."""
 
     def __init__(self, prove: Callable[[], Awaitable[None]]) -> None:
         self._prove = prove
         self._proving = asyncio.Lock()
-        self._opened_at: float | None = None
+        self.is_open = False
+        self._opened_at = float("-inf")
         self._closed_until = float("-inf")
         self._why = ""
 
@@ -36,30 +37,25 @@ class Gate:
 
         Needs a deadline of the caller's.
         """
-        if self._opened_at is not None:
+        if self.is_open:
             return
         async with self._proving:
-            if self._opened_at is None:
+            if not self.is_open:
                 await self._try()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the store is known to answer."""
-        return self._opened_at is not None
 
     def shut(self) -> None:
         """The store failed somebody: the next caller has to prove it anew."""
-        self._opened_at = None
+        self.is_open = False
 
     def shut_for_a_while(self, why: str) -> None:
         """As `shut`, and nobody tries for PAUSE_S: a proof would succeed, and prove nothing."""
-        self._opened_at = None
+        self.is_open = False
         self._why = why
         self._closed_until = asyncio.get_running_loop().time() + PAUSE_S
 
     def open_for_s(self) -> float:
         """How long the store has answered without a failure; 0 while it is away."""
-        if self._opened_at is None:
+        if not self.is_open:
             return 0.0
         return asyncio.get_running_loop().time() - self._opened_at
 
@@ -74,4 +70,4 @@ class Gate:
             self._why = told(error if isinstance(error, Exception) else TimeoutError())
             self._closed_until = loop.time() + PAUSE_S
             raise
-        self._opened_at = loop.time()
+        self.is_open, self._opened_at = True, loop.time()

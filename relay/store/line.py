@@ -7,8 +7,7 @@ once per outage. Knows nothing of quota, nor of how many servers there are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from redis.exceptions import (
@@ -52,15 +51,26 @@ class Line:
 
         `at` is one of `holdings`, for a command that is about a server and not about a key.
         """
-        return (await self.ask_all([command], at))[0]
+        try:
+            answers = await self._servers.say((command,), _in(self._timeout_s), at)
+            (found,) = _decoded((command,), answers)
+        except Exception as error:
+            raise self._failed(command.verb, error) from error
+        if self._outages.since:
+            self._worked(command.verb)
+        return found
 
     async def ask_all(self, commands: Sequence[Command[T]], at: Address | None = None) -> list[T]:
         """Say all of `commands`, each at most once, in one round trip where possible."""
         if not commands:
             return []
-        with self._answering(commands[0].verb):
+        try:
             answers = await self._servers.say(commands, _in(self._timeout_s), at)
-            return [_decoded(c, answer) for c, answer in zip(commands, answers, strict=True)]
+            found = _decoded(commands, answers)
+        except Exception as error:
+            raise self._failed(commands[0].verb, error) from error
+        self._worked(commands[0].verb)
+        return found
 
     async def insist(self, command: Command[T]) -> T:
         """Say an idempotent `command`, again if it failed, until the deadline.
@@ -68,29 +78,34 @@ class Line:
         One attempt gets half of the time, so that a connection that has gone dumb leaves
         room for another one.
         """
-        return (await self.insist_all([command]))[0]
+        return (await self.insist_all((command,)))[0]
 
     async def insist_all(self, commands: Sequence[Command[T]]) -> list[T]:
         """`insist` of several: all of them are said again if one failed."""
-        deadline = _in(self._timeout_s)
-        said: list[Command[Any]] = [*commands]
-        if self._waits:
-            said = [each for command in commands for each in (touching(command), command)]
-        with self._answering(commands[0].verb):
-            while True:
-                try:
-                    answers = await self._servers.say(said, min(deadline, _in(self._timeout_s / 2)))
-                    found = answers[1::2] if self._waits else answers
-                    return [_decoded(c, answer) for c, answer in zip(commands, found, strict=True)]
-                except Exception as error:
-                    if not _passes(error) or _in(AGAIN_S) >= deadline:
-                        raise
-                    await asyncio.sleep(AGAIN_S)
+        now = asyncio.get_running_loop().time
+        deadline, half_s = now() + self._timeout_s, self._timeout_s / 2
+        said = _with_touches(commands) if self._waits else commands
+        while True:
+            try:
+                answers = await self._servers.say(said, min(deadline, now() + half_s))
+                found = _decoded(commands, answers[1::2] if self._waits else answers)
+                break
+            except Exception as error:
+                if not _passes(error) or now() + AGAIN_S >= deadline:
+                    raise self._failed(commands[0].verb, error) from error
+            await asyncio.sleep(AGAIN_S)
+        if self._outages.since:
+            self._worked(commands[0].verb)
+        return found
 
     async def holdings(self) -> tuple[Holding, ...]:
         """The servers that together hold every key, as of now. Raises StoreTrouble."""
-        with self._answering("holdings"):
-            return await self._servers.holdings(_in(self._timeout_s))
+        try:
+            found = await self._servers.holdings(_in(self._timeout_s))
+        except Exception as error:
+            raise self._failed("holdings", error) from error
+        self._worked("holdings")
+        return found
 
     def answering_for_s(self) -> float:
         """How long the store has answered this process without a failure; 0 while away."""
@@ -108,16 +123,14 @@ class Line:
         """Close the connections, those in use when they are free."""
         await self._servers.close()
 
-    @contextmanager
-    def _answering(self, verb: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            self._outages.failed(_what_fails(verb, error), error)
-            raise StoreTrouble from error
-        else:
-            self._outages.ended("store")
-            self._outages.ended(verb)
+    def _failed(self, verb: str, error: Exception) -> StoreTrouble:
+        """What the caller hears of `error`, which is logged."""
+        self._outages.failed(verb if isinstance(error, ResponseError) else "store", error)
+        return StoreTrouble()
+
+    def _worked(self, verb: str) -> None:
+        self._outages.ended("store")
+        self._outages.ended(verb)
 
 
 def _in(seconds: float) -> float:
@@ -132,11 +145,15 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, _PASSING) or str(error).startswith(_PASSING_WORDS)
 
 
-def _what_fails(verb: str, error: Exception) -> str:
-    return verb if isinstance(error, ResponseError) else "store"
+def _with_touches(commands: Sequence[Command[T]]) -> list[Command[Any]]:
+    return [each for command in commands for each in (touching(command), command)]
 
 
-def _decoded(command: Command[T], answer: Any) -> T:
-    if isinstance(answer, ResponseError):
-        raise answer
-    return command.decode(answer)
+def _decoded(commands: Sequence[Command[T]], answers: Sequence[Any]) -> list[T]:
+    """What `answers` mean. Raises the first that is an error."""
+    found = []
+    for command, answer in zip(commands, answers, strict=True):
+        if isinstance(answer, ResponseError):
+            raise answer
+        found.append(command.decode(answer))
+    return found

@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError, ReadOnlyError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
 from relay.store.calls import OF_MAIL
 from relay.store.commands import Command, Word, script
 from relay.store.durability import Acks, tells_of_desertion
 from relay.store.gate import Gate, Shut
 from relay.store.pool import Pool, Restarted
+from relay.store.turns import Turns
 
 CONNECTIONS: Final = 32
 """Most conversations at once; others wait. More would not make one server any faster.
@@ -25,6 +27,7 @@ CONNECTIONS: Final = 32
 What a server that freezes has heard of and not answered stays charged: no more than this.
 """
 
+_WORDS_OF: Final = attrgetter("words")
 _ASKING: Final[tuple[Word, ...]] = ("ASKING",)
 
 
@@ -37,7 +40,7 @@ class Node:
         self.gate = Gate(partial(prove, self))
         self._pool = pool
         self._acks = acks or Acks(0, 0)
-        self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._turns = Turns(CONNECTIONS)
 
     async def say(
         self, commands: Sequence[Command[Any]], until: float, *, asking: bool = False
@@ -46,24 +49,26 @@ class Node:
 
         One answer each; an error that it answered stands in the list. After anything else,
         which is raised, and after READONLY, or where its replicas are gone, it has to be proven
-        again. With `asking`, each is
-        said as one who was redirected by ASK.
+        again. With `asking`, each is said as one who was redirected by ASK.
         """
         try:
-            async with asyncio.timeout_at(until):
-                answers = await self._say_in_turn(commands, asking=asking)
+            talk = None if asking else self._begun(commands, until)
+            if talk is None:
+                async with asyncio.timeout_at(until):
+                    answers = await self._say_in_turn(commands, asking=asking)
+            else:
+                try:
+                    answers = await talk
+                finally:
+                    self._turns.leave()
+            for answer in answers:
+                if isinstance(answer, ResponseError):
+                    return await self._minded(commands, answers, until, is_quick=talk is not None)
         except Shut:
             raise
         except Exception:
             await self.lost()
             raise
-        if any(isinstance(answer, ReadOnlyError) for answer in answers):
-            await self.lost()
-            # A replica answers whatever only reads, so it is proven there, and asked in vain,
-            # over a new connection for every message.
-            self.gate.shut_for_a_while("it takes no writes")
-        if any(tells_of_desertion(answer) for answer in answers):
-            self.gate.shut()
         return answers
 
     async def say_unproven(
@@ -92,6 +97,36 @@ class Node:
         """Close every connection; those in use when their conversation ends."""
         await self._pool.close()
 
+    def _begun(
+        self, commands: Sequence[Command[Any]], until: float
+    ) -> asyncio.Future[list[Any]] | None:
+        """The answers to come, where nothing has to be waited for but them: nearly always."""
+        if not (self._turns.free and self.gate.is_open) or self._acks.count:
+            return None
+        talk = self._pool.begin([*map(_WORDS_OF, commands)], until)
+        if talk is not None:
+            self._turns.free -= 1
+        return talk
+
+    async def _minded(
+        self, commands: Sequence[Command[Any]], answers: list[Any], until: float, *, is_quick: bool
+    ) -> list[Any]:
+        """`answers`, with errors among them, and what they mean for the server as a whole."""
+        unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown and is_quick:  # else it was taught already
+            async with asyncio.timeout_at(until):
+                again = await self._say_in_turn([commands[n] for n in unknown], asking=False)
+            for n, answer in zip(unknown, again, strict=True):
+                answers[n] = answer
+        if any(isinstance(answer, ReadOnlyError) for answer in answers):
+            await self.lost()
+            # A replica answers whatever only reads, so it is proven there, and asked in vain,
+            # over a new connection for every message.
+            self.gate.shut_for_a_while("it takes no writes")
+        if any(tells_of_desertion(answer) for answer in answers):
+            self.gate.shut()
+        return answers
+
     async def _say_in_turn(self, commands: Sequence[Command[Any]], *, asking: bool) -> list[Any]:
         """Say `commands` when the server is there and a conversation is free.
 
@@ -99,13 +134,14 @@ class Node:
         """
         while True:
             await self.gate.passed()
-            async with self._slots:
-                if not self.gate.is_open:
-                    continue
-                try:
+            await self._turns.take()
+            try:
+                if self.gate.is_open:
                     return await self.say_unproven(commands, asking=asking)
-                except Restarted:
-                    await self.lost()
+            except Restarted:
+                await self.lost()
+            finally:
+                self._turns.leave()
 
     async def _teach_and_say(self, commands: Sequence[Command[Any]], *, asking: bool) -> list[Any]:
         texts = {command.script.text for command in commands if command.script}

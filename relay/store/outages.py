@@ -13,25 +13,28 @@ QUIET_S: Final = 10.0
 
 
 class Outages:
-    """What fails at present. A thing is `store` (no answer) or one verb (an error answered)."""
+    """What fails at present. A thing is `store` (no answer) or one verb (an error answered).
+
+    `since`: what does, and from when (monotonic).
+    """
 
     def __init__(self) -> None:
-        self._since: dict[str, float] = {}
+        self.since: dict[str, float] = {}
         self._logged: dict[str, float] = {}
 
     def failed(self, thing: str, error: Exception) -> None:
         """`thing` failed. Says what it was; errors of redis-py never hold a password."""
         now = time.monotonic()
-        if thing in self._since:
+        if thing in self.since:
             return
-        self._since[thing] = now
+        self.since[thing] = now
         if now - self._logged.get(thing, float("-inf")) >= QUIET_S:
             self._logged[thing] = now
             log.warning("%s fails, mail is deferred: %s", _named(thing), told(error))
 
     def ended(self, thing: str) -> None:
         """`thing` worked. Nothing happens unless it had failed."""
-        since = self._since.pop(thing, None)
+        since = self.since.pop(thing, None)
         if since is not None:
             log.info("%s works again after %.1f s", _named(thing), time.monotonic() - since)
 

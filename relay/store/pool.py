@@ -10,7 +10,7 @@ connecting, and no bound on how many talk at once: callers bring both (`line.py`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
@@ -88,6 +88,17 @@ class Pool:
         finally:
             if self._is_closed:
                 self.hang_up()
+
+    def begin(
+        self, commands: Collection[tuple[Word, ...]], until: float
+    ) -> asyncio.Future[list[Any]] | None:
+        """As `converse`, with a deadline, where there is a connection to do so at once; else None.
+
+        `until` is by the loop's clock; TimeoutError is raised then.
+        """
+        if self._apart or not self._pipes:
+            return None
+        return self._pipes[-1].begin(commands, until)
 
     async def _converse_apart(self, commands: Sequence[tuple[Word, ...]]) -> list[Any]:
         pipe = self._open_pipe() or await self._connect()

@@ -94,7 +94,7 @@ class RedisStore:
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
         self._syncing.pop(reservation.id, None)  # nobody waited for it
-        await self.line.insist(calls.settle(reservation, verdict, now))
+        await self.line.insist_all((calls.settle(reservation, verdict, now),))
         self._sync_soon()
 
     async def left(self, reservation: Reservation) -> None:

@@ -20,13 +20,18 @@ MOST: Final = 100
 
 
 class _Group:
-    """Commands that are said together; `said` is done when they were, or could not be."""
+    """Commands that are said together; `over` is done when they were, or could not be.
+
+    `joined` are those who wait beside the first one.
+    """
+
+    __slots__ = ("about", "commands", "joined", "over")
 
     def __init__(self) -> None:
         self.commands: list[Command[None]] = []
         self.about: set[str] = set()
-        self.said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.said.add_done_callback(asyncio.Future.exception)  # its leader raises it too
+        self.joined: list[asyncio.Future[None]] = []
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class Together:
@@ -47,12 +52,14 @@ class Together:
             await self._lead(about, command)
             return
         self._join(group, about, command)
-        await asyncio.shield(group.said)
+        mine = asyncio.get_running_loop().create_future()
+        group.joined.append(mine)
+        await mine
 
     async def settled(self, about: str) -> None:
         """Wait until what was given `about` it was said, or could not be. Never raises."""
         if group := self._waiting.get(about):
-            await asyncio.wait((group.said,))
+            await asyncio.wait((group.over,))
 
     async def _lead(self, about: str, command: Command[None]) -> None:
         group = self._group = _Group()
@@ -82,7 +89,7 @@ class Together:
         for about in group.about:
             if self._waiting.get(about) is group:
                 del self._waiting[about]
-        if error:
-            group.said.set_exception(error)
-        else:
-            group.said.set_result(None)
+        group.over.set_result(None)
+        for one in group.joined:
+            if not one.done():
+                one.set_exception(error) if error else one.set_result(None)

@@ -7,7 +7,7 @@ most once. It knows nothing of quota. Read `node.py` next, then `sentinel.py`, `
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,12 +62,12 @@ class OneMaster:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    async def say(
+    def say(
         self, commands: Sequence[Command[Any]], until: float, at: Address | None = None
-    ) -> list[Any]:
+    ) -> Coroutine[Any, Any, list[Any]]:
         """See `Topology`."""
         assert at is None, "there is only one server"
-        return await self._node.say(commands, until)
+        return self._node.say(commands, until)
 
     async def holdings(self, until: float) -> tuple[Holding, ...]:  # noqa: ARG002
         """See `Topology`."""

@@ -132,3 +132,52 @@ async def test_a_lost_connection_fails_everybody_on_it():
             with pytest.raises(LostConnection, match="closed by the server"):
                 await one
         assert not pipe.is_open
+
+
+def in_s(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
+async def test_each_conversation_ends_at_its_own_deadline_and_leaves_a_gap():
+    async with connected() as (pipe, server):
+        began = in_s(0)
+        late = pipe.begin([("GET", "a")], in_s(5))
+        second = pipe.begin([("GET", "b")], in_s(0.06))
+        first = pipe.begin([("GET", "c")], in_s(0.02))
+        with pytest.raises(TimeoutError):
+            await first
+        assert not second.done()
+        with pytest.raises(TimeoutError):
+            await second
+        assert 0.05 < in_s(0) - began < 1
+        await server.says(b"+1\r\n+2\r\n+3\r\n")
+        assert await late == ["1"]
+        assert pipe.is_open
+
+
+async def test_a_deadline_that_was_kept_ends_nobody_who_came_later():
+    async with connected() as (pipe, server):
+        kept = pipe.begin([("GET", "a")], in_s(0.05))
+        await asyncio.sleep(0.01)
+        await server.says(b"+1\r\n")
+        later = pipe.begin([("GET", "b")], in_s(0.2))
+        await asyncio.sleep(0.1)
+        assert await kept == ["1"]
+        assert not later.done()
+        with pytest.raises(TimeoutError):
+            await later
+
+
+async def test_a_retired_connection_closes_when_the_last_deadline_on_it_is_over():
+    async with connected() as (pipe, server):
+        talk = pipe.begin([("GET", "a")], in_s(0.05))
+        pipe.retire()
+        with pytest.raises(TimeoutError):
+            await talk
+        await server.has_closed.wait()
+
+
+async def test_on_a_closed_connection_nothing_is_begun():
+    async with connected() as (pipe, _server):
+        pipe.retire()
+        assert pipe.begin([("GET", "a")], in_s(1)) is None
