@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from relay.core.quota import (
     Answer,
@@ -28,17 +29,20 @@ from relay.core.tenancy import Route
 from relay.core.window import Window, leaves_at
 from relay.store.slices import epoch_ms, from_epoch_ms
 
+MOST_KEPT: Final = 1024
+"""Instants that a store tells again and again: a route's first send, its graduation, its pause."""
+
 
 def found(demand: Demand, answer: list[Any]) -> Answer:
     """What `reserve.lua` answered to `demand`."""
     outcome, told, more = answer
+    if outcome == "granted":
+        return Granted(reservation_for(demand), _standing(told, demand.now))
     if outcome == "seen":
         return Seen({session: Mark(mark) for session, mark in _in_groups(more, 2)})
     if outcome == "elsewhere":
         return Elsewhere(*more)
     standing = _standing(told, demand.now)
-    if outcome == "granted":
-        return Granted(reservation_for(demand), standing)
     wall = wall_before(
         demand.route, demand.window, standing, demand.count, demand.split, demand.mail_class
     )
@@ -84,30 +88,32 @@ def _standing(told: list[Any], now: datetime) -> Standing:
         charged=charged,
         sent=sent,
         unknown=unknown,
-        first_day=_number(first_day),
-        first_at=_instant(first_at),
+        first_day=first_day and int(first_day),
+        first_at=first_at and _instant(first_at),
         lifetime=lifetime,
         lifetime_open=lifetime_open,
-        graduated_at=_instant(graduated_at),
-        paused_at=_instant(paused_at),
+        graduated_at=graduated_at and _instant(graduated_at),
+        paused_at=paused_at and _instant(paused_at),
         reason=reason or "",
         unheard=unheard,
         transactional=transactional,
         sending_days=sending,
         qualified_days=qualified,
         paced=paced,
-        last_day=_number(last_day),
-        last_days=_number(last_days),
-        last_sends=_number(last_sends),
+        last_day=last_day and int(last_day),
+        last_days=last_days and int(last_days),
+        last_sends=last_sends and int(last_sends),
         base_days=int(base_days or 0),
         base_sends=int(base_sends or 0),
         idled=idled or "",
         providers={name: Tally(*counts) for name, *counts in _in_groups(pools, 5)},
-        leaving=in_order(
-            (int(to), name or None, count) for to, name, count in _in_groups(leaving, 3)
-        ),
+        leaving=_leaving(leaving) if leaving else (),
         at=now,
     )
+
+
+def _leaving(told: list[Any]) -> tuple[Leaving, ...]:
+    return in_order((int(to), name or None, count) for to, name, count in _in_groups(told, 3))
 
 
 def in_order(slices: Iterator[tuple[int, str | None, int]]) -> tuple[Leaving, ...]:
@@ -123,9 +129,6 @@ def _in_groups(flat: list[Any], size: int) -> Iterator[tuple[Any, ...]]:
     return zip(*[iter(flat)] * size, strict=True)
 
 
-def _number(text: str | None) -> int | None:
-    return None if text is None else int(text)
-
-
-def _instant(milliseconds: str | None) -> datetime | None:
-    return None if milliseconds is None else from_epoch_ms(int(milliseconds))
+@lru_cache(MOST_KEPT)
+def _instant(milliseconds: str) -> datetime:
+    return from_epoch_ms(int(milliseconds))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from relay.core.history import Past
@@ -49,15 +50,11 @@ known, and the reservation of a retry went past it while it was taught (rule 3).
 
 def reserve(demand: Demand, *, anew: bool) -> Command[Answer]:
     """`reserve.lua`."""
-    campaign = demand.campaign.digest if demand.campaign else None
-    names = reading_keys(demand.route.id, demand.window)
-    return evalsha(
-        "reserve",
-        script(*RESERVE),
-        (*names, *_of_message(demand.route.id.domain, demand.fingerprint, campaign)),
-        reserving_words(demand, anew=anew),
-        lambda answer: found(demand, answer),
-    )
+    route, campaign = demand.route.id, demand.campaign.digest if demand.campaign else None
+    names = reading_keys(route, demand.window)
+    names += _of_message(route.domain, demand.fingerprint, campaign)
+    words = reserving_words(demand, anew=anew)
+    return evalsha("reserve", script(*RESERVE), names, words, partial(found, demand))
 
 
 def divide(whole: Reservation, parts: Sequence[Part]) -> Command[bool]:
@@ -74,14 +71,12 @@ def divide(whole: Reservation, parts: Sequence[Part]) -> Command[bool]:
 def settle(reservation: Reservation, verdict: Verdict, now: datetime) -> Command[bool]:
     """`settle.lua`. True where this call recorded it."""
     route, window, fingerprint = reservation.route, reservation.window, reservation.fingerprint
-    names = [keys.route(route), keys.window(route, window.label), keys.slices(route)]
-    names += [keys.days(route), keys.unheard(route.domain)]
-    names += [keys.sending_days(route), keys.qualified_days(route)]
-    names += _of_message(route.domain, fingerprint, reservation.campaign)
+    names = keys.counted(route.domain, route.upstream, window.label)
+    more = _of_message(route.domain, fingerprint, reservation.campaign)
     member = keys.unheard_member(fingerprint or "", reservation.session)
     arguments = (epoch_ms(now), reservation.id, verdict.value, window.label, window.day)
     remembered = (reservation.session, member, TAKEN_MS, int(reservation.campaign is not None))
-    return evalsha("settle", script(*SETTLE), tuple(names), (*arguments, *remembered), bool)
+    return evalsha("settle", script(*SETTLE), names + more, (*arguments, *remembered), bool)
 
 
 def left(reservation: Reservation, fingerprint: str, now: datetime) -> Command[None]:
@@ -166,15 +161,14 @@ def ping() -> Command[None]:
 
 def reading_keys(route: RouteId, window: Window) -> tuple[str, ...]:
     """KEYS 1 to 6: what `lua/reading.lua` asks for."""
-    counted = (keys.route(route), keys.window(route, window.label), keys.slices(route))
-    days = (keys.sending_days(route), keys.qualified_days(route))
-    return (*counted, keys.unheard(route.domain), *days)
+    counted = keys.counted(route.domain, route.upstream, window.label)
+    return counted[:3] + counted[4:]
 
 
 def _of_message(domain: str, fingerprint: str | None, campaign: str | None) -> tuple[str, ...]:
     """The last of KEYS: the memory of a message, and its campaign, where it has them."""
-    named = [] if fingerprint is None else [keys.message(domain, fingerprint)]
-    return (*named, *([] if campaign is None else [keys.campaign(domain, campaign)]))
+    message = () if fingerprint is None else (keys.message(domain, fingerprint),)
+    return message if campaign is None else (*message, keys.campaign(domain, campaign))
 
 
 def _nothing(_answer: object) -> None:

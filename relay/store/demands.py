@@ -1,4 +1,7 @@
-"""A demand and its policy as the words of `lua/reserve.lua`: only here are they put in order."""
+"""A demand and its policy as the words of `lua/reserve.lua`: only here are they put in order.
+
+What a policy says is put into words once for all messages of a while, not for each.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from typing import Final
 from relay.core.limits import Limit, ProviderCap, Share
 from relay.core.pacing import Pace, pace_at
 from relay.core.policy import IdleAction, MailClass, Policy
-from relay.core.quota import Demand
+from relay.core.quota import Campaign, Demand
 from relay.core.ramp import Ramp
+from relay.core.tenancy import Route
 from relay.core.window import Window
 from relay.store.commands import Word
+from relay.store.keys import MOST_KEPT
 from relay.store.slices import epoch_ms, slice_at
 
 _UNLIMITED: Final = -1
@@ -28,27 +33,84 @@ def reading_words(policy: Policy, window: Window, now: datetime) -> tuple[Word, 
 
 def reserving_words(demand: Demand, *, anew: bool) -> tuple[Word, ...]:
     """All of ARGV of `lua/reserve.lua`."""
-    policy, window = demand.route.policy, demand.window
-    is_transactional = demand.mail_class is MailClass.TRANSACTIONAL
-    slice_ = str(slice_at(demand.now, window))
+    now_ms = epoch_ms(demand.now)
+    form = _form_of(demand, now_ms)
+    words = (
+        *(now_ms, *form.of_window, demand.count, demand.reservation, form.slice, int(anew)),
+        *(*form.of_class[demand.mail_class], len(demand.split), *form.of_ramp),
+    )
+    for provider, sends in demand.split:
+        words += (provider, sends, *(form.of_provider.get(provider) or form.provider(provider)))
+    return words if demand.campaign is None else words + _campaign(demand, demand.campaign)
+
+
+class _Form:
+    """What all demands of `route` in `window` say alike while the clock is in one slice.
+
+    With smoothing, in one second. It is so from `from_ms` up to, not including, `to_ms`.
+    """
+
+    __slots__ = (
+        *("from_ms", "of_class", "of_provider", "of_ramp", "of_window", "route", "slice"),
+        *("to_ms", "window"),
+    )
+
+    def __init__(self, route: Route, window: Window, now: datetime) -> None:
+        policy, slice_ = route.policy, slice_at(now, window)
+        self.route, self.window, self.slice = route, window, str(slice_)
+        self.from_ms, self.to_ms = slice_.from_s * 1000, slice_.to_s * 1000
+        if policy.smoothing is not None:
+            second_ms = epoch_ms(now) // 1000 * 1000
+            self.from_ms = max(self.from_ms, second_ms)
+            self.to_ms = min(self.to_ms, second_ms + 1000)
+        self.of_window = reading_words(policy, window, now)[1:]
+        self.of_class = {each: _of_class(policy, each, window, now) for each in MailClass}
+        self.of_ramp = (len(policy.ramp.tiers), *_tiers(policy.ramp))
+        self.of_provider: dict[str, tuple[Word, ...]] = {}
+
+    def is_of(self, route: Route, window: Window, now_ms: int) -> bool:
+        """Whether it says what a demand says then."""
+        is_same = window is self.window or window == self.window
+        return is_same and route is self.route and self.from_ms <= now_ms < self.to_ms
+
+    def provider(self, name: str) -> tuple[Word, ...]:
+        """What `of_provider` has of `name` from now on: its limits."""
+        rule = self.route.policy.provider_cap(name) or ProviderCap(())
+        pairs = [(tier.start, _limit(tier.limit)) for tier in rule.tiers]
+        words = (len(pairs), *(number for pair in pairs for number in pair))
+        self.of_provider[name] = words
+        return words
+
+
+_FORMS: Final[dict[tuple[str, str], _Form]] = {}
+"""The forms used last, by domain and upstream: nearly every message says what the last one did."""
+
+
+def _form_of(demand: Demand, now_ms: int) -> _Form:
+    route, window = demand.route, demand.window
+    place = (route.id.domain, route.id.upstream)
+    form = _FORMS.get(place)
+    if form is not None and form.is_of(route, window, now_ms):
+        return form
+    if len(_FORMS) >= MOST_KEPT:
+        _FORMS.clear()
+    _FORMS[place] = form = _Form(route, window, demand.now)
+    return form
+
+
+def _of_class(
+    policy: Policy, mail_class: MailClass, window: Window, now: datetime
+) -> tuple[Word, ...]:
+    """ARGV 13 to 23."""
     return (
-        *reading_words(policy, window, demand.now),
-        *(demand.count, demand.reservation, slice_, int(anew), int(is_transactional)),
-        *(_kept_from(policy, demand.mail_class), int(policy.is_off(window.date))),
-        *_idle(policy),
+        *(int(mail_class is MailClass.TRANSACTIONAL), _kept_from(policy, mail_class)),
+        *(int(policy.is_off(window.date)), *_idle(policy)),
         *(policy.ramp.advance.value, policy.ramp.qualify_ppm),
-        *_pace(pace_at(policy.smoothing, policy.window, window, demand.now)),
-        *(len(demand.split), len(policy.ramp.tiers)),
-        *_tiers(policy.ramp),
-        *(word for name, sends in demand.split for word in _share(policy, name, sends)),
-        *_campaign(demand),
+        *_pace(pace_at(policy.smoothing, policy.window, window, now)),
     )
 
 
-def _campaign(demand: Demand) -> tuple[Word, ...]:
-    campaign = demand.campaign
-    if campaign is None:
-        return ()
+def _campaign(demand: Demand, campaign: Campaign) -> tuple[Word, ...]:
     return campaign.keep_s * 1000, demand.route.id.upstream, *campaign.upstreams
 
 
@@ -71,12 +133,6 @@ def _pace(pace: Pace | None) -> tuple[int, ...]:
 
 def _tiers(ramp: Ramp) -> tuple[int, ...]:
     return tuple(number for tier in ramp.tiers for number in (tier.start, _limit(tier.cap)))
-
-
-def _share(policy: Policy, provider: str, sends: int) -> tuple[Word, ...]:
-    rule = policy.provider_cap(provider) or ProviderCap(())
-    pairs = [(tier.start, _limit(tier.limit)) for tier in rule.tiers]
-    return provider, sends, len(pairs), *(number for pair in pairs for number in pair)
 
 
 def _limit(limit: Limit) -> int:

@@ -6,7 +6,8 @@ Nothing else in the project spells a key. All keys of a domain share the hash ta
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from relay.core.tenancy import RouteId
 
@@ -15,6 +16,9 @@ LAYOUT_VERSION: Final = "1"
 
 LAYOUT: Final = "wr1:layout"
 """String: the layout version."""
+
+MOST_KEPT: Final = 1024
+"""Domains and windows whose names are not spelled anew for each message; 1 kB each."""
 
 
 TOKENS: Final = "wr1:{@web}:tokens"
@@ -38,6 +42,28 @@ DOMAIN_MARKS: Final = "wr1:{@web}:domain-marks"
 
 DOMAIN_COUNTS: Final = "wr1:{@web}:domain-counts"
 """Hash: tenant → how many domains it has added."""
+
+
+class Counted(NamedTuple):
+    """The keys that a route is counted in, for one window."""
+
+    route: str
+    window: str
+    slices: str
+    days: str
+    unheard: str
+    sending_days: str
+    qualified_days: str
+
+
+@lru_cache(MOST_KEPT)
+def counted(domain: str, upstream: str, label: str) -> Counted:
+    """All of them, of the route of `domain` over `upstream`, for the window of that label."""
+    route_id = RouteId(domain, upstream)
+    return Counted(
+        *(route(route_id), window(route_id, label), slices(route_id), days(route_id)),
+        *(unheard(domain), sending_days(route_id), qualified_days(route_id)),
+    )
 
 
 def route(route_id: RouteId) -> str:
@@ -186,5 +212,6 @@ def _kind_and_upstream(key: str) -> tuple[str, str]:
     return kind, rest.partition(":")[0]
 
 
+@lru_cache(MOST_KEPT)
 def _domain(domain: str) -> str:
     return f"wr1:{{{domain}}}"
