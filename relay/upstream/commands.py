@@ -7,8 +7,8 @@ its own is refused here, whoever checked it before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from relay.core.mail import Envelope, Outgoing, Recipient
@@ -21,24 +21,25 @@ from relay.upstream.capabilities import Capabilities
 _ADDRESS: Final = re.compile(
     r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*"|[^\x00-\x20<>"\x7f\ud800-\udfff])*'
 )
+_ADDRESS_OF: Final = attrgetter("address")
 _VALUE: Final = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. `line` ends in CRLF; `recipient` is that of a RCPT."""
+    """One command. `line` ends in CRLF; `recipient` is that of a RCPT.
+
+    `hoped` is the first digit of the answer that means success.
+    """
 
     verb: str
     line: bytes
     recipient: str | None = None
-
-    def accepts(self, answer: Reply) -> bool:
-        """Whether `answer` is the one hoped for."""
-        return answer.code // 100 == (3 if self.verb == "DATA" else 2)
+    hoped: int = 2
 
 
 RSET: Final = Command("RSET", b"RSET\r\n")
-DATA: Final = Command("DATA", b"DATA\r\n")
+DATA: Final = Command("DATA", b"DATA\r\n", hoped=3)
 
 Groups = tuple[tuple[Command, ...], ...]
 """Commands that go out together; a group waits for the answers to the one before it."""
@@ -51,12 +52,14 @@ def transaction(message: Outgoing, offered: Capabilities) -> Groups | Lacks | Sa
     several, DATA waits until every one was accepted: content sent after a refused RCPT
     would reach the others.
     """
-    obstacle = obstacle_to(message, offered) or _malformed(message.envelope)
+    envelope, keywords = message.envelope, offered.keywords
+    needs_utf8 = _needs_utf8(message)
+    obstacle = _obstacle(message, offered, needs_utf8=needs_utf8) or _malformed(envelope)
     if obstacle:
         return obstacle
-    mail = _mail(message.envelope, _mail_params(message, offered))
-    rcpts = tuple(_rcpt(recipient, offered) for recipient in message.envelope.recipients)
-    if "PIPELINING" not in offered:
+    mail = _mail(message, keywords, needs_utf8=needs_utf8)
+    rcpts = [_rcpt(recipient, offered) for recipient in envelope.recipients]
+    if "PIPELINING" not in keywords:
         return tuple((command,) for command in (mail, *rcpts, DATA))
     if len(rcpts) == 1:
         return ((mail, *rcpts, DATA),)
@@ -71,7 +74,7 @@ def opening(envelope: Envelope, offered: Capabilities) -> Command | Lacks | Said
     """
     if not envelope.mail_from.isascii() and "SMTPUTF8" not in offered:
         return Lacks("SMTPUTF8")
-    return _malformed_sender(envelope) or _mail(envelope, _early_params(envelope, offered))
+    return _malformed_sender(envelope) or _early_mail(envelope, offered)
 
 
 def offering(recipient: Recipient, offered: Capabilities) -> Command | Lacks | SaidNo:
@@ -83,30 +86,28 @@ def offering(recipient: Recipient, offered: Capabilities) -> Command | Lacks | S
 
 def obstacle_to(message: Outgoing, offered: Capabilities) -> Lacks | SaidNo | None:
     """Why `message`, whoever it is for, cannot be handed to this upstream; None if it can."""
-    return _lacking(message, offered) or _too_big(message, offered)
+    return _obstacle(message, offered, needs_utf8=_needs_utf8(message))
 
 
-def _lacking(message: Outgoing, offered: Capabilities) -> Lacks | None:
-    if _needs_utf8(message) and "SMTPUTF8" not in offered:
+def _obstacle(
+    message: Outgoing, offered: Capabilities, *, needs_utf8: bool
+) -> Lacks | SaidNo | None:
+    if needs_utf8 and "SMTPUTF8" not in offered.keywords:
         return Lacks("SMTPUTF8")
     declared = message.envelope.body == "8BITMIME"
-    if message.needs_8bit and declared and "8BITMIME" not in offered:
+    if message.needs_8bit and declared and "8BITMIME" not in offered.keywords:
         return Lacks("8BITMIME")
-    return None
-
-
-def _needs_utf8(message: Outgoing) -> bool:
-    envelope = message.envelope
-    addresses = [envelope.mail_from, *[rcpt.address for rcpt in envelope.recipients]]
-    return message.needs_utf8 or not "".join(addresses).isascii()
-
-
-def _too_big(message: Outgoing, offered: Capabilities) -> SaidNo | None:
     limit = offered.size_limit_bytes
     if limit is None or message.size_bytes <= limit:
         return None
     text = f"message of {message.size_bytes} bytes exceeds the next hop's limit of {limit}"
     return SaidNo(Reply(552, "3.4", text))
+
+
+def _needs_utf8(message: Outgoing) -> bool:
+    envelope = message.envelope
+    addresses = "".join((envelope.mail_from, *map(_ADDRESS_OF, envelope.recipients)))
+    return message.needs_utf8 or not addresses.isascii()
 
 
 def _malformed(envelope: Envelope) -> SaidNo | None:
@@ -119,55 +120,56 @@ def _malformed(envelope: Envelope) -> SaidNo | None:
 def _malformed_sender(envelope: Envelope) -> SaidNo | None:
     if not _ADDRESS.fullmatch(envelope.mail_from):
         return SaidNo(Reply(501, "1.7", "sender address cannot be passed on"))
-    if not _is_value(envelope.ret) or not _is_value(envelope.envid):
+    if not _are_values(envelope.ret, envelope.envid):
         return SaidNo(Reply(501, "5.4", "RET or ENVID cannot be passed on"))
     return None
 
 
 def _malformed_recipient(recipient: Recipient) -> SaidNo | None:
     if recipient.address and _ADDRESS.fullmatch(recipient.address):
-        if _is_value(recipient.notify) and _is_value(recipient.orcpt):
+        if _are_values(recipient.notify, recipient.orcpt):
             return None
         return SaidNo(Reply(501, "5.4", "NOTIFY or ORCPT cannot be passed on"))
     return SaidNo(Reply(501, "1.3", "recipient address cannot be passed on"))
 
 
-def _is_value(text: str | None) -> bool:
-    return text is None or _VALUE.fullmatch(text) is not None
+def _are_values(one: str | None, other: str | None) -> bool:
+    is_one = one is None or _VALUE.fullmatch(one) is not None
+    return is_one and (other is None or _VALUE.fullmatch(other) is not None)
 
 
-def _mail(envelope: Envelope, params: Iterator[str]) -> Command:
-    words = [f"MAIL FROM:<{envelope.mail_from}>", *params]
-    return Command("MAIL", " ".join(words).encode() + b"\r\n")
+def _mail(message: Outgoing, keywords: frozenset[str], *, needs_utf8: bool) -> Command:
+    envelope = message.envelope
+    line = f"MAIL FROM:<{envelope.mail_from}>"
+    if "SIZE" in keywords:
+        line += f" SIZE={message.size_bytes}"
+    if message.needs_8bit and "8BITMIME" in keywords:
+        line += " BODY=8BITMIME"
+    if needs_utf8:
+        line += " SMTPUTF8"
+    if "DSN" in keywords:
+        line += _given("RET", envelope.ret) + _given("ENVID", envelope.envid)
+    return Command("MAIL", line.encode() + b"\r\n")
 
 
-def _mail_params(message: Outgoing, offered: Capabilities) -> Iterator[str]:
-    if "SIZE" in offered:
-        yield f"SIZE={message.size_bytes}"
-    if message.needs_8bit and "8BITMIME" in offered:
-        yield "BODY=8BITMIME"
-    if _needs_utf8(message):
-        yield "SMTPUTF8"
-    if "DSN" in offered:
-        yield from _given(RET=message.envelope.ret, ENVID=message.envelope.envid)
-
-
-def _early_params(envelope: Envelope, offered: Capabilities) -> Iterator[str]:
+def _early_mail(envelope: Envelope, offered: Capabilities) -> Command:
+    line = f"MAIL FROM:<{envelope.mail_from}>"
     if envelope.body != "7BIT" and "8BITMIME" in offered:
-        yield "BODY=8BITMIME"
+        line += " BODY=8BITMIME"
     if (envelope.smtputf8 or not envelope.mail_from.isascii()) and "SMTPUTF8" in offered:
-        yield "SMTPUTF8"
+        line += " SMTPUTF8"
     if "DSN" in offered:
-        yield from _given(RET=envelope.ret, ENVID=envelope.envid)
+        line += _given("RET", envelope.ret) + _given("ENVID", envelope.envid)
+    return Command("MAIL", line.encode() + b"\r\n")
 
 
 def _rcpt(recipient: Recipient, offered: Capabilities) -> Command:
-    words = [f"RCPT TO:<{recipient.address}>"]
-    if "DSN" in offered:
-        words += _given(NOTIFY=recipient.notify, ORCPT=recipient.orcpt)
-    return Command("RCPT", " ".join(words).encode() + b"\r\n", recipient.address)
+    line = f"RCPT TO:<{recipient.address}>"
+    if "DSN" in offered.keywords:
+        line += _given("NOTIFY", recipient.notify) + _given("ORCPT", recipient.orcpt)
+    return Command("RCPT", line.encode() + b"\r\n", recipient.address)
 
 
-def _given(**params: str | None) -> Iterator[str]:
-    """RFC 3461 parameters, as far as the client gave them."""
-    return (f"{name}={value}" for name, value in params.items() if value)
+def _given(name: str, value: str | None) -> str:
+    """An RFC 3461 parameter, where the client gave it."""
+    return f" {name}={value}" if value else ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from operator import attrgetter
 from typing import Final
 
 from relay.core.config import SmtpHost, SmtpUpstream
@@ -30,6 +31,8 @@ from relay.upstream.commands import (
 )
 from relay.upstream.stuffing import content
 from relay.upstream.wire import Broken, Wire
+
+_LINE_OF: Final = attrgetter("line")
 
 RETREAT_S: Final = 5.0
 """How long a refused message may go on for to save its connection."""
@@ -101,7 +104,7 @@ class Connection:
             return rcpt
         self._wire.send(rcpt.line)
         answer = await self._answer(self._limits.command_timeout_s)
-        if rcpt.accepts(answer):
+        if answer.code // 100 == rcpt.hoped:
             return answer
         if answer.code == 421:
             raise Broken(f"answered RCPT with {answer}", answer)
@@ -128,14 +131,15 @@ class Connection:
                         return
                 self._wire.send(RSET.line)
                 answer = await self._wire.reply(RETREAT_S)
-                self.is_reusable = RSET.accepts(answer)
+                self.is_reusable = answer.code // 100 == RSET.hoped and self._wire.is_quiet
 
     async def _offer(self, group: tuple[Command, ...]) -> SaidNo | None:
         """Send the commands of `group` in one write; the first refusal, or None."""
-        self._wire.send(b"".join(command.line for command in group))
+        self._wire.send(b"".join(map(_LINE_OF, group)))
         for number, command in enumerate(group):
-            answer = await self._answer(self._limits.command_timeout_s)
-            if command.accepts(answer):
+            answer = await self._wire.reply(self._limits.command_timeout_s)
+            self._answered(answer)
+            if answer.code // 100 == command.hoped:
                 continue
             refusal = _refusal(command, answer)
             if answer.code != 421:
@@ -171,10 +175,12 @@ class Connection:
         self._wire.require_open()
         try:
             self._wire.write(last_piece)
-            await self._wire.drain(self._limits.data_timeout_s)
-            answer = await self._answer(self._limits.final_timeout_s)
+            if self._wire.is_paused:
+                await self._wire.drain(self._limits.data_timeout_s)
+            answer = await self._wire.reply(self._limits.final_timeout_s)
         except Broken as broken:
             return Unknown(f"after the final dot: {broken}")
+        self._answered(answer)
         self.is_reusable = answer.code != 421 and self._wire.is_quiet
         if answer.is_success:
             return Taken(answer)

@@ -23,6 +23,8 @@ class Hosts:
         A host whose time is over is put back in front for one caller, the one that asks now:
         a host that is still dead must not hold everybody up at once.
         """
+        if not self._dead_until_s:
+            return [*self._hosts]
         dead = {host for host, until_s in self._dead_until_s.items() if until_s > now_s}
         for host in self._dead_until_s.keys() - dead:
             self._dead_until_s[host] = now_s + MEMORY_S

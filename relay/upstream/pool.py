@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from math import inf
 from typing import Final
 
 from relay.core.config import SmtpHost, SmtpUpstream
@@ -26,12 +27,15 @@ class Pool:
     def __init__(self, limits: SmtpUpstream, opening: Opening) -> None:
         self._limits = limits
         self._opening = opening
-        self._slots = asyncio.Semaphore(limits.connections)
-        self._idle: dict[Connection, asyncio.TimerHandle] = {}
+        self._free = limits.connections
+        self._given = asyncio.Semaphore(0)  # slots for those who wait, in the order of waiting
+        self._waiting = 0
+        self._idle: dict[Connection, float] = {}  # each until when, by the loop's clock
+        self._rings_at_s = inf
+        self._timer: asyncio.TimerHandle | None = None
         self._busy: set[Connection] = set()
         self._in_use = 0
-        self._unused = asyncio.Event()
-        self._unused.set()
+        self._unused = asyncio.Event()  # once it is closed
         self._is_closed = False
 
     async def enter(self) -> None:
@@ -39,35 +43,40 @@ class Pool:
 
         Raises Broken after `command_timeout_s` of waiting.
         """
-        if self._slots.locked():
-            await self._wait_for_slot()
+        if self._free:
+            self._free -= 1
         else:
-            await self._slots.acquire()  # at once
+            await self._wait_for_slot()
         self._in_use += 1
-        self._unused.clear()
 
     async def _wait_for_slot(self) -> None:
         waited_s = self._limits.command_timeout_s
+        self._waiting += 1
         try:
             async with asyncio.timeout(waited_s):
-                await self._slots.acquire()
+                await self._given.acquire()
         except TimeoutError:
             raise Broken(f"no connection was free for {waited_s:g} s") from None
+        finally:
+            self._waiting -= 1
 
     def leave(self) -> None:
-        """The slot is free again."""
+        """The slot is free again, or that of one who waits."""
         self._in_use -= 1
-        self._slots.release()
-        if not self._in_use:
+        if self._waiting:
+            self._given.release()
+        else:
+            self._free += 1
+        if self._is_closed and not self._in_use:
             self._unused.set()
 
     def take(self, host: SmtpHost) -> Connection | None:
         """The idle connection to `host` used last, if one is still good."""
-        for connection in reversed(list(self._idle)):
-            if connection.host != host:
+        now_s = asyncio.get_running_loop().time()
+        for connection in [*reversed(self._idle)]:
+            if connection.host is not host:
                 continue
-            self._idle.pop(connection).cancel()
-            if connection.is_quiet and not self._is_worn(connection):
+            if self._idle.pop(connection) > now_s and connection.is_quiet:
                 self._busy.add(connection)
                 return connection
             connection.quit()
@@ -90,7 +99,7 @@ class Pool:
         self._busy.discard(connection)
         if not connection.is_reusable:
             connection.abort()
-        elif self._is_closed or not connection.is_quiet or self._is_worn(connection):
+        elif self._is_closed or connection.message_count >= self._limits.messages_per_connection:
             connection.quit()
         else:
             self._keep(connection)
@@ -101,28 +110,44 @@ class Pool:
         going = [*self._idle, *self._busy]
         for connection in list(self._idle):
             self._retire(connection)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await self._unused.wait()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._in_use:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self._unused.wait()
         for connection in list(self._busy):
             connection.abort()
         await asyncio.gather(*(connection.closed() for connection in going))
 
     def _keep(self, connection: Connection) -> None:
-        loop = asyncio.get_running_loop()
-        left_s = connection.opened_at_s + self._limits.age_s - loop.time()
-        after_s = min(self._limits.idle_s, left_s)
-        self._idle[connection] = loop.call_later(after_s, self._retire, connection)
+        """Until it is too old, or was idle for too long; one timer looks after all of them."""
+        now_s = asyncio.get_running_loop().time()
+        until_s = min(now_s + self._limits.idle_s, connection.opened_at_s + self._limits.age_s)
+        if until_s <= now_s:
+            connection.quit()
+            return
+        self._idle[connection] = until_s
+        if until_s < self._rings_at_s:
+            self._ring_at(until_s)
+
+    def _ring_at(self, at_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at_s = at_s
+        self._timer = asyncio.get_running_loop().call_at(at_s, self._ring)
+
+    def _ring(self) -> None:
+        self._rings_at_s, self._timer = inf, None
+        now_s = asyncio.get_running_loop().time()
+        for connection in [kept for kept, until_s in self._idle.items() if until_s <= now_s]:
+            self._retire(connection)
+        if self._idle:
+            self._ring_at(min(self._idle.values()))
 
     def _retire(self, connection: Connection) -> None:
-        self._idle.pop(connection).cancel()
+        del self._idle[connection]
         connection.quit()
-
-    def _is_worn(self, connection: Connection) -> bool:
-        if connection.message_count >= self._limits.messages_per_connection:
-            return True
-        age_s = asyncio.get_running_loop().time() - connection.opened_at_s
-        return age_s >= self._limits.age_s
 
     def _require_open(self) -> None:
         if self._is_closed:

@@ -7,7 +7,7 @@ safe to be: a line may end in a bare LF, and the text may hold any bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import MutableSequence
 from functools import lru_cache
 from typing import Final
 
@@ -33,36 +33,34 @@ def _whole_reply(line: bytes) -> Reply | None:
 
 
 class ReplyParser:
-    """Feed it what was received; it yields each reply once its last line is complete."""
+    """Feed it what was received; it tells of each reply once its last line is complete.
+
+    `is_between_replies` is True unless a reply has begun and not ended.
+    """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self.is_between_replies = True
+        self._unfinished = b""
         self._code = 0
         self._texts: list[str] = []
         self._reply_bytes = 0
 
-    @property
-    def is_between_replies(self) -> bool:
-        """True unless a reply has begun and not ended."""
-        return not self._buffer and not self._texts
-
-    def feed(self, data: bytes) -> Iterator[Reply]:
-        """The replies that `data` completes, in order. Must be iterated to the end.
+    def feed(self, data: bytes, found: MutableSequence[Reply]) -> None:
+        """Add the replies that `data` completes to `found`, in order.
 
         Raises BadReply after the valid replies that came before the trouble; the parser is of
         no use from then on.
         """
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        for line in lines:
             if not self._texts and (whole := _whole_reply(line)):
-                yield whole
+                found.append(whole)
             elif self._take(line):
-                yield parse_reply(self._code, "\n".join(self._texts))
+                found.append(parse_reply(self._code, "\n".join(self._texts)))
                 self._texts, self._reply_bytes = [], 0
-        if len(self._buffer) > MAX_LINE_BYTES:
+        if len(self._unfinished) > MAX_LINE_BYTES:
             raise BadReply(f"a reply line of more than {MAX_LINE_BYTES} bytes")
+        self.is_between_replies = not self._unfinished and not self._texts
 
     def _take(self, line: bytes) -> bool:
         """Add one line; True if it is the last one of its reply."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from operator import methodcaller
+from typing import Any, TypeVar
 
 from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail import Envelope, Outgoing
-from relay.core.reply import Reply
 from relay.ports import Handover, Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
 from relay.upstream.handover import SmtpHandover
@@ -39,7 +40,7 @@ class Smtp:
         self._config = config
         self._hostname = hostname
         self._tls = tls
-        self._observer = observer
+        self._answered = partial(observer.reply, config.name)
         self._offers: frozenset[str] | None = None
         self._hosts = Hosts(config.hosts)
         self._pool = Pool(config, self._open)
@@ -54,30 +55,13 @@ class Smtp:
         """See `ports.Upstream`."""
         return self._offers
 
-    async def deliver(self, message: Outgoing) -> Outcome:
+    def deliver(self, message: Outgoing) -> Coroutine[Any, Any, Outcome]:
         """See `ports.Upstream`."""
-        try:
-            await self._pool.enter()
-            try:
-                return await self._over_some_host(lambda found: self._deliver(found, message))
-            finally:
-                self._pool.leave()
-        except Broken as broken:
-            return self._refusal(broken)
+        return self._used(methodcaller("deliver", message))
 
-    async def begin(self, envelope: Envelope) -> Handover | Refusal:
+    def begin(self, envelope: Envelope) -> Coroutine[Any, Any, Handover | Refusal]:
         """See `ports.Upstream`."""
-        handover: Handover | Refusal | None = None
-        try:
-            await self._pool.enter()
-            try:
-                handover = await self._over_some_host(lambda found: self._begin(found, envelope))
-                return handover
-            finally:
-                if not isinstance(handover, SmtpHandover):  # else it leaves when it ends
-                    self._pool.leave()
-        except Broken as broken:
-            return self._refusal(broken)
+        return self._used(lambda connection: self._begin(connection, envelope))
 
     async def probe(self) -> str | None:
         """See `ports.Upstream`. Uses a connection of its own, outside the pool's limit."""
@@ -96,13 +80,26 @@ class Smtp:
         """See `ports.Upstream`."""
         await self._pool.close()
 
-    def _refusal(self, broken: Broken) -> SaidNo | Unreachable:
-        return SaidNo(broken.answer) if broken.answer else Unreachable(f"{self.name}: {broken}")
+    async def _used(self, use: Use[T]) -> T | SaidNo | Unreachable:
+        """What came of `use`, over the first connection that is not Broken."""
+        found: T | None = None
+        try:
+            await self._pool.enter()
+            try:
+                found = await self._over_some_host(use)
+            finally:
+                if not isinstance(found, SmtpHandover):  # else it leaves when it ends
+                    self._pool.leave()
+        except Broken as broken:
+            if broken.answer:
+                return SaidNo(broken.answer)
+            return Unreachable(f"{self.name}: {broken}")
+        return found
 
     async def _over_some_host(self, use: Use[T]) -> T:
         """The hosts in order, until one decides. Raises Broken, with what was wrong with each."""
         troubles: list[Broken] = []
-        for host in self._hosts.in_order(_now_s()):
+        for host in self._hosts.in_order(asyncio.get_running_loop().time()):
             try:
                 outcome = await self._over_host(host, use)
             except Broken as broken:
@@ -118,28 +115,25 @@ class Smtp:
     async def _over_host(self, host: SmtpHost, use: Use[T]) -> T:
         """An idle connection may have died unseen: then, once, over a fresh one."""
         idle = self._pool.take(host)
-        if idle:
+        connection = idle or await self._pool.open(host)
+        while True:
+            found: T | None = None
             try:
-                return await use(idle)
+                found = await use(connection)
             except Broken as broken:
+                if connection is not idle:
+                    raise
                 log.info("upstream %s: a kept connection was stale: %s", self.name, broken)
-        return await use(await self._pool.open(host))
-
-    async def _deliver(self, connection: Connection, message: Outgoing) -> Outcome:
-        try:
-            return await connection.deliver(message)
-        finally:  # cancelled in the middle: not reusable, so it is cut
-            self._pool.give_back(connection)
+            else:
+                return found
+            finally:  # cancelled in the middle: not reusable, so it is cut
+                if not isinstance(found, SmtpHandover):
+                    self._pool.give_back(connection)
+            connection = await self._pool.open(host)
 
     async def _begin(self, connection: Connection, envelope: Envelope) -> Handover | Refusal:
-        is_open = False
-        try:
-            refusal = await connection.begin(envelope)
-            is_open = refusal is None
-            return refusal or SmtpHandover(self.name, connection, self._config, self._end)
-        finally:
-            if not is_open:
-                self._pool.give_back(connection)
+        refusal = await connection.begin(envelope)
+        return refusal or SmtpHandover(self.name, connection, self._config, self._end)
 
     def _end(self, connection: Connection) -> None:
         self._pool.give_back(connection)
@@ -149,9 +143,6 @@ class Smtp:
         wire, offered = await greet(host, self._hostname, self._tls, self._config)
         self._offers = offered.keywords
         return Connection(host, wire, offered, self._config, self._answered)
-
-    def _answered(self, answer: Reply) -> None:
-        self._observer.reply(self.name, answer)
 
 
 def _of(host: SmtpHost, broken: Broken) -> Broken:

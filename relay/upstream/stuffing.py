@@ -21,13 +21,25 @@ def content(head: bytes, body: memoryview, piece_bytes: int = PIECE_BYTES) -> It
     The final dot is in the last piece and in no other: before the last piece is written,
     nothing can have been taken.
     """
+    if len(head) + len(body) > piece_bytes:
+        return _in_pieces(head, body, piece_bytes)
+    whole = b"".join((head, body))
+    return iter((_stuffed(whole, _CRLF) + _end_behind((_CRLF + whole[-2:])[-2:]),))
+
+
+def _in_pieces(head: bytes, body: memoryview, piece_bytes: int) -> Iterator[bytes]:
     edge, piece = _CRLF, b""
     for raw in _pieces(head, body, piece_bytes):
         if piece:
             yield piece
         piece = _stuffed(raw, edge)
         edge = (edge + raw[-2:])[-2:]
-    yield piece + (b".\r\n" if edge == _CRLF else b"\r\n.\r\n")
+    yield piece + _end_behind(edge)
+
+
+def _end_behind(edge: bytes) -> bytes:
+    """The final dot, on a line of its own, behind content that ends in `edge`."""
+    return b".\r\n" if edge == _CRLF else b"\r\n.\r\n"
 
 
 def _pieces(head: bytes, body: memoryview, size: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
 from typing import Final
 
 from relay.core.reply import Reply
@@ -33,7 +34,10 @@ class Broken(Exception):
 
 
 class Wire(asyncio.Protocol):
-    """Takes `transport` over from whoever opened it. One task at a time may use it."""
+    """Takes `transport` over from whoever opened it. One task at a time may use it.
+
+    While it `is_paused`, more has been written than the peer takes: `drain` waits for it.
+    """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._loop = asyncio.get_running_loop()
@@ -42,8 +46,11 @@ class Wire(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._unread_bytes = 0
         self._fault: str | None = None
-        self._is_paused = False
+        self.is_paused = False
         self._waiter: asyncio.Future[None] | None = None
+        self._until_s = inf
+        self._rings_at_s = inf
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = self._loop.create_future()
         transport.set_protocol(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
@@ -51,8 +58,8 @@ class Wire(asyncio.Protocol):
     @property
     def is_quiet(self) -> bool:
         """True while the connection stands and nothing unasked for has come in."""
-        silent = not self._replies and self._parser.is_between_replies
-        return silent and self._fault is None and not self._transport.is_closing()
+        is_silent = not self._replies and self._parser.is_between_replies
+        return is_silent and self._fault is None and not self._transport.is_closing()
 
     def require_open(self) -> None:
         """Raises Broken if the connection is known to be gone."""
@@ -75,7 +82,8 @@ class Wire(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Write content. Raises Broken; whether any of it went out is then unknown."""
-        self.require_open()
+        if self._fault is not None or self._transport.is_closing():
+            self.require_open()
         try:
             self._transport.write(data)
         except (OSError, RuntimeError) as error:  # uvloop's way to say that it is closed
@@ -86,10 +94,10 @@ class Wire(asyncio.Protocol):
 
         Raises Broken when nothing at all could be written for `timeout_s`.
         """
-        while self._is_paused and not self._replies and self._fault is None:
+        while self.is_paused and not self._replies and self._fault is None:
             waiting_bytes = self._transport.get_write_buffer_size()
             try:
-                await self._event(timeout_s)
+                await self._event(self._loop.time() + timeout_s)
             except TimeoutError:
                 if self._transport.get_write_buffer_size() >= waiting_bytes:
                     raise Broken(f"accepted no data for {timeout_s:g} s") from None
@@ -105,12 +113,12 @@ class Wire(asyncio.Protocol):
 
     async def reply(self, timeout_s: float) -> Reply:
         """The next reply. Raises Broken: none within `timeout_s`, no SMTP, connection lost."""
-        deadline_s = self._loop.time() + timeout_s
+        until_s = self._loop.time() + timeout_s
         while not self._replies:
             if self._fault is not None:
                 raise Broken(self._fault)
             try:
-                await self._event(deadline_s - self._loop.time())
+                await self._event(until_s)
             except TimeoutError:
                 raise Broken(f"no reply within {timeout_s:g} s") from None
         return self._replies.popleft()
@@ -131,18 +139,30 @@ class Wire(asyncio.Protocol):
         """Wait for the connection to be gone, no longer than QUIT_S and a little."""
         await asyncio.wait([self._closed], timeout=QUIT_S + 1)
 
-    async def _event(self, timeout_s: float) -> None:
-        """Until something happens. Raises TimeoutError.
+    def _event(self, until_s: float) -> asyncio.Future[None]:
+        """What is done when something happens; TimeoutError at `until_s` (by the loop's clock).
 
-        A timer that ends the waiting itself, for asyncio.timeout costs three times as much.
+        A timer stays when it was not needed: the next wait goes on with it, so that hardly any
+        has to set one.
         """
-        self._waiter = waiter = self._loop.create_future()
-        timer = self._loop.call_later(max(0.0, timeout_s), _expire, waiter)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
-            self._waiter = None
+        self._waiter, self._until_s = self._loop.create_future(), until_s
+        if until_s < self._rings_at_s:
+            self._ring_at(until_s)
+        return self._waiter
+
+    def _ring_at(self, at_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at_s, self._timer = at_s, self._loop.call_at(at_s, self._ring)
+
+    def _ring(self) -> None:
+        self._rings_at_s, self._timer = inf, None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._until_s:
+            self._ring_at(self._until_s)
+        else:
+            self._waiter.set_exception(TimeoutError())
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
@@ -157,7 +177,7 @@ class Wire(asyncio.Protocol):
         if self._fault is not None:
             return
         try:
-            self._replies.extend(self._parser.feed(data))
+            self._parser.feed(data, self._replies)
         except BadReply as bad:
             self._fail(str(bad))
         self._unread_bytes = self._unread_bytes + len(data) if self._replies else 0
@@ -172,19 +192,16 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Of asyncio.Protocol."""
         self._fail(f"connection lost: {exc}" if exc else "connection closed")
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._closed.done():
             self._closed.set_result(None)
 
     def pause_writing(self) -> None:
         """Of asyncio.Protocol."""
-        self._is_paused = True
+        self.is_paused = True
 
     def resume_writing(self) -> None:
         """Of asyncio.Protocol."""
-        self._is_paused = False
+        self.is_paused = False
         self._wake()
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())

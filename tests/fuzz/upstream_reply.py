@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from relay.core.errors import UpstreamAnswered
 from relay.core.reply import Reply
@@ -35,19 +36,13 @@ def run(data: bytes) -> None:
 
 
 def _replies(*pieces: bytes) -> list[Reply | str]:
-    parser, found = ReplyParser(), []
+    parser, found = ReplyParser(), list[Any]()
     try:
         for piece in pieces:
-            found.extend(_fed(parser, piece, found))
+            parser.feed(piece, found)
     except BadReply:
         found.append("bad")
     return found
-
-
-def _fed(parser: ReplyParser, piece: bytes, found: list[Reply | str]) -> list[Reply | str]:
-    for reply in parser.feed(piece):
-        found.append(reply)  # noqa: PERF402 - kept although what follows may be bad
-    return []
 
 
 def _check(reply: Reply) -> None:

@@ -153,3 +153,28 @@ async def test_probe_tells_what_is_wrong_and_keeps_nothing_open():
         assert sink.open == 0
         await sink.stop()
         assert f"127.0.0.1:{sink.port}" in (await up.probe() or "")
+
+
+async def test_idle_connections_are_each_quit_in_their_own_time():
+    async with Sink() as sink, upstream(sink.port, idle_s=0.3) as up:
+        sink.script.add("DOT", late(0.05))
+        await asyncio.gather(up.deliver(outgoing()), up.deliver(outgoing()))
+        assert sink.open == 2
+        await asyncio.sleep(0.2)
+        await up.deliver(outgoing())
+        await asyncio.sleep(0.2)
+        assert sink.open == 1, "the one that was used meanwhile"
+        await asyncio.sleep(0.3)
+        assert sink.open == 0
+
+
+async def test_a_place_that_comes_free_as_its_waiter_gives_up_is_not_lost():
+    async with Sink() as sink, upstream(sink.port, connections=1, command_timeout_s=5.0) as up:
+        for _ in range(20):
+            first = asyncio.create_task(up.deliver(outgoing()))
+            await asyncio.sleep(0)
+            second = asyncio.create_task(up.deliver(outgoing()))
+            first.add_done_callback(lambda _, waiting=second: waiting.cancel())
+            await asyncio.wait([first, second])
+        async with asyncio.timeout(3):
+            assert isinstance(await up.deliver(outgoing()), Taken)

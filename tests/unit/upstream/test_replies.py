@@ -11,8 +11,10 @@ from relay.upstream.replies import MAX_LINE_BYTES, MAX_REPLY_BYTES, BadReply, Re
 
 
 def parsed(*pieces: bytes) -> list[Reply]:
-    parser = ReplyParser()
-    return [reply for piece in pieces for reply in parser.feed(piece)]
+    parser, found = ReplyParser(), list[Reply]()
+    for piece in pieces:
+        parser.feed(piece, found)
+    return found
 
 
 def test_a_reply_is_its_code_its_enhanced_code_and_its_text():
@@ -83,7 +85,7 @@ def test_valid_replies_before_the_garbage_are_not_lost():
     parser = ReplyParser()
     got: list[Reply] = []
     with pytest.raises(BadReply):
-        got.extend(parser.feed(b"250 ok\r\nrubbish\r\n"))
+        parser.feed(b"250 ok\r\nrubbish\r\n", got)
     assert got == [Reply(250, None, "ok")]
 
 
@@ -94,10 +96,12 @@ def test_any_bytes_give_replies_or_bad_reply_and_nothing_else(noise: bytes):
 
 
 def test_it_knows_whether_a_reply_has_begun():
-    parser = ReplyParser()
+    parser, found = ReplyParser(), list[Reply]()
     assert parser.is_between_replies
     for begun in (b"2", b"50-x\r\n"):
-        assert list(parser.feed(begun)) == []
+        parser.feed(begun, found)
+        assert found == []
         assert not parser.is_between_replies
-    assert len(list(parser.feed(b"250 y\r\n"))) == 1
+    parser.feed(b"250 y\r\n", found)
+    assert len(found) == 1
     assert parser.is_between_replies

@@ -122,3 +122,27 @@ async def test_a_transport_that_refuses_to_write_is_broken(wire: Wire, slow: Slo
     monkeypatch.setattr(slow, "write", refuse)
     with pytest.raises(Broken, match="handler is closed"):
         wire.write(b"data")
+
+
+async def test_each_wait_has_its_own_deadline_whatever_came_of_the_one_before(wire: Wire):
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.02, wire.data_received, b"250 one\r\n")
+    assert (await wire.reply(0.1)).code == 250
+    began_s = loop.time()
+    with pytest.raises(Broken, match=r"no reply within 0\.3 s"):
+        await wire.reply(0.3)
+    assert 0.25 < loop.time() - began_s < 2
+    began_s = loop.time()
+    with pytest.raises(Broken, match=r"no reply within 0\.05 s"):
+        await wire.reply(0.05)
+    assert 0.04 < loop.time() - began_s < 2
+
+
+async def test_a_wait_that_was_cancelled_leaves_the_next_one_alone(wire: Wire):
+    loop = asyncio.get_running_loop()
+    waiting = asyncio.create_task(wire.reply(0.05))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    loop.call_later(0.1, wire.data_received, b"250 late\r\n")
+    assert (await wire.reply(5)).code == 250
