@@ -31,6 +31,10 @@ _WORDS_OF: Final = attrgetter("words")
 _ASKING: Final[tuple[Word, ...]] = ("ASKING",)
 
 
+_Saying = Callable[..., Awaitable[list[Any]]]
+"""`say_unproven`, or the like."""
+
+
 class Node:
     """A server, reached over `pool`; `prove` raises unless it is there and ours."""
 
@@ -55,7 +59,7 @@ class Node:
             talk = None if asking else self._begun(commands, until)
             if talk is None:
                 async with asyncio.timeout_at(until):
-                    answers = await self._say_in_turn(commands, asking=asking)
+                    answers = await self._in_turn(self.say_unproven, commands, asking=asking)
             else:
                 try:
                     answers = await talk
@@ -115,7 +119,8 @@ class Node:
         unknown = [n for n, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown and is_quick:  # else it was taught already
             async with asyncio.timeout_at(until):
-                again = await self._say_in_turn([commands[n] for n in unknown], asking=False)
+                said = [commands[n] for n in unknown]
+                again = await self._in_turn(self._teach_and_say, said, asking=False)
             for n, answer in zip(unknown, again, strict=True):
                 answers[n] = answer
         if any(isinstance(answer, ReadOnlyError) for answer in answers):
@@ -127,7 +132,9 @@ class Node:
             self.gate.shut()
         return answers
 
-    async def _say_in_turn(self, commands: Sequence[Command[Any]], *, asking: bool) -> list[Any]:
+    async def _in_turn(
+        self, say: _Saying, commands: Sequence[Command[Any]], *, asking: bool
+    ) -> list[Any]:
         """Say `commands` when the server is there and a conversation is free.
 
         It may be found away while one waits; then it has to be proven again.
@@ -137,7 +144,7 @@ class Node:
             await self._turns.take()
             try:
                 if self.gate.is_open:
-                    return await self.say_unproven(commands, asking=asking)
+                    return await say(commands, asking=asking)
             except Restarted:
                 await self.lost()
             finally:
