@@ -1,7 +1,8 @@
 """The embedded store: a private server below `data_dir`, for one relay, and only while it runs.
 
-Owns its life: start, restart after a crash, stop. Knows nothing of quota; whoever asks the
-server meanwhile gets StoreTrouble from `line.py`.
+Owns its life: start, restart after a crash, stop; and beside it that of the process that syncs
+its file (`sync_process.py`). Knows nothing of quota; whoever asks the server meanwhile gets
+StoreTrouble from `line.py`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from relay.store.ownership import Home, Lock, own, url_of
+from relay.store.pauses import Pauses, set_within
 from relay.store.recovery import hint_on, look_over, tell_of_cut
 from relay.store.server_process import STOP_S, ServerProcess, find_binary, options
+from relay.store.sync_process import Syncer
 from relay.store.troubles import StoreUnusable
 
 log = logging.getLogger(__name__)
@@ -30,36 +33,39 @@ GONE_S: Final = 10.0
 
 WATCH_S: Final = 0.1
 PROBE_S: Final = 0.02
-LONGEST_PAUSE_S: Final = 5.0
-STEADY_S: Final = 10.0
+SYNC_S: Final = 2.0
+"""How long the server may take to tell whether it could write, before a sync."""
+
 LOG_TAIL_BYTES: Final = 2000
 
 
 class EmbeddedStore:
     """A private server. `start` it, `run` beside the relay's other tasks, and `stop` it."""
 
-    def __init__(self, home: Home, owner: Lock, socket: Path) -> None:
+    def __init__(self, home: Home, owner: Lock, socket: Path, syncer: Syncer) -> None:
         self._home = home
         self._owner = owner
         self._socket = socket
+        self._syncer = syncer
         self._process: ServerProcess | None = None
 
     @classmethod
-    async def start(cls, data_dir: Path) -> EmbeddedStore:
+    async def start(cls, data_dir: Path, sync_s: float = SYNC_S) -> EmbeddedStore:
         """Own `data_dir` and start a server there; it is ready when this returns.
 
-        Call it in the main thread. Raises StoreUnusable: another owner, no server program, a
-        damaged file, a server that does not answer.
+        A sync waits up to `sync_s` for the server. Call it in the main thread. Raises
+        StoreUnusable: another owner, no server program, a damaged file, one that does not answer.
         """
         home = Home(data_dir)
         home.prepare()
         owner = await own(home)
         try:
-            store = cls(home, owner, home.socket())
-            await store._serve()
+            socket = home.socket()
+            store = cls(home, owner, socket, Syncer(home, sync_s))
         except BaseException:
             owner.close()
             raise
+        await store._begin()
         return store
 
     @property
@@ -72,19 +78,40 @@ class EmbeddedStore:
         """The server's process id; 0 while there is none."""
         return self._process.pid if self._process else 0
 
+    @property
+    def sync_pid(self) -> int:
+        """The id of the process that syncs the server's file; 0 while there is none."""
+        return self._syncer.pid
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Start a new server whenever it died, until `stop` is set."""
-        loop, pause_s, since = asyncio.get_running_loop(), WATCH_S, float("-inf")
-        while not await _set_within(stop, WATCH_S):
+        """Start again whichever of the two died, until `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._syncer.run(stop))
+            group.create_task(self._keep(stop))
+
+    async def _begin(self) -> None:
+        """Both at once, for each takes its time. Raises StoreUnusable, and then none runs."""
+        try:
+            self._syncer.start()
+            await self._serve()
+            await self._syncer.ready()
+        except BaseException:
+            if self._process is not None:
+                self._process.kill()
+            await self._syncer.stop()
+            self._owner.close()
+            raise
+
+    async def _keep(self, stop: asyncio.Event) -> None:
+        pauses = Pauses()
+        while not await set_within(stop, WATCH_S):
             code = self._process.returncode() if self._process else None
             if self._process and code is None:
                 continue
             if self._process:
                 log.error("the embedded store ended (code %s); starting it again", code)
             self._process = None
-            pause_s = WATCH_S if loop.time() - since > STEADY_S else pause_s * 2
-            since = loop.time()
-            if await _set_within(stop, min(pause_s, LONGEST_PAUSE_S)):
+            if await set_within(stop, pauses.next_s()):
                 return
             try:
                 await self._serve()
@@ -98,6 +125,7 @@ class EmbeddedStore:
             await self._ended(STOP_S)
             self._process.kill()
             self._process = None
+        await self._syncer.stop()
         self._home.tidy()
         self._owner.close()
 
@@ -167,11 +195,3 @@ async def _answer(socket: Path) -> bytes:
             finally:
                 writer.close()
     return b""
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

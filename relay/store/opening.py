@@ -19,7 +19,6 @@ from relay.store.redis_store import RedisStore
 from relay.store.sentinel import SentinelServers
 from relay.store.topology import OneServer, Topology
 from relay.store.troubles import StoreUnusable
-from relay.store.written import Written
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ async def open_store(
     shared = attach(data_dir) if share else None
     if shared is not None:
         return await _reached(line_to(shared, config.timeout_s), clock, _disk(config, data_dir))
-    embedded = await EmbeddedStore.start(data_dir)
+    embedded = await EmbeddedStore.start(data_dir, config.timeout_s)
     try:
         line = line_to(embedded.url, config.timeout_s)
         return await _reached(line, clock, _disk(config, data_dir), embedded)
@@ -67,8 +66,7 @@ def _servers(url: str, timeout_s: float, acks: Acks) -> Topology:
 
 
 def _disk(config: StoreConfig, data_dir: Path) -> Disk:
-    home = Home(data_dir)
-    return Disk(home.appended, config.timeout_s, Written(home.noted_socket, config.timeout_s))
+    return Disk(Home(data_dir).noted_sync_socket, config.timeout_s)
 
 
 async def _reached(

@@ -90,14 +90,20 @@ class Home:
             return Path(self.pointer.read_text(encoding="utf-8"))
         return None
 
-    def tidy(self) -> None:
-        """Take away the socket, and the short directory where there is one."""
+    def noted_sync_socket(self) -> Path | None:
+        """Where the process that syncs the files listens: beside the server, if that is known."""
         noted = self.noted_socket()
+        return noted.with_name("sync.sock") if noted else None
+
+    def tidy(self) -> None:
+        """Take away the sockets, and the short directory where there is one."""
+        noted, beside = self.noted_socket(), self.noted_sync_socket()
         self.pointer.unlink(missing_ok=True)
-        if noted is None:
+        if noted is None or beside is None:
             return
         with suppress(OSError):
             noted.unlink(missing_ok=True)
+            beside.unlink(missing_ok=True)
             if noted.parent != self.directory.absolute():
                 noted.parent.rmdir()
 

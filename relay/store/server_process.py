@@ -90,7 +90,7 @@ class ServerProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=directory,
-                env=_environment(),
+                env=environment(),
                 pass_fds=(lock_fd,),
                 start_new_session=True,  # a terminal's Ctrl-C is for the relay, which drains first
                 preexec_fn=_dying_with_parent(),  # noqa: PLW1509  one system call, no locks
@@ -138,12 +138,12 @@ def _watch(pid: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=_environment(),
+        env=environment(),
         start_new_session=True,
     )
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Ours without what is not the server's business: `${NAME}` in a config is a secret."""
     return {name: value for name, value in os.environ.items() if name in _PASSED_ON}
 

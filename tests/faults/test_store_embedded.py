@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import time
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,19 @@ import redis
 from relay.core.config import StoreConfig
 from relay.core.errors import StoreTrouble
 from relay.core.quota import Verdict
-from relay.store import StoreUnusable, attach, disk, open_store
+from relay.store import StoreUnusable, attach, open_store
 from relay.store.embedded import EmbeddedStore
 from relay.store.ownership import Home
 from relay.store.server_process import _WATCHER
 from relay.store.troubles import SecondOwner
+from relay.syncing import files
+from relay.syncing.files import Files
+from relay.syncing.written import Written
 from tests.contract.world import HandClock, World, fresh_route, policy
 from tests.faults.store_given import pid_of_server, recovers_within, troubled
 from tests.faults.store_owner import ROUTE
 from tests.harness.processes import Child
+from tests.harness.sync_thread import SyncThread
 from tests.harness.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,6 +194,18 @@ async def test_a_server_that_dies_is_started_again_and_mail_is_deferred_meanwhil
         assert (standing.sent, standing.charged) == (5, 7)
 
 
+@contextmanager
+def syncing_here(data_dir: Path, files: Files) -> Iterator[None]:
+    """The store's syncs are done in a thread of the test, on its socket, with `files`."""
+    home = Home(data_dir)
+    written = Written(lambda: str(home.noted_socket()), 2.0)
+    thread = SyncThread(home.noted_sync_socket(), lambda: files.sync(written.check))
+    try:
+        yield
+    finally:
+        thread.end()
+
+
 @pytest.mark.parametrize("how", ["as its owner", "by its url", "shared"])
 async def test_a_reservation_is_on_the_disk_when_it_is_said_to_last(how, tmp_path, monkeypatch):
     synced = []
@@ -196,31 +213,33 @@ async def test_a_reservation_is_on_the_disk_when_it_is_said_to_last(how, tmp_pat
     def note(descriptor: int) -> None:
         synced.append(os.fstat(descriptor).st_size)
 
-    monkeypatch.setattr(disk, "_SYNC", note)
+    monkeypatch.setattr(files, "_SYNC", note)
     async with embedded_world(tmp_path) as owner:
-        world = owner
-        if how != "as its owner":
-            url = owner.store._embedded.url if how == "by its url" else None
-            store = await open_store(StoreConfig(url), tmp_path, HandClock(), share=True)
-            world = World(store, owner.clock, owner.route)
-        for _ in range(3):
-            before = len(synced)
-            await world.granted(1)
-            file = next(tmp_path.glob("store/appendonlydir/*.incr.aof"))
-            assert synced[before:] == [file.stat().st_size]
-        if world is not owner:
-            await world.store.close()
+        with syncing_here(tmp_path, Files(str(Home(tmp_path).appended))):
+            world = owner
+            if how != "as its owner":
+                url = owner.store._embedded.url if how == "by its url" else None
+                store = await open_store(StoreConfig(url), tmp_path, HandClock(), share=True)
+                world = World(store, owner.clock, owner.route)
+            for _ in range(3):
+                before = len(synced)
+                await world.granted(1)
+                file = next(tmp_path.glob("store/appendonlydir/*.incr.aof"))
+                assert synced[before:] == [file.stat().st_size]
+            if world is not owner:
+                await world.store.close()
 
 
 async def test_a_reservation_that_cannot_be_synced_does_not_last(tmp_path, monkeypatch):
     async with embedded_world(tmp_path) as world:
-        monkeypatch.setattr(disk, "SPARE_BYTES", 1 << 62)
-        granted = await world.reserve(1)
-        with pytest.raises(StoreTrouble):
-            await world.store.lasts(granted.reservation)
-        monkeypatch.undo()
-        await world.settle(granted.reservation, Verdict.REFUND)
-        assert (await world.standing()).charged == 0
+        monkeypatch.setattr(files, "SPARE_BYTES", 1 << 62)
+        with syncing_here(tmp_path, Files(str(Home(tmp_path).appended))):
+            granted = await world.reserve(1)
+            with pytest.raises(StoreTrouble):
+                await world.store.lasts(granted.reservation)
+            monkeypatch.undo()
+            await world.settle(granted.reservation, Verdict.REFUND)
+            assert (await world.standing()).charged == 0
 
 
 async def test_reservations_go_on_and_are_kept_while_the_server_writes_its_file_anew(tmp_path):

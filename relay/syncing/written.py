@@ -2,7 +2,7 @@
 
 A server that does not sync by itself goes on after a write that failed (no room, a quota, an
 I/O error): it keeps what it could not write in memory, refuses the next change, and says so to
-whoever asks. Blocking: for the thread of `disk.py`. Speaks one command of the protocol.
+whoever asks. Blocks, within its deadline. Speaks one command of the protocol.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 _QUESTION: Final = b"INFO persistence\r\n"
@@ -22,7 +21,7 @@ _MOST_BYTES: Final = 65_536
 class Written:
     """Asks the server that listens on the socket that `where` gives; over one connection."""
 
-    def __init__(self, where: Callable[[], Path | None], timeout_s: float) -> None:
+    def __init__(self, where: Callable[[], str | None], timeout_s: float) -> None:
         self._where = where
         self._timeout_s = timeout_s
         self._connection: socket.socket | None = None
@@ -32,9 +31,9 @@ class Written:
         is_used = self._connection is not None
         try:
             answer = self._asked()
-        except OSError:
+        except OSError as error:
             self.close()
-            if not is_used:
+            if not is_used or isinstance(error, TimeoutError):
                 raise
             answer = self._asked()  # another server by now: it has read what the last one wrote
         if _FINE not in answer:
@@ -63,7 +62,7 @@ class Written:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         made.settimeout(self._timeout_s)
         try:
-            made.connect(str(path))
+            made.connect(path)
         except OSError:
             made.close()
             raise

@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from relay.store.written import Written
+from relay.syncing.written import Written
 
 FINE = b"# Persistence\r\naof_enabled:1\r\naof_last_write_status:ok\r\naof_base_size:88\r\n"
 FAILED = FINE.replace(b"status:ok", b"status:err")
@@ -46,7 +46,7 @@ class Server:
 
 @pytest.fixture
 def asking(tmp_path):
-    made = Written(lambda: tmp_path / "s", 1.0)
+    made = Written(lambda: str(tmp_path / "s"), 1.0)
     yield made
     made.close()
 
@@ -93,6 +93,6 @@ def test_a_server_that_does_not_answer_is_an_error_within_the_deadline(tmp_path)
     with silent:
         silent.bind(str(tmp_path / "s"))
         silent.listen()
-        asking = Written(lambda: tmp_path / "s", 0.2)
+        asking = Written(lambda: str(tmp_path / "s"), 0.2)
         with pytest.raises(TimeoutError):
             asking.check()
