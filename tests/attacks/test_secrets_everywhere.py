@@ -209,11 +209,11 @@ def test_no_file_that_the_relay_made_can_be_read_by_others(house: House) -> None
 
 def test_no_process_list_shows_a_secret_and_the_store_does_not_inherit_one(house: House) -> None:
     found = house.processes()
-    assert len(found) >= 6, "supervisor, two workers, web, store and its watcher"
+    assert len(found) >= 7, "supervisor, two workers, web, store, its watcher and what syncs it"
     for pid, line in found.items():
         assert not [secret for secret in house.secrets if secret in line]
         environment = Path(f"/proc/{pid}/environ").read_bytes()
-        if "server.sock" in line or "watcher" in line:
+        if "server.sock" in line or "watcher" in line or "relay.syncing" in line:
             assert PASSWORD.encode() not in environment
             assert VARIABLE.encode() not in environment
 

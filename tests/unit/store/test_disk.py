@@ -68,6 +68,21 @@ async def test_those_who_wait_together_share_a_sync(tmp_path, syncs):
         assert syncs.count == 2, "the first begins at once, and the others share the next"
 
 
+async def test_in_a_crowd_all_who_come_in_one_turn_share_one(tmp_path, syncs):
+    async with disk_of(tmp_path, syncs) as disk:
+        await asyncio.gather(*(disk.reached() for _ in range(50)))
+        await asyncio.gather(*(disk.reached() for _ in range(50)))
+        assert syncs.count == 3
+        await disk.reached()
+        begun = disk.begin()
+        for _ in range(500):  # one alone is no crowd: it waits for nobody
+            if syncs.count == 5:
+                break
+            Event().wait(0.01)
+        assert syncs.count == 5
+        await disk.ended(begun)
+
+
 async def test_whoever_comes_during_a_sync_waits_for_the_next(tmp_path, syncs):
     async with disk_of(tmp_path, syncs) as disk:
         syncs.go.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,10 @@ def syncs(monkeypatch):
     return found
 
 
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "store.aof.1.incr.aof").write_bytes(b"1")
@@ -53,14 +58,14 @@ def test_every_file_that_is_appended_to_is_synced_and_no_other(tmp_path, files, 
 
 
 def test_descriptors_are_kept_for_files_that_are_there_and_for_no_others(tmp_path, files, syncs):
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for number in range(2, 30):
         (tmp_path / f"store.aof.{number}.incr.aof").write_bytes(b"x")
         (tmp_path / f"store.aof.{number - 1}.incr.aof").unlink()
         files.sync(None)
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert descriptors() == before + 1
     files.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
 
 
 def test_the_server_is_asked_when_the_files_are_known_and_before_they_are_synced(

@@ -48,6 +48,8 @@ def test_an_answer_is_one_line_of_bounded_length():
     assert error_in(told).strerror.startswith("a b ü")
 
 
-@pytest.mark.parametrize("line", [b"", b"\n", b"0", b"0\n", b"ok\n", b"-5 x\n", b"0 x\n", b"\xff\n"])
+@pytest.mark.parametrize(
+    "line", [b"", b"\n", b"0", b"0\n", b"ok\n", b"-5 x\n", b"0 x\n", b"\xff\n"]
+)
 def test_whatever_else_is_said_is_an_error(line):
     assert error_in(line).errno == errno.EPROTO
