@@ -147,6 +147,12 @@ def http_calls(house: House) -> str:
     return told
 
 
+def the_only(house: House, wanted: str) -> int:
+    """The process that says `wanted`; 0 while one that it has begun still shows its words."""
+    found = [pid for pid, line in house.processes().items() if wanted in line]
+    return found[0] if len(found) == 1 else 0
+
+
 def break_things(house: House) -> None:
     """A reload that is refused; a worker, the web process and the store killed."""
     relay = house.relay
@@ -154,7 +160,7 @@ def break_things(house: House) -> None:
     relay.config_path.write_text(f"{text}nonsense: 1\n")
     relay.hang_up()
     for wanted in (" worker 1", " front ", "server.sock"):
-        [pid] = [pid for pid, line in house.processes().items() if wanted in line]
+        pid = until(lambda said=wanted: the_only(house, said), "one process of its kind")
         os.kill(pid, signal.SIGKILL)
         until(lambda gone=pid: gone not in house.processes(), "it to be gone")
     until(lambda: relay.http("/readyz").status == 200, "all to be back", timeout_s=20)

@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -158,9 +158,10 @@ def syncers(relay: RelayProcess) -> list[int]:
     """Of this relay, whoever started them."""
     found = []
     for pid in children(relay.child.pid):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if b"relay.syncing" in words and is_running(pid):
-            found.append(pid)
+        with suppress(OSError):  # it has ended meanwhile
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if b"relay.syncing" in words and is_running(pid):
+                found.append(pid)
     return found
 
 
