@@ -12,6 +12,7 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 from prometheus_client.mmap_dict import MmapedDict
@@ -20,6 +21,8 @@ FIRST_BYTES: Final = 65_536
 """What the library maps at first; it doubles that whenever it is used up."""
 
 TRY_EVERY_S: Final = 1.0
+_TWO: Final = Struct("dd")
+"""Put in its place as a whole: a reader of the file never sees half of it."""
 
 
 class KeptCounts(MmapedDict):
@@ -47,7 +50,10 @@ class KeptCounts(MmapedDict):
 
     def write_value(self, key: str, value: float, timestamp: float) -> None:
         """See the library. Never fails for want of room."""
-        if self._kept(key):
+        at = self._positions.get(key)
+        if at is not None:
+            self._m[at : at + _TWO.size] = _TWO.pack(value, timestamp)
+        elif self._kept(key):
             super().write_value(key, value, timestamp)  # type: ignore[no-untyped-call]
         else:
             self._waiting[key] = (value, timestamp)

@@ -29,6 +29,7 @@ from relay.core.report import Status
 from relay.core.tenancy import Route
 from relay.core.window import Window
 from relay.telemetry.domains import NamedDomains
+from relay.telemetry.values import InFile, InMemory, Stage, counted, keep_in
 
 STAGES: Final = ("receive", "reserve", "sign", "sync", "forward", "settle")
 BUCKETS_S: Final = (
@@ -38,6 +39,7 @@ WHOLE_ROUTE: Final = "all"
 """The `provider` label of a route's own cap."""
 
 disable_created_metrics()
+keep_in(InMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Metrics:
     deferrals: Counter = field(init=False)
     upstream_replies: Counter = field(init=False)
     stage_seconds: Histogram = field(init=False)
-    stages: dict[str, Histogram] = field(init=False)
+    stages: dict[str, Stage] = field(init=False)
     auth_failures: Counter = field(init=False)
     auth_blocked: Counter = field(init=False)
     store_up: Gauge = field(init=False)
@@ -150,7 +152,7 @@ class Metrics:
     tasks: Gauge = field(init=False)
     domains: Gauge = field(init=False)
     named: NamedDomains = field(default_factory=NamedDomains)
-    _of_messages: dict[tuple[str, str, str], Counter] = field(default_factory=dict)
+    _of_messages: dict[tuple[str, str, str], InMemory | InFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         to = self.registry
@@ -199,15 +201,18 @@ class Metrics:
             registry=to,
             multiprocess_mode="livesum",
         )
-        self.stages = {stage: self.stage_seconds.labels(stage) for stage in STAGES}
+        self.stages = {stage: Stage(self.stage_seconds.labels(stage)) for stage in STAGES}
 
-    def message(self, tenant: str, domain: str, outcome: str) -> Counter:
-        """The counter of messages with these labels, found without the library's lock."""
-        labels = (tenant, domain, outcome)
-        found = self._of_messages.get(labels)
+    def count(self, tenant: str, domain: str, outcome: str) -> None:
+        """One more message of `tenant`; a domain that is not named counts among the others."""
+        series = (tenant, domain, outcome)
+        found = self._of_messages.get(series)
         if found is None:
-            found = self._of_messages[labels] = self.messages.labels(*labels)
-        return found
+            labels = (*self.named.labels(tenant, domain), outcome)
+            found = counted(self.messages.labels(*labels))
+            if labels == series:
+                self._of_messages[series] = found
+        found.value += 1
 
     def text(self) -> bytes:
         """The exposition, text format 0.0.4."""

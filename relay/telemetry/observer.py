@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
 from relay.core.reply import Reply
 from relay.telemetry.metrics import Metrics
+from relay.telemetry.values import InFile, InMemory, counted
 
 MOST_REPLIES: Final = 1000
 """Kinds of answers whose counter is kept at hand."""
@@ -21,7 +22,8 @@ class Observer:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._replies: dict[tuple[str, int, str | None], Counter] = {}
+        self.received = metrics.stages["receive"].observe
+        self._replies: dict[tuple[str, int, str | None], InMemory | InFile] = {}
         self._listeners: dict[str, Gauge] = {}
 
     def connection_opened(self, listener: str) -> None:
@@ -38,10 +40,6 @@ class Observer:
             found = self._listeners[listener] = self._metrics.connections.labels(listener)
         return found
 
-    def received(self, seconds: float) -> None:
-        """A message's content took this long to come in."""
-        self._metrics.stages["receive"].observe(seconds)
-
     def auth_failed(self) -> None:
         """Credentials were wrong."""
         self._metrics.auth_failures.inc()
@@ -56,10 +54,10 @@ class Observer:
         counter = self._replies.get(said)
         if counter is None:
             labels = (upstream, f"{answer.code // 100}xx", _bounded(answer.enhanced))
-            counter = self._metrics.upstream_replies.labels(*labels)
+            counter = counted(self._metrics.upstream_replies.labels(*labels))
             if len(self._replies) < MOST_REPLIES:  # an upstream may make codes up
                 self._replies[said] = counter
-        counter.inc()
+        counter.value += 1
 
 
 def _bounded(enhanced: str | None) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
@@ -23,6 +24,7 @@ from prometheus_client.samples import Sample
 from relay.telemetry.kept_counts import KeptCounts
 from relay.telemetry.metrics import QuotaGauges
 from relay.telemetry.processes import ProcessNumbers
+from relay.telemetry.values import in_files, keep_in
 
 TOLD_ONCE: Final = frozenset({"relay_store_up"})
 """Asked by the supervisor itself at each scrape; what the workers say of it is left out."""
@@ -39,8 +41,7 @@ def share_values(directory: Path, number: int) -> None:
     For the whole process, as the library has it: call it once, before the first `Metrics`.
     """
     os.environ[_DIRECTORY] = str(directory)
-    values.MmapedDict = KeptCounts  # type: ignore[attr-defined]  # what it makes for each file
-    values.ValueClass = values.MultiProcessValue(lambda: number)
+    keep_in(in_files(cache(lambda kind: KeptCounts(str(directory / f"{kind}_{number}.db")))))
 
 
 def forget_gauges(directory: Path, number: int) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from time import perf_counter
 
 from relay.core.errors import NeverFits, RelayError, WarmupLimit
-from relay.core.mail import Classified, Envelope
+from relay.core.mail import Envelope
 from relay.core.reply import Reply
 
 INTERNAL = Reply(451, "3.0", "temporary local problem")
@@ -35,10 +35,6 @@ class Story:
     reply: Reply | None = None
     began: float = field(default_factory=perf_counter)
 
-    def is_of(self, message: Classified) -> None:
-        """Take domain and class from `message`."""
-        self.domain, self.mail_class = message.domain.name, message.mail_class.value
-
     def failed(self, error: BaseException) -> None:
         """Take the outcome, reply and wall from what was raised."""
         if not isinstance(error, RelayError):
@@ -59,7 +55,7 @@ class Story:
             "tenant": self.tenant,
             "domain": self.domain,
             "upstream": self.upstream,
-            "class": self.mail_class,
+            "class": str(self.mail_class),  # not as the member of an enumeration that it may be
             "recipients": len(self.envelope.recipients),
             "size": self.size_bytes,
             "ms": round((perf_counter() - self.began) * 1000, 1),
