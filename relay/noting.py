@@ -8,6 +8,8 @@ mail.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from relay.background import Background
@@ -22,7 +24,17 @@ FLUSH_S: Final = 1.0
 MOST_HELD: Final = 2_000
 """Different happenings that are held at most until they are written; more are dropped."""
 
-_Key = tuple[RouteId, Kind, str]
+_Key = tuple[str, str, str, int, str | None]
+"""Domain and upstream, and what was met: the wall, or else the code and detail of the reply."""
+
+
+@dataclass(slots=True)
+class _Sum:
+    """`count` stories that met the same, the last of them ended at `at`."""
+
+    count: int
+    last: Story
+    at: datetime
 
 
 class Notebook:
@@ -32,33 +44,29 @@ class Notebook:
         self._recent = recent
         self._clock = clock
         self._background = background
-        self._held: dict[_Key, Happening] = {}
+        self._held: dict[_Key, _Sum] = {}
         self._is_due = False
 
     def note(self, story: Story) -> None:
         """`story` is over. Nothing is noted of one that was not classified."""
-        if not story.domain or not story.upstream or story.reply is None:
+        reply = story.reply
+        if not story.domain or not story.upstream or reply is None:
             return
-        route = RouteId(story.domain, story.upstream)
         if story.wall:
-            self._add((route, Kind.DEFERRAL, story.wall), story)
+            self._add((story.domain, story.upstream, story.wall, 0, None), story)
         elif story.outcome != "duplicate":
-            code, enhanced = str(story.reply.code), story.reply.enhanced
-            self._add((route, Kind.REPLY, f"{code} {enhanced}" if enhanced else code), story)
+            self._add((story.domain, story.upstream, "", reply.code, reply.detail), story)
 
     def _add(self, key: _Key, story: Story) -> None:
         found = self._held.get(key)
-        if found is None and len(self._held) >= MOST_HELD:
-            return
-        assert story.reply is not None
-        text = without_addresses(story.reply.text)
-        count = found.count + 1 if found else 1
-        self._held[key] = Happening(
-            key[1], key[2], text, self._clock.now(), count, story.wall_opens_at
-        )
-        if not self._is_due:
-            self._is_due = True
-            self._background.start(self._write_soon())
+        if found is not None:
+            found.count += 1
+            found.last, found.at = story, self._clock.now()
+        elif len(self._held) < MOST_HELD:
+            self._held[key] = _Sum(1, story, self._clock.now())
+            if not self._is_due:
+                self._is_due = True
+                self._background.start(self._write_soon())
 
     async def _write_soon(self) -> None:
         try:
@@ -67,10 +75,21 @@ class Notebook:
             self._is_due = False
             held, self._held = self._held, {}
         by_route: dict[RouteId, list[Happening]] = {}
-        for (route, _, _), one in held.items():
-            by_route.setdefault(route, []).append(one)
+        for (domain, upstream, *_), one in held.items():
+            by_route.setdefault(RouteId(domain, upstream), []).append(_happening(one))
         for route, happenings in by_route.items():
             try:
                 await self._recent.add(route, happenings)
             except StoreTrouble:
                 return  # what is left is lost; the line has logged why
+
+
+def _happening(found: _Sum) -> Happening:
+    story, reply = found.last, found.last.reply
+    assert reply is not None
+    text = without_addresses(reply.text)
+    if story.wall:
+        opens_at = story.wall_opens_at
+        return Happening(Kind.DEFERRAL, story.wall, text, found.at, found.count, opens_at)
+    label = f"{reply.code} {reply.enhanced}" if reply.enhanced else str(reply.code)
+    return Happening(Kind.REPLY, label, text, found.at, found.count)
