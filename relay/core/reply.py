@@ -44,9 +44,11 @@ class Reply:
         Control and non-ASCII characters become "?", so that a text from outside can
         never add a line of its own; a line too long for RFC 5321 is cut.
         """
-        head = f"{self.enhanced} " if self.enhanced else ""
-        texts = [_UNPRINTABLE.sub("?", part) for part in self.text.splitlines()] or [""]
+        head = f"{self.code // 100}.{self.detail} " if self.detail else ""
         room = MAX_LINE_BYTES - 2 - 4 - len(head)
+        if self.text.isascii() and self.text.isprintable():  # nearly always: one line, and clean
+            return [f"{self.code} {head}{self.text[:room]}".rstrip()]
+        texts = [_UNPRINTABLE.sub("?", part) for part in self.text.splitlines()] or [""]
         last = len(texts) - 1
         return [
             f"{self.code}{' ' if number == last else '-'}{head}{text[:room]}".rstrip()

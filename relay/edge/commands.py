@@ -14,7 +14,7 @@ from typing import Final
 
 from relay.core.mail import Recipient
 from relay.core.reply import Reply
-from relay.edge.paths import BadPath, check_mailbox, split_path
+from relay.edge.paths import BadPath, check_mailbox, plain_mailbox, split_path
 from relay.edge.replies import Misspoken, syntax_error
 
 MAX_COMMAND_BYTES: Final = 2048
@@ -24,14 +24,6 @@ MAX_AUTH_BYTES: Final = 12_288
 
 _CONTROLS: Final = bytes([*range(0x20), 0x7F])
 _HEX: Final = frozenset(hexdigits)
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command line: the verb in upper case, and what came after it."""
-
-    verb: str
-    argument: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +38,11 @@ class Mail:
     envid: str | None = None
 
 
-def parse_command(line: bytes) -> Command:
-    """The command in `line`, which still has its line end. Raises Misspoken."""
+def parse_command(line: bytes) -> tuple[str, str]:
+    """The verb of `line`, which still has its end, in upper case, and what came after it.
+
+    Raises Misspoken.
+    """
     stripped = line.removesuffix(b"\n").removesuffix(b"\r")
     if stripped.translate(None, _CONTROLS) != stripped:
         raise Misspoken(Reply(500, "5.2", "control characters in a command"))
@@ -58,9 +53,10 @@ def parse_command(line: bytes) -> Command:
     verb, _, argument = text.partition(" ")
     if not verb or not verb.isascii():
         raise Misspoken(Reply(500, "5.2", "a command is expected"))
-    if len(line) > MAX_COMMAND_BYTES and verb.upper() != "AUTH":
+    verb = verb.upper()
+    if len(line) > MAX_COMMAND_BYTES and verb != "AUTH":
         raise line_too_long()
-    return Command(verb.upper(), argument.strip(" "))
+    return verb, argument.strip(" ")
 
 
 def line_too_long() -> Misspoken:
@@ -77,6 +73,8 @@ def parse_domain(argument: str) -> str:
 
 def parse_mail(argument: str, *, extended: bool) -> Mail:
     """`FROM:<a@b> SIZE=1 …`. Raises Misspoken: 501 5.1.7 for the address itself."""
+    if plain := plain_mailbox("FROM:", argument):
+        return Mail(plain)
     text = _after("FROM:", argument)
     try:
         address, rest = split_path(text)
@@ -100,6 +98,8 @@ def parse_mail(argument: str, *, extended: bool) -> Mail:
 
 def parse_rcpt(argument: str, *, extended: bool, smtputf8: bool) -> Recipient:
     """`TO:<a@b> NOTIFY=… ORCPT=…`. Raises Misspoken: 501 5.1.3 for the address itself."""
+    if plain := plain_mailbox("TO:", argument):
+        return Recipient(plain)
     text = _after("TO:", argument)
     try:
         address, rest = split_path(text)

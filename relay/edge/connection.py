@@ -16,11 +16,10 @@ from typing import cast
 from relay.core.config import ListenerTls
 from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
-from relay.edge.data import Content
 from relay.edge.deadline import TooSlow, within
 from relay.edge.intake import Attend, ClientGone, Intake
 from relay.edge.peers import has_got_everything, peer_address
-from relay.edge.replies import SHUTTING_DOWN, wire
+from relay.edge.replies import KNOWN, SHUTTING_DOWN, wire
 from relay.edge.surroundings import Door, Surroundings
 from relay.edge.tls import HANDSHAKE_TIMEOUT_S, SHUTDOWN_TIMEOUT_S, replay
 
@@ -30,8 +29,6 @@ LINGER_S = 2.0
 """How long it may take to close first."""
 LAST_WORDS_S = 1.0
 """As `CLOSE_TIMEOUT_S`, for one that is being cut off."""
-DATA_TIMEOUTS = 20
-"""A message may take this many times the timeout that is re-armed by each of its chunks."""
 _FLUSH_BYTES = 4096
 
 
@@ -50,11 +47,14 @@ class Connection(asyncio.Protocol):
         self.gone: asyncio.Future[None] = self.loop.create_future()
         self.has_tls = False
         self._lost = asyncio.Event()
+        self._is_lost = False
         self._writable = asyncio.Event()
-        self._writable.set()
-        self._out = bytearray()
+        self.is_writable = True
+        self._out = b""
         self._early = bytearray()  # uvloop reads once although `connection_made` paused reading
         self._may_read = not self.is_implicit_tls
+        if self._may_read:
+            self.data_received = self.intake.feed  # type: ignore[method-assign]  # one step less
         self._is_leaving = False
         self._had_everything = False
         self._wire: asyncio.Transport
@@ -105,16 +105,22 @@ class Connection(asyncio.Protocol):
         """The connection is no more."""
         self.intake.lose(is_clean=error is None)
         self._note_gone()
-        self._lost.set()
-        self._writable.set()
+        self._note_lost()
+        self.resume_writing()
 
     def pause_writing(self) -> None:
         """The client does not read its replies."""
+        self.is_writable = False
         self._writable.clear()
 
     def resume_writing(self) -> None:
         """It reads again."""
+        self.is_writable = True
         self._writable.set()
+
+    def _note_lost(self) -> None:
+        self._is_lost = True
+        self._lost.set()
 
     def _note_gone(self) -> None:
         if not self.gone.done():
@@ -130,7 +136,7 @@ class Connection(asyncio.Protocol):
 
     def say(self, reply: Reply) -> None:
         """Queue `reply`; replies to pipelined commands travel together (RFC 2920 §3.2)."""
-        self._out += wire(reply)
+        self._out += KNOWN.get(id(reply)) or wire(reply)
 
     def say_raw(self, line: bytes) -> None:
         """Queue a line that is no reply of the usual form."""
@@ -138,19 +144,25 @@ class Connection(asyncio.Protocol):
 
     async def flush(self) -> None:
         """Write what is queued. Raises TooSlow where the client does not read, or ClientGone."""
-        if self._lost.is_set():
-            raise ClientGone(is_clean=False)
-        if self._out:
-            self._write_out()
-        if not self._writable.is_set():
+        if not self._is_flushed():
             async with within(self.around.limits.command_timeout_s):
                 await self._writable.wait()
 
-    def _write_out(self) -> None:
-        data = bytes(self._out)
-        self._out.clear()
-        with suppress(RuntimeError):  # uvloop's way to say that it is closed
+    def _is_flushed(self) -> bool:
+        """Write what is queued; False where the client does not read. Raises ClientGone."""
+        if self._is_lost:
+            raise ClientGone(is_clean=False)
+        if self._out:
+            self.write_out()
+        return self.is_writable
+
+    def write_out(self) -> None:
+        """Hand what is queued to the transport."""
+        data, self._out = self._out, b""
+        try:  # noqa: SIM105 - four times for a message; `suppress` would be three calls
             self._wire.write(data)
+        except RuntimeError:  # uvloop's way to say that it is closed
+            pass
 
     async def read_line(self, limit_bytes: int, timeout_s: float | None = None) -> bytes:
         """The client's next line with its end. Raises TooSlow, and what `Intake.line` raises."""
@@ -166,7 +178,8 @@ class Connection(asyncio.Protocol):
 
         Raises what it raises, TooSlow, and what `Intake.attended` raises.
         """
-        await self.flush()
+        if not self._is_flushed():
+            await self.flush()
         self.intake.until_s = self.loop.time() + self.around.limits.command_timeout_s
         try:
             await self.intake.attended(attend, is_idle)
@@ -176,35 +189,14 @@ class Connection(asyncio.Protocol):
     def answered(self) -> bool:
         """All that came in is answered: write it. False where the client does not read."""
         if self._out:
-            self._write_out()
+            self.write_out()
             self.intake.until_s = self.loop.time() + self.around.limits.command_timeout_s
-        return self._writable.is_set()
+        return self.is_writable
 
     @property
     def has_much_to_say(self) -> bool:
         """Whether the client has to be written to before it gets more answers."""
         return len(self._out) > _FLUSH_BYTES
-
-    async def read_content(self, content: Content) -> None:
-        """Fill `content` to its end. Raises TooSlow, ClientGone or Overrun."""
-        timeout_s = self.around.limits.data_timeout_s
-        over_at_s = self.loop.time() + DATA_TIMEOUTS * timeout_s
-        self.intake.until_s = self.loop.time() + timeout_s
-        rest: bytes | None = None
-
-        def take() -> bool:
-            nonlocal rest
-            if rest is None and (data := self.intake.take()):
-                rest = content.feed(data)
-                self.intake.until_s = min(over_at_s, self.loop.time() + timeout_s)
-            return rest is None
-
-        try:
-            await self.intake.attended(take)
-        except TimeoutError:
-            raise TooSlow from None
-        assert rest is not None
-        self.intake.give_back(rest)
 
     async def upgrade(self) -> None:
         """Speak TLS from here on. Raises ClientGone where the handshake fails.
@@ -212,19 +204,20 @@ class Connection(asyncio.Protocol):
         What was pipelined in clear behind STARTTLS is thrown away (RFC 3207 §5,
         CVE-2024-34083); the caller has awaited nothing since it wrote its last reply.
         """
-        if self._lost.is_set() or self.door.certificate is None:
+        if self._is_lost or self.door.certificate is None:
             raise ClientGone(is_clean=False)
         self._wire.pause_reading()
         self.intake.discard()
         self.has_tls = self._may_read = True
+        self.data_received = self.intake.feed  # type: ignore[method-assign]  # as in `__init__`
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S + 1):
                 found = await self._handshake(self.door.certificate.context)
         except OSError as error:  # ssl.SSLError, ConnectionError and TimeoutError are
-            self._lost.set()  # some ways of failing end without `connection_lost`
+            self._note_lost()  # some ways of failing end without `connection_lost`
             raise ClientGone(is_clean=False) from error
         if found is None:  # closed in the middle of it, by nobody's fault
-            self._lost.set()
+            self._note_lost()
             raise ClientGone(is_clean=False)
         self._wire = found
 
@@ -258,7 +251,7 @@ class Connection(asyncio.Protocol):
                 self._is_leaving = True
                 if linger:
                     await self._wait_for_close()
-        if self._writable.is_set():
+        if self.is_writable:
             self._wire.close()
             with suppress(TooSlow):
                 async with within(CLOSE_TIMEOUT_S):
@@ -282,9 +275,9 @@ class Connection(asyncio.Protocol):
         if not self._is_leaving:
             self._is_leaving = True
             self.say(SHUTTING_DOWN)
-            self._write_out()
+            self.write_out()
         self._wire.close()
-        self._lost.set()
+        self._note_lost()
         self.loop.call_later(LAST_WORDS_S, self._wire.abort)
 
     async def _wait_for_close(self) -> None:

@@ -31,7 +31,7 @@ class Content:
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         # Stuffed dots are not part of the message: at worst every line of 3 bytes has one.
         self._kept_bytes = limit_bytes + limit_bytes // 3 + _DOT_LINE_BYTES
         self._pieces: list[bytes] = []
@@ -39,6 +39,7 @@ class Content:
         self._seam = _CRLF  # the end of the DATA command stands before an empty message's dot
         self._has_bare_newline = False
         self._is_without_dot = False  # the line of the final dot has been cut off
+        self._dot_line = -1  # where it first has one, in the data at hand
 
     def feed(self, data: bytes) -> bytes | None:
         """Take `data` in: None while the end has not come, else what came after it.
@@ -53,15 +54,16 @@ class Content:
         else:
             self._is_without_dot = True
             self._take(data[: end - _DOT_LINE_BYTES])
-        if self._size_bytes > 2 * self._limit_bytes + _DOT_LINE_BYTES:
+        if self._size_bytes > 2 * self.limit_bytes + _DOT_LINE_BYTES:
             raise Overrun
         return None if end is None else data[end:]
 
     def _find_end(self, data: bytes) -> int | None:
         across = (self._seam + data[:_CARRIED_BYTES]).find(END_OF_DATA)
         if across >= 0:
+            self._dot_line = first_dot_line(data[:_CARRIED_BYTES])
             return across + len(END_OF_DATA) - len(self._seam)
-        dot_line = first_dot_line(data)
+        dot_line = self._dot_line = first_dot_line(data)
         within = data.find(END_OF_DATA, max(0, dot_line - 1)) if dot_line >= 0 else -1
         return within + len(END_OF_DATA) if within >= 0 else None
 
@@ -70,7 +72,8 @@ class Content:
         if self._size_bytes <= self._kept_bytes:
             before = self._seam[-2:]
             self._has_bare_newline = self._has_bare_newline or has_bare_newline(piece, before)
-            self._pieces.append(unstuffed(piece, before))
+            has_dot_line = 0 <= self._dot_line < len(piece) - 1
+            self._pieces.append(unstuffed(piece, before, has_dot_line=has_dot_line))
         else:
             self._pieces.clear()
         self._seam = (self._seam + piece[-_CARRIED_BYTES:])[-_CARRIED_BYTES:]
@@ -78,13 +81,13 @@ class Content:
     def message(self) -> bytes:
         """The message, its dots unstuffed. Raises MessageTooBig or BareNewline."""
         if self._size_bytes > self._kept_bytes:
-            raise MessageTooBig(self._limit_bytes)
+            raise MessageTooBig(self.limit_bytes)
         if not self._is_without_dot:
             self._drop_last_line_end()
         content = b"".join(self._pieces)
         self._pieces.clear()
-        if len(content) > self._limit_bytes:
-            raise MessageTooBig(self._limit_bytes)
+        if len(content) > self.limit_bytes:
+            raise MessageTooBig(self.limit_bytes)
         if self._has_bare_newline:
             raise BareNewline
         return content
@@ -99,16 +102,17 @@ class Content:
             surplus -= min(surplus, len(last))
 
 
-def unstuffed(piece: bytes, before: bytes = _CRLF) -> bytes:
+def unstuffed(piece: bytes, before: bytes = _CRLF, *, has_dot_line: bool = True) -> bytes:
     """`piece` without the dot that every line with a leading dot was given (§4.5.2).
 
     `before` are the two bytes before it: a line can begin at, or one byte after, the cut.
+    `has_dot_line`: a line that begins in it may have one.
     """
     if before == _CRLF and piece.startswith(b"."):
         piece = piece[1:]
     elif before.endswith(b"\r") and piece.startswith(b"\n."):
         piece = b"\n" + piece[2:]
-    return piece.replace(b"\r\n.", _CRLF) if first_dot_line(piece) >= 0 else piece
+    return piece.replace(b"\r\n.", _CRLF) if has_dot_line else piece
 
 
 def has_bare_newline(piece: bytes, before: bytes = _CRLF) -> bool:

@@ -57,17 +57,18 @@ class Dialogue(Connection):
         super().__init__(door, around, address)
         self.hearing = Hearing(around.relay, around.background, self.intake, self.gone)
         self.is_dismissed = False
-        self._errors = 0
+        self.is_in_transaction = False  # an envelope is open, or its content on its way
+        self.is_taking_content = False
+        self.errors = 0  # since the last message that was taken
         self._ref: str | None = None
         self._step: Step | None = None
 
-    @property
-    def is_in_transaction(self) -> bool:
-        """Whether an envelope is open, or its content on its way."""
-        raise NotImplementedError
-
     def forget_transaction(self) -> Step | None:
         """Drop the envelope, if there is one; what is to be done about what was taken for it."""
+        raise NotImplementedError
+
+    def arrived(self) -> Step | None:
+        """Take in what is here of the content of a message: the next step, at its end."""
         raise NotImplementedError
 
     @property
@@ -128,8 +129,13 @@ class Dialogue(Connection):
             step, self._step = self._step, None
             if step is None:
                 await asyncio.sleep(0)  # whoever pipelines thousands lets others have a turn
-            else:
-                await self._take(step)
+                continue
+            try:
+                await step
+            except (Over, TooSlow, Interrupted, ClientGone):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+                self._refuse(error)
 
     async def _leave(self, over: Over) -> None:
         if self._step is not None:
@@ -138,7 +144,7 @@ class Dialogue(Connection):
             await step
         if over.reply:
             self.say(over.reply)
-        if self.hearing.is_owed:
+        if self.hearing.owed:
             await self.hearing.close(is_heard=over.is_polite and await self.closes_cleanly())
         await self.hang_up(linger=not over.is_polite)
         await self.hearing.told()
@@ -150,7 +156,7 @@ class Dialogue(Connection):
         try:
             await self.attended(self._attend, lambda: not self.is_in_transaction)
         except Interrupted:
-            if not self.hearing.is_owed:
+            if not self.hearing.owed:
                 raise
             await self._last_command()
 
@@ -162,8 +168,15 @@ class Dialogue(Connection):
         self._obey(line)
 
     def _attend(self) -> bool:
-        """Obey the command lines that are here; see `Attend`."""
+        """Obey the command lines that are here, or take content in; see `Attend`."""
         while self._step is None and not self.has_much_to_say:
+            if self.is_taking_content:
+                self._step = self.arrived()
+                if self._step is None:
+                    return self.is_writable
+                break
+            if not self.intake.unread:
+                return self.answered()
             try:
                 line = self.intake.take_line(MAX_AUTH_BYTES)
             except LineTooLong:
@@ -185,7 +198,8 @@ class Dialogue(Connection):
 
     def _obey(self, line: bytes | None) -> None:
         """Begin what `line` asks for; None stands for one that was too long."""
-        self.hearing.line_came()
+        if self.hearing.owed:
+            self.hearing.line_came()
         if not self.is_in_transaction:
             self._ref = None
         try:
@@ -197,28 +211,20 @@ class Dialogue(Connection):
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             self._refuse(error)
 
-    async def _take(self, step: Step) -> None:
-        try:
-            await step
-        except (Over, TooSlow, Interrupted, ClientGone):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
-            self._refuse(error)
-
     def _begun(self, line: bytes) -> Step | None:
-        command = parse_command(line)
-        method = getattr(self, f"smtp_{command.verb}", None)
+        verb, argument = parse_command(line)
+        method = getattr(self, f"smtp_{verb}", None)
         if method is None:
-            if command.verb in _HTTP_VERBS:
+            if verb in _HTTP_VERBS:
                 raise Over(replies.NOT_HTTP)
             raise Misspoken(Reply(500, "5.1", "command not recognized"))
-        step: Step | None = method(command.argument)
+        step: Step | None = method(argument)
         return step
 
     def _refuse(self, error: Exception) -> None:
         if isinstance(error, Misspoken) and error.counts:
-            self._errors += 1
-            if self._errors > self.around.limits.errors:
+            self.errors += 1
+            if self.errors > self.around.limits.errors:
                 raise Over(replies.TOO_MANY_ERRORS)
         self.say_or_close(answer(error, self.ref))
 
@@ -238,10 +244,6 @@ class Dialogue(Connection):
     async def _say_after(self, step: Step, reply: Reply) -> None:
         await step
         self.say(reply)
-
-    def forgive(self) -> None:
-        """A message was taken: errors count from the last one of these."""
-        self._errors = 0
 
     # Verbs that change nothing.
 

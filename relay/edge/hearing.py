@@ -24,7 +24,11 @@ Relaying = Callable[[Submission], Awaitable[Accepted]]
 
 
 class Hearing:
-    """One session's acceptances. `gone` is done when the client closed or the connection broke."""
+    """One session's acceptances. `gone` is done when the client closed or the connection broke.
+
+    `owed`: of what the client has not yet been seen to hear, the oldest first, each with the
+    count of bytes that had come in when it was written.
+    """
 
     def __init__(
         self, relay: Relay, background: Background, intake: Intake, gone: asyncio.Future[None]
@@ -33,15 +37,8 @@ class Hearing:
         self._background = background
         self._intake = intake
         self._gone = gone
-        self._owed: list[tuple[int, Reservation]] = []
-        self._telling = 0
-        self._told = asyncio.Event()
-        self._told.set()
-
-    @property
-    def is_owed(self) -> bool:
-        """Whether the client has not yet been seen to hear of something."""
-        return bool(self._owed)
+        self.owed: list[tuple[int, Reservation]] = []
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def hand_over(self, submission: Submission, relay: Relaying) -> Accepted:
         """Have `submission` relayed, to its end: nothing that the client does cancels it.
@@ -61,7 +58,9 @@ class Hearing:
             await asyncio.gather(*map(self._relay.unheard, accepted.receipts))
         else:
             written_at = self._intake.fed_bytes
-            self._owed += [(written_at, receipt) for receipt in accepted.receipts]
+            if accepted.receipt is not None:
+                self.owed.append((written_at, accepted.receipt))
+            self.owed += [(written_at, receipt) for receipt in accepted.more]
         return accepted
 
     def line_came(self) -> None:
@@ -70,29 +69,19 @@ class Hearing:
         The store is told beside what the line asks for: as long as this session is alive, what
         the store remembers of its messages makes no retry of any other.
         """
-        if self._owed:
-            taken = self._intake.taken_bytes
-            heard = [receipt for written_at, receipt in self._owed if taken > written_at]
-            self._owed = [owed for owed in self._owed if taken <= owed[0]]
-            for receipt in heard:
-                self._telling += 1
-                self._told.clear()
-                self._background.start(self._tell(receipt))
-
-    async def _tell(self, receipt: Reservation) -> None:
-        try:
-            await self._relay.heard(receipt)
-        finally:
-            self._telling -= 1
-            if not self._telling:
-                self._told.set()
+        while self.owed and self.owed[0][0] < self._intake.taken_bytes:
+            _, receipt = self.owed.pop(0)
+            telling = self._background.start(self._relay.heard(receipt))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
 
     async def told(self) -> None:
         """Wait until the store was told of all that was heard. Before the session is no more."""
-        await self._told.wait()
+        if self._telling:
+            await asyncio.wait(self._telling)
 
     async def close(self, *, is_heard: bool) -> None:
         """The session is over; `is_heard` tells of everything that is still owed."""
-        owed, self._owed = self._owed, []
+        owed, self.owed = self.owed, []
         tell = self._relay.heard if is_heard else self._relay.unheard
         await asyncio.gather(*(tell(receipt) for _, receipt in owed))

@@ -40,12 +40,12 @@ Attend = Callable[[], bool]
 class Intake:
     """The unread bytes of one connection. `valve(False)` stops the socket, `valve(True)` opens it.
 
-    `fed_bytes` counts what has come in, `taken_bytes` what has been read. `until_s`, of the loop's
-    clock, is when waiting ends; an attendant moves it on.
+    `unread` is what nobody has read yet; `fed_bytes` counts what has come in, `taken_bytes` what
+    has been read. `until_s`, of the loop's clock, is when waiting ends; an attendant moves it on.
     """
 
     def __init__(self, valve: Callable[[bool], None]) -> None:
-        self._buffer: bytes | bytearray = b""  # as it came, until more comes
+        self.unread: bytes | bytearray = b""  # as it came, until more comes
         self._valve = valve
         self._loop = asyncio.get_running_loop()
         self._is_open = True
@@ -63,13 +63,13 @@ class Intake:
     def feed(self, data: bytes) -> None:
         """More has come in."""
         self.fed_bytes += len(data)
-        if not self._buffer:
-            self._buffer = data
+        if not self.unread:
+            self.unread = data
         else:
-            self._buffer = _growing(self._buffer)
-            self._buffer += data
+            self.unread = _growing(self.unread)
+            self.unread += data
         self._see_to_it()
-        if self._is_open and len(self._buffer) > HIGH_WATER_BYTES:
+        if self._is_open and len(self.unread) > HIGH_WATER_BYTES:
             self._is_open = False
             self._valve(False)  # noqa: FBT003 - there are only two positions
 
@@ -100,29 +100,33 @@ class Intake:
 
     def discard(self) -> None:
         """Forget all that has not been read."""
-        self._took(len(self._buffer))
+        self._took(len(self.unread))
 
     def __len__(self) -> int:
-        return len(self._buffer)
+        return len(self.unread)
 
     def has_line(self) -> bool:
         """Whether `line` would return at once."""
-        return b"\n" in self._buffer
+        return b"\n" in self.unread
 
     def take_line(self, limit_bytes: int) -> bytes | None:
         """The next line with its end, if it is here. Raises LineTooLong."""
-        end = self._buffer.find(b"\n") + 1
+        end = self.unread.find(b"\n") + 1
         if not end:
             return None
-        line = bytes(self._buffer[:end])
-        self._took(end)
+        line = self.take() if end == len(self.unread) else self._take(end)
         if end > limit_bytes:
             raise LineTooLong
         return line
 
+    def _take(self, count: int) -> bytes:
+        data = bytes(self.unread[:count])
+        self._took(count)
+        return data
+
     def take(self) -> bytes:
         """All that is here."""
-        data = bytes(self._buffer)
+        data = bytes(self.unread)
         self._took(len(data))
         return data
 
@@ -141,23 +145,22 @@ class Intake:
         TimeoutError where it has not come by `until_s` of the loop's clock.
         """
         scanned = 0
-        while (end := self._buffer.find(b"\n", scanned)) < 0:
-            scanned = len(self._buffer)
+        while (end := self.unread.find(b"\n", scanned)) < 0:
+            scanned = len(self.unread)
             if scanned > limit_bytes:
                 await self._skip_line(until_s)
                 raise LineTooLong
             await self._more(until_s)
         if self._is_lost and self._gone:
             raise self._gone
-        line = bytes(self._buffer[: end + 1])
-        self._took(end + 1)
+        line = self._take(end + 1)
         if len(line) > limit_bytes:
             raise LineTooLong
         return line
 
     def give_back(self, data: bytes) -> None:
         """Put the end of what was taken back, to be read as lines."""
-        self._buffer = data + bytes(self._buffer)
+        self.unread = data + bytes(self.unread)
         self.taken_bytes -= len(data)
 
     async def ended(self) -> None:
@@ -167,7 +170,7 @@ class Intake:
             await self._more()
 
     async def _skip_line(self, until_s: float | None) -> None:
-        while (end := self._buffer.find(b"\n")) < 0:
+        while (end := self.unread.find(b"\n")) < 0:
             self.discard()
             await self._more(until_s)
         self._took(end + 1)
@@ -210,6 +213,12 @@ class Intake:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def wait_until(self, until_s: float) -> None:
+        """Let waiting end at `until_s`, which may be sooner than it was to end."""
+        self.until_s = until_s
+        if self._timer is not None and until_s < self._rings_at_s:
+            self._watch(until_s)
+
     def _watch(self, until_s: float) -> None:
         """One timer for many waits: it is left as it is where it rings too early."""
         if self._timer is not None:
@@ -229,13 +238,13 @@ class Intake:
             self._waiter.set_exception(TimeoutError())
 
     def _took(self, count: int) -> None:
-        if count == len(self._buffer):
-            self._buffer = b""
+        if count == len(self.unread):
+            self.unread = b""
         else:
-            self._buffer = _growing(self._buffer)
-            del self._buffer[:count]
+            self.unread = _growing(self.unread)
+            del self.unread[:count]
         self.taken_bytes += count
-        if not self._is_open and len(self._buffer) < LOW_WATER_BYTES:
+        if not self._is_open and len(self.unread) < LOW_WATER_BYTES:
             self._is_open = True
             self._valve(True)  # noqa: FBT003 - see `feed`
 

@@ -34,6 +34,18 @@ class BadPath(ValueError):
     """It is not a path; the text says why, for people."""
 
 
+def plain_mailbox(keyword: str, argument: str) -> str | None:
+    """The address of `FROM:<a@b>`, with no parameters behind it; None for what is not as plain.
+
+    `keyword` is in upper case. What is plain needs none of the looks below.
+    """
+    begin = len(keyword) + 1
+    if not argument.endswith(">") or argument[:begin].upper() != f"{keyword}<":
+        return None
+    address = argument[begin:-1]
+    return address if len(address) <= MAX_DOMAIN_BYTES and _PLAIN.fullmatch(address) else None
+
+
 def split_path(text: str) -> tuple[str, str]:
     """`<a@b> SIZE=1` → (`a@b`, `SIZE=1`); a source route is left out, as §4.1.1.3 allows.
 

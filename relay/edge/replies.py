@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
 from relay.core.errors import RelayError
@@ -91,8 +90,7 @@ def with_ref(reply: Reply, ref: str) -> Reply:
     """`reply` with `[ref]` at its end, in room that is made for it, and an enhanced code."""
     room = MAX_LINE_BYTES - len("250-5.7.100 \r\n") - len(f" [{ref}]")
     head, newline, last = reply.text.rpartition("\n")
-    text = f"{head}{newline}{last[:room]}"
-    return replace(reply, detail=reply.detail or "0.0", text=text).with_ref(ref)
+    return Reply(reply.code, reply.detail or "0.0", f"{head}{newline}{last[:room]} [{ref}]")
 
 
 def of_recipient(reply: Reply) -> Reply:
@@ -100,7 +98,10 @@ def of_recipient(reply: Reply) -> Reply:
     return replace(reply, detail=reply.detail or RECIPIENT_OK.detail)
 
 
-@lru_cache(maxsize=64)  # those to MAIL, RCPT and DATA are always the same
 def wire(reply: Reply) -> bytes:
     """`reply` as it goes over the wire, the line ends included."""
-    return "".join([f"{line}\r\n" for line in reply.lines()]).encode("ascii")
+    return "\r\n".join((*reply.lines(), "")).encode("ascii")
+
+
+KNOWN: Final = {id(reply): wire(reply) for reply in (OK, SENDER_OK, RECIPIENT_OK, GO_AHEAD)}
+"""Those to most commands, by the id of a reply, which for one that is kept here is its own."""

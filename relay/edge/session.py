@@ -26,12 +26,16 @@ from relay.edge.replies import answer, bad_sequence, refusal_of, syntax_error, w
 from relay.edge.surroundings import Door, Surroundings
 from relay.ports import SplitTransaction
 
+DATA_TIMEOUTS = 20
+"""A message may take this many times the timeout that is re-armed by each of its chunks."""
+
 
 class Transaction:
     """An envelope in the making.
 
     `refusal` is what every recipient is answered, once there; `split` takes them one by one
-    instead (`is_begun`: the relay was asked which it is).
+    instead (there is an `opening`, the envelope of the first, once the relay was asked which it
+    is). `content` has come in since `began_s` of the loop's clock.
     """
 
     def __init__(self, client: Client, mail: Mail) -> None:
@@ -39,20 +43,28 @@ class Transaction:
         self.mail = mail
         self.recipients: list[Recipient] = []
         self.refusal: Reply | None = None
-        self.is_begun = False
+        self.opening: Envelope | None = None
         self.split: SplitTransaction | None = None
+        self.content: Content | None = None
+        self.began_s = 0.0
 
     @property
     def was_refused(self) -> bool:
         """Whether recipients were named, and none was accepted."""
         return self.refusal is not None or (self.split is not None and not self.recipients)
 
-    def envelope(self, recipients: list[Recipient]) -> Envelope:
+    def envelope(self) -> Envelope:
+        """The envelope with all recipients."""
+        if self.opening is not None and self.opening.recipients == tuple(self.recipients):
+            return self.opening
+        return self.envelope_to(*self.recipients)
+
+    def envelope_to(self, *recipients: Recipient) -> Envelope:
         """The envelope with these recipients."""
         mail = self.mail
         return Envelope(
             mail_from=mail.address,
-            recipients=tuple(recipients),
+            recipients=recipients,
             body=mail.body,
             smtputf8=mail.smtputf8,
             ret=mail.ret,
@@ -61,21 +73,17 @@ class Transaction:
 
 
 class Session(Identity):
-    """One client's session. `is_in_transaction` from an accepted MAIL until its outcome."""
+    """One client's session. It is in a transaction from an accepted MAIL until its outcome."""
 
     def __init__(self, door: Door, around: Surroundings, address: IPAddress | None = None) -> None:
         super().__init__(door, around, address)
         self._transaction: Transaction | None = None
         self._was_mail_refused = False
 
-    @property
-    def is_in_transaction(self) -> bool:
-        """Whether an envelope is open, or its content on its way."""
-        return self._transaction is not None
-
     def forget_transaction(self) -> Step | None:
         """Drop the envelope, if there is one; what is to be done about what was taken for it."""
         transaction, self._transaction = self._transaction, None
+        self.is_in_transaction = self.is_taking_content = False
         return transaction.split.abort() if transaction and transaction.split else None
 
     def smtp_RSET(self, argument: str) -> Step | None:
@@ -103,6 +111,7 @@ class Session(Identity):
             raise MessageTooBig(limit)
         self.around.relay.check_sender(client, mail.address)
         self._transaction = Transaction(client, mail)
+        self.is_in_transaction = True
         self._was_mail_refused = False
         self.say(replies.SENDER_OK)
 
@@ -114,8 +123,8 @@ class Session(Identity):
         limit = self.around.limits.recipients
         if len(transaction.recipients) >= limit:
             raise TooManyRecipients(limit)
-        if not transaction.is_begun:
-            self._begin(transaction)
+        if transaction.opening is None:
+            self._begin(transaction, recipient)
         if transaction.split is not None:
             return self._offer(transaction, transaction.split, recipient)
         if not transaction.recipients and transaction.refusal is None:
@@ -123,10 +132,10 @@ class Session(Identity):
         self._note(transaction, recipient)
         return None
 
-    def _begin(self, transaction: Transaction) -> None:
-        relay, envelope = self.around.relay, transaction.envelope([])
-        transaction.split = relay.begin(transaction.client, envelope, self.ref, self.id)
-        transaction.is_begun = True
+    def _begin(self, transaction: Transaction, recipient: Recipient) -> None:
+        envelope = transaction.envelope_to(recipient)
+        begun = self.around.relay.begin(transaction.client, envelope, self.ref, self.id)
+        transaction.split, transaction.opening = begun, envelope
 
     async def _offer(
         self, transaction: Transaction, split: SplitTransaction, recipient: Recipient
@@ -142,7 +151,7 @@ class Session(Identity):
 
     def _note_first(self, transaction: Transaction, recipient: Recipient) -> Step | None:
         """Add `recipient`, if there is any quota at all."""
-        envelope = transaction.envelope([recipient])
+        envelope = transaction.opening or transaction.envelope_to(recipient)
         asked = self.around.relay.check_quota(transaction.client, envelope, self.ref)
         if asked is not None:
             return self._note_asked(transaction, recipient, asked)
@@ -165,43 +174,52 @@ class Session(Identity):
             return None
         if not transaction.recipients:
             raise bad_sequence("send RCPT first")
-        return self._take_in(transaction)
+        self.say(replies.GO_AHEAD)
+        transaction.content = Content(self.around.limits.message_bytes)
+        transaction.began_s = self.loop.time()
+        self.is_taking_content = True
+        return None
 
-    async def _take_in(self, transaction: Transaction) -> None:
+    def arrived(self) -> Step | None:
+        """See `Dialogue`. Raises Over for what is far beyond the limit."""
+        transaction = self._opened()
+        content = transaction.content
+        assert content is not None
+        if self._out:
+            self.write_out()
         try:
-            self.say_or_close(await self._outcome(transaction))
+            rest = content.feed(self.intake.take()) if self.intake.unread else None
+        except Overrun:
+            raise Over(answer(MessageTooBig(content.limit_bytes), self.ref)) from None
+        now_s, timeout_s = self.loop.time(), self.around.limits.data_timeout_s
+        if rest is None:
+            over_at_s = transaction.began_s + DATA_TIMEOUTS * timeout_s
+            self.intake.wait_until(min(over_at_s, now_s + timeout_s))
+            return None
+        self.is_taking_content = False
+        self.around.observer.received(now_s - transaction.began_s)
+        if rest:
+            self.intake.give_back(rest)
+        return self._take_in(transaction, content)
+
+    async def _take_in(self, transaction: Transaction, content: Content) -> None:
+        try:
+            split, ref = transaction.split, self.ref
+            relay = self.around.relay.relay if split is None else split.finish
+            submission = Submission(
+                client=transaction.client,
+                envelope=transaction.envelope(),
+                content=content.message(),
+                ref=ref,
+                session=self.id,
+                received_at=self.around.clock.now(),
+            )
+            accepted = await self.hearing.hand_over(submission, relay)
+            self.errors = 0
+            self.say_or_close(with_ref(accepted.reply, ref))
         finally:
             if step := self.forget_transaction():
                 await step
-        await self.flush()
-
-    async def _outcome(self, transaction: Transaction) -> Reply:
-        submission = Submission(
-            client=transaction.client,
-            envelope=transaction.envelope(transaction.recipients),
-            content=await self._content(),
-            ref=self.ref,
-            session=self.id,
-            received_at=self.around.clock.now(),
-        )
-        split = transaction.split
-        relay = self.around.relay.relay if split is None else split.finish
-        accepted = await self.hearing.hand_over(submission, relay)
-        self.forgive()
-        return with_ref(accepted.reply, self.ref)
-
-    async def _content(self) -> bytes:
-        self.say(replies.GO_AHEAD)
-        await self.flush()
-        began = self.loop.time()
-        limit = self.around.limits.message_bytes
-        content = Content(limit)
-        try:
-            await self.read_content(content)
-        except Overrun:
-            raise Over(answer(MessageTooBig(limit), self.ref)) from None
-        self.around.observer.received(self.loop.time() - began)
-        return content.message()
 
     def _opened(self) -> Transaction:
         if self._transaction is None:

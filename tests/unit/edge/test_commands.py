@@ -5,7 +5,6 @@ import pytest
 from relay.core.mail import Recipient
 from relay.edge.commands import (
     MAX_COMMAND_BYTES,
-    Command,
     Mail,
     parse_command,
     parse_domain,
@@ -30,10 +29,10 @@ def rcpt(argument: str) -> Recipient:
 
 
 def test_a_command_is_a_verb_and_what_comes_after_it():
-    assert parse_command(b"noop\r\n") == Command("NOOP", "")
-    assert parse_command(b"Mail From:<A@b.example> \r\n") == Command("MAIL", "From:<A@b.example>")
-    assert parse_command("RCPT TO:<jörg@b.example>\r\n".encode()).argument == "TO:<jörg@b.example>"
-    assert parse_command(b"NOOP\n") == Command("NOOP", "")
+    assert parse_command(b"noop\r\n") == ("NOOP", "")
+    assert parse_command(b"Mail From:<A@b.example> \r\n") == ("MAIL", "From:<A@b.example>")
+    assert parse_command("RCPT TO:<jörg@b.example>\r\n".encode())[1] == "TO:<jörg@b.example>"
+    assert parse_command(b"NOOP\n") == ("NOOP", "")
 
 
 def test_only_one_line_end_is_taken_off():
@@ -43,7 +42,7 @@ def test_only_one_line_end_is_taken_off():
 def test_a_long_line_is_for_auth_only():
     long = b"x" * MAX_COMMAND_BYTES
     assert refused(parse_command, b"NOOP " + long + b"\r\n") == "500 5.5.2 line too long"
-    assert parse_command(b"auth PLAIN " + long + b"\r\n").verb == "AUTH"
+    assert parse_command(b"auth PLAIN " + long + b"\r\n")[0] == "AUTH"
 
 
 def test_mail_keeps_the_case_of_all_that_is_not_a_keyword():
