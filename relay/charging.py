@@ -8,10 +8,11 @@ DKIM or Redis. Which route is charged is `reserving.py`; read `core/quota.py` fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from relay.core.mail import Classified, Outgoing
 from relay.core.quota import Reservation, Verdict
@@ -72,8 +73,12 @@ class Charging:
 
     async def charge(self, message: Classified) -> Charge:
         """As `reserved`, to be settled by the caller unless it is a retry."""
-        with self._retries.asking(message.fingerprint, message.submission.session):
+        fingerprint, session = message.fingerprint, message.submission.session
+        self._retries.begin_asking(fingerprint, session)
+        try:
             return await self._reserving.reserve_message(message)
+        finally:
+            self._retries.end_asking(fingerprint, session)
 
     def settling(self, ref: str, shares: Shares) -> _Settling:
         """Settle `shares` with their verdict when the block is left.
@@ -88,9 +93,9 @@ class Charging:
         if self._retries.has_left(reservations[0].session):
             await self.left(ref)  # before there was anything to mark
 
-    async def end(self, ref: str, shares: Shares) -> None:
-        """Settle `shares`, which began as `ref`."""
-        await self.settle(shares.reservations, shares.verdict)
+    async def end(self, ref: str, reservations: tuple[Reservation, ...], verdict: Verdict) -> None:
+        """Settle `reservations`, which began as `ref`."""
+        await self.settle(reservations, verdict)
         del self._under_way[ref]
 
     async def reserve_one(self, routes: Sequence[Route], wanted: Wanted) -> Reservation:
@@ -110,11 +115,15 @@ class Charging:
             held.window.label == now.label or _just_slid(held.window, now) for held in reservations
         )
 
-    async def settle(self, reservations: Sequence[Reservation], verdict: Verdict) -> None:
+    def settle(
+        self, reservations: Sequence[Reservation], verdict: Verdict
+    ) -> Coroutine[Any, Any, None]:
         """Record what became of `reservations`, all of them at once. Never raises."""
         if len(reservations) == 1:  # nearly always: then it needs no task of its own
-            await self._settle(reservations[0], verdict)
-            return
+            return self._settle(reservations[0], verdict)
+        return self._settle_all(reservations, verdict)
+
+    async def _settle_all(self, reservations: Sequence[Reservation], verdict: Verdict) -> None:
         await asyncio.gather(*(self._settle(held, verdict) for held in reservations))
 
     async def earlier_attempts(self, domain: str, fingerprints: Sequence[str]) -> list[str | None]:
@@ -135,26 +144,25 @@ class Charging:
         await self._store.lasts(charge.reservation)
         charge.verdict = Verdict.UNKNOWN
         charge.verdict, answer = verdict_on(await upstream.deliver(message))
-        return Accepted(heard_as(answer), _receipt(charge.reservation))
+        is_remembered = charge.reservation.fingerprint is not None
+        return Accepted(heard_as(answer), charge.reservation if is_remembered else None)
 
     async def left(self, reservation_id: str) -> None:
         """The client went away while its message was under way. Never raises."""
         reservations = self._under_way.get(reservation_id, ())
         await asyncio.gather(*map(self.unheard, reservations))
 
-    async def unheard(self, receipt: Reservation) -> None:
+    def unheard(self, receipt: Reservation) -> Coroutine[Any, Any, None]:
         """The client went away before it was seen to hear. Never raises."""
-        await self._insisting.insist(receipt.id, lambda: self._store.left(receipt))
+        return self._insisting.insist(receipt.id, partial(self._store.left, receipt))
 
-    async def heard(self, receipt: Reservation) -> None:
+    def heard(self, receipt: Reservation) -> Coroutine[Any, Any, None]:
         """The client heard: what is remembered of the message is dropped. Never raises."""
-        await self._insisting.insist(receipt.id, lambda: self._store.heard(receipt))
+        return self._insisting.insist(receipt.id, partial(self._store.heard, receipt))
 
-    async def _settle(self, reservation: Reservation, verdict: Verdict) -> None:
-        now = self._clock.now()
-        await self._insisting.insist(
-            reservation.id, lambda: self._store.settle(reservation, verdict, now)
-        )
+    def _settle(self, reservation: Reservation, verdict: Verdict) -> Coroutine[Any, Any, None]:
+        verb = partial(self._store.settle, reservation, verdict, self._clock.now())
+        return self._insisting.insist(reservation.id, verb)
 
 
 class _Settling:
@@ -171,41 +179,42 @@ class _Settling:
         try:
             await self._charging.begin(self._ref, self._shares.reservations)
         except BaseException:
-            await self._charging.end(self._ref, self._shares)
+            await self._end()
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        await self._charging.end(self._ref, self._shares)
+        await self._end()
+
+    def _end(self) -> Coroutine[Any, Any, None]:
+        return self._charging.end(self._ref, self._shares.reservations, self._shares.verdict)
 
 
 class _Reserved:
     """See `Charging.reserved`."""
 
-    __slots__ = ("_charge", "_charging", "_message", "_settling", "_shares")
+    __slots__ = ("_charge", "_charging", "_message")
 
     def __init__(self, charging: Charging, message: Classified) -> None:
         self._charging = charging
         self._message = message
-        self._shares = Shares()
 
     async def __aenter__(self) -> Charge:
         self._charge = charge = await self._charging.charge(self._message)
         if not charge.is_retry:
-            self._shares.reservations = (charge.reservation,)
-            self._settling = self._charging.settling(charge.reservation.id, self._shares)
-            await self._settling.__aenter__()
+            try:
+                await self._charging.begin(charge.reservation.id, (charge.reservation,))
+            except BaseException:
+                await self.__aexit__()
+                raise
         return charge
 
     async def __aexit__(self, *_: object) -> None:
-        if not self._charge.is_retry:
-            self._shares.verdict = self._charge.verdict
-            await self._settling.__aexit__()
+        charge = self._charge
+        if not charge.is_retry:
+            held = charge.reservation
+            await self._charging.end(held.id, (held,), charge.verdict)
 
 
 def _just_slid(held: Window, now: Window) -> bool:
     """Whether a rolling window has moved on by one slice: it counts one more than needed."""
     return held.slides and now.opens_at - held.opens_at == timedelta(seconds=SLICE_S)
-
-
-def _receipt(reservation: Reservation) -> Reservation | None:
-    return reservation if reservation.fingerprint is not None else None

@@ -15,7 +15,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,9 +62,10 @@ class Insisting:
         """Run `verb`, after those of the same `key` that still wait. Never raises."""
         if key in self._waiting:
             return self._waiting[key].verbs.append(verb)
-        with suppress(StoreTrouble):
+        try:
             return await verb()
-        return self._wait(key, verb)
+        except StoreTrouble:
+            return self._wait(key, verb)
 
     def _wait(self, key: str, verb: Verb) -> None:
         if key in self._waiting:  # another verb of it failed meanwhile

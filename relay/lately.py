@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
-from relay.core.quota import Standing, wall_before
-from relay.core.tenancy import Route, RouteId
+from relay.core.quota import Standing, has_room
+from relay.core.tenancy import Route
 from relay.core.window import Window
 
 FRESH_S: Final = 0.25
@@ -23,28 +24,35 @@ MOST: Final = 1024
 
 
 class Lately:
-    """Standings by route, as of the last grants. `monotonic` is in seconds."""
+    """Standings by route, as of the last grants. `monotonic` is in seconds.
+
+    A route is known by what it is and not by its name: a reload makes new ones, of which nothing
+    is known. Those that are known stay in memory, and so keep their ids.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._known: dict[RouteId, tuple[float, Window, Standing]] = {}
+        self._known: dict[int, tuple[Route, float, Window, Standing]] = {}
 
     def note(self, route: Route, window: Window, standing: Standing) -> None:
         """`route` was granted something, and stands like this after it."""
         if len(self._known) >= MOST:
             self._known.clear()
-        self._known[route.id] = self._monotonic(), window, standing
+        self._known[id(route)] = route, self._monotonic(), window, standing
 
     def forget(self, route: Route) -> None:
         """`route` has met a wall."""
-        self._known.pop(route.id, None)
+        self._known.pop(id(route), None)
 
-    def had_room(self, route: Route, window: Window, count: int) -> bool:
-        """Whether `count` more would have fitted a moment ago; False where nobody knows."""
-        known = self._known.get(route.id)
+    def had_room(self, route: Route, now: datetime, count: int) -> bool:
+        """Whether `count` more would have fitted a moment ago; False where nobody knows.
+
+        `now` is that of the relay's clock: of another window nothing is known.
+        """
+        known = self._known.get(id(route))
         if known is None:
             return False
-        noted_at, noted_in, standing = known
-        if self._monotonic() - noted_at > FRESH_S or noted_in.label != window.label:
+        _, noted_at, window, standing = known
+        if self._monotonic() - noted_at > FRESH_S or not window.opens_at <= now < window.closes_at:
             return False
-        return wall_before(route, window, standing, count) is None
+        return has_room(route, window, standing, count)

@@ -15,7 +15,6 @@ from relay.charging import RETRIED, Charging
 from relay.core.classify import check_reverse_path
 from relay.core.domain import domain_of
 from relay.core.mail import Classified, Client, Envelope, Submission
-from relay.core.quota import Reservation
 from relay.core.tenancy import Directory
 from relay.ports import Accepted, Settings, Upstream
 from relay.preparing import Preparing
@@ -42,6 +41,8 @@ class Pipeline:
         self._preparing = preparing
         self._upstreams = upstreams
         self.begin = splitting.begin
+        self.heard = charging.heard
+        self.unheard = charging.unheard
 
     async def relay(self, submission: Submission) -> Accepted:
         """See `ports.Relay`."""
@@ -72,11 +73,3 @@ class Pipeline:
     async def left(self, submission: Submission) -> None:
         """See `ports.Relay`."""
         await self._charging.left(submission.ref)
-
-    async def unheard(self, receipt: Reservation) -> None:
-        """See `ports.Relay`."""
-        await self._charging.unheard(receipt)
-
-    async def heard(self, receipt: Reservation) -> None:
-        """See `ports.Relay`."""
-        await self._charging.heard(receipt)

@@ -20,7 +20,6 @@ from relay.core.mail import Classified, Recipient
 from relay.core.policy import MailClass
 from relay.core.providers import OTHER
 from relay.core.quota import (
-    Answer,
     Demand,
     Elsewhere,
     Granted,
@@ -81,7 +80,7 @@ class Reserving:
         self._providers = providers
         self._lately = Lately()
 
-    async def reserve_message(self, message: Classified) -> Charge:
+    def reserve_message(self, message: Classified) -> Coroutine[Any, Any, Charge]:
         """Charge `message` to the first of its domain's routes that has room.
 
         Raises WarmupLimit, NeverFits, StillUnderWay or StoreTrouble, and then nothing was
@@ -96,7 +95,7 @@ class Reserving:
             message.fingerprint,
             message.campaign,
         )
-        return await self.reserve(message.domain.walk, wanted)
+        return self.reserve(message.domain.walk, wanted)
 
     async def reserve(self, routes: Sequence[Route], wanted: Wanted) -> Charge:
         """As `reserve_message`, for what is `wanted` of `routes`."""
@@ -132,10 +131,10 @@ class Reserving:
         again (rule 3), so nothing is said then; neither while the store is away.
         """
         now = self._clock.now()
-        wanted = [(route, route.policy.window.at(now)) for route in routes]
-        if any(self._lately.had_room(route, window, count) for route, window in wanted):
-            return None
-        return self._look(wanted, count)
+        for route in routes:
+            if self._lately.had_room(route, now, count):
+                return None
+        return self._look([(route, route.policy.window.at(now)) for route in routes], count)
 
     async def _look(self, wanted: list[tuple[Route, Window]], count: int) -> None:
         try:
@@ -152,6 +151,10 @@ class Reserving:
 
     async def split_of(self, recipients: Sequence[Recipient]) -> Split:
         """How many of `recipients` each provider has; one without a valid domain is `other`."""
+        if len(recipients) == 1:  # nearly always
+            only = domain_of(recipients[0].address)
+            found = await self._providers.of((only,)) if only else {}
+            return ((found.get(only or "", OTHER), 1),)
         domains = [domain_of(recipient.address) for recipient in recipients]
         known = await self._providers.of({domain for domain in domains if domain})
         counts = Counter(known.get(domain or "", OTHER) for domain in domains)
@@ -164,26 +167,24 @@ class Reserving:
         is_anew = False
         for route in routes:
             demand = self._demand(route, wanted, split)
-            found = await self._asked(demand, anew=is_anew)
+            found = await self._store.reserve(demand, anew=is_anew)
             if isinstance(found, Seen):
+                self._lately.forget(route)
                 if session := await self._retries.unheard_session(found.marks):
                     return Charge(_earlier(demand, session), is_retry=True)
                 is_anew = True
-                found = await self._asked(demand, anew=True)
-            if isinstance(found, Walled) and found.is_kept:
-                raise _refusal_by_own(found.wall, wanted)
+                found = await self._store.reserve(demand, anew=True)
+            if isinstance(found, Granted):
+                self._lately.note(route, demand.window, found.standing)
+                return Charge(found.reservation)
+            self._lately.forget(route)
             if not isinstance(found, Walled):
-                return _charge(found)
+                assert isinstance(found, Elsewhere)
+                return found
+            if found.is_kept:
+                raise _refusal_by_own(found.wall, wanted)
             walls.append(found.wall)
         raise refusal_by(walls)
-
-    async def _asked(self, demand: Demand, *, anew: bool) -> Answer:
-        found = await self._store.reserve(demand, anew=anew)
-        if isinstance(found, Granted):
-            self._lately.note(demand.route, demand.window, found.standing)
-        else:
-            self._lately.forget(demand.route)
-        return found
 
     async def _wall(
         self, route: Route, count: int, split: Split, mail_class: MailClass
@@ -206,11 +207,6 @@ class Reserving:
             mail_class=wanted.mail_class,
             campaign=wanted.campaign,
         )
-
-
-def _charge(found: Answer) -> Charge | Elsewhere:
-    assert isinstance(found, Granted | Elsewhere)
-    return Charge(found.reservation) if isinstance(found, Granted) else found
 
 
 def _refusal_by_own(wall: Wall, wanted: Wanted) -> WarmupLimit | NeverFits:

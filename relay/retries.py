@@ -5,8 +5,7 @@ Reads no store and writes none; `charging.py` asks before it charges.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from relay.core.errors import StillUnderWay
 from relay.core.quota import Mark
@@ -21,23 +20,23 @@ class Retries:
         self._session_is_alive = session_is_alive
         self._asking: dict[str, set[str]] = {}
 
-    @contextmanager
-    def asking(self, fingerprint: str | None, session: str) -> Iterator[None]:
+    def begin_asking(self, fingerprint: str | None, session: str) -> None:
         """The store is being asked for the quota of a message: there is no mark of it yet.
 
         Raises StillUnderWay where it is asked already for a client that has gone meanwhile. Of
         this process only; another one may send a copy if it is asked in these milliseconds.
+        Else followed by `end_asking`.
         """
-        if fingerprint is None:
-            yield
-            return
-        sessions = self._asking.setdefault(fingerprint, set())
-        if any(map(self.has_left, sessions)):
-            raise StillUnderWay
-        sessions.add(session)
-        try:
-            yield
-        finally:
+        if fingerprint is not None:
+            sessions = self._asking.setdefault(fingerprint, set())
+            if sessions and any(map(self.has_left, sessions)):
+                raise StillUnderWay
+            sessions.add(session)
+
+    def end_asking(self, fingerprint: str | None, session: str) -> None:
+        """The store has answered, or has not."""
+        if fingerprint is not None:
+            sessions = self._asking.get(fingerprint, set())
             sessions.discard(session)
             if not sessions:
                 self._asking.pop(fingerprint, None)

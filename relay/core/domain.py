@@ -58,6 +58,7 @@ def _to_ascii(text: str) -> str:
         raise ValueError(f'"{text}" is not a domain name') from None
 
 
+@lru_cache(maxsize=1024)  # of a sender four times for a message
 def domain_of(address: str) -> str | None:
     """The normalised domain of a mailbox (`local@domain`), or None where it has no valid one."""
     _, at, domain = address.rpartition("@")

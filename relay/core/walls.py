@@ -220,6 +220,23 @@ def wall_before(
     return max(walls, key=_lasting, default=None)
 
 
+def has_room(route: Route, window: Window, standing: Standing, wanted: int) -> bool:
+    """Whether `wall_before` finds none, where no more than `wanted` is known of a message."""
+    policy = route.policy
+    if standing.paused_at is not None:
+        return False
+    if standing.graduated_at is not None:
+        return True
+    cap = cap_of(policy, window, standing)
+    if policy.days_off and policy.is_off(window.date):
+        return False
+    if cap is None:
+        return True
+    pace = pace_at(policy.smoothing, policy.window, window, standing.at)
+    is_open = pace is None or standing.paced + wanted <= pace.open_of(cap)
+    return is_open and standing.charged + wanted <= cap
+
+
 def _wall(route: Route, window: Window, standing: Standing, bound: Bound, asked: Asked) -> Wall:
     is_message = bound.kind is WallKind.DOMAIN and bound.wanted > bound.limit
     kind = WallKind.MESSAGE if is_message else bound.kind

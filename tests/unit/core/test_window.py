@@ -112,7 +112,7 @@ def test_the_window_found_last_is_given_for_its_own_time_and_no_other(zone, star
     kind = CalendarDay(zone, starts)
     kind.at(now)  # is remembered
     found = kind.at(now + later)
-    _LATEST.pop(kind)
+    _LATEST.pop((zone, starts))
     assert kind.at(now + later) == found
 
 

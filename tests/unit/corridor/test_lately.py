@@ -36,34 +36,37 @@ def lately(ticks):
 
 
 def test_nothing_is_known_of_a_route_that_was_granted_nothing(lately):
-    assert not lately.had_room(ROUTE, WINDOW, 1)
+    assert not lately.had_room(ROUTE, NOON, 1)
 
 
 def test_room_that_was_left_counts_for_a_moment(lately, ticks):
     lately.note(ROUTE, WINDOW, Standing(charged=3))
-    assert lately.had_room(ROUTE, WINDOW, 2)
-    assert not lately.had_room(ROUTE, WINDOW, 3)
+    assert lately.had_room(ROUTE, NOON, 2)
+    assert not lately.had_room(ROUTE, NOON, 3)
     ticks.now_s += FRESH_S
-    assert lately.had_room(ROUTE, WINDOW, 2)
+    assert lately.had_room(ROUTE, NOON, 2)
     ticks.now_s += 0.001
-    assert not lately.had_room(ROUTE, WINDOW, 2)
+    assert not lately.had_room(ROUTE, NOON, 2)
 
 
 def test_another_window_another_policy_and_a_wall_are_seen_at_once(lately):
     lately.note(ROUTE, WINDOW, Standing(charged=3))
-    tomorrow = ROUTE.policy.window.at(NOON + timedelta(days=1))
-    assert not lately.had_room(ROUTE, tomorrow, 1)
-    assert not lately.had_room(replace(ROUTE, policy=policy((0, 3))), WINDOW, 1)
+    assert not lately.had_room(ROUTE, NOON + timedelta(days=1), 1)
+    assert not lately.had_room(replace(ROUTE, policy=policy((0, 3))), NOON, 1)
     lately.forget(ROUTE)
-    assert not lately.had_room(ROUTE, WINDOW, 1)
+    assert not lately.had_room(ROUTE, NOON, 1)
 
 
 def test_routes_are_remembered_up_to_a_bound(lately):
-    for number in range(MOST + 1):
-        route = replace(ROUTE, id=RouteId(f"d{number}.example", "outbound"))
+    routes = [
+        replace(ROUTE, id=RouteId(f"d{number}.example", "outbound")) for number in range(MOST + 1)
+    ]
+    for route in routes[:-1]:
         lately.note(route, WINDOW, Standing(charged=1))
-    assert lately.had_room(route, WINDOW, 1)
-    assert not lately.had_room(replace(ROUTE, id=RouteId("d0.example", "outbound")), WINDOW, 1)
+    assert lately.had_room(routes[0], NOON, 1)
+    lately.note(routes[-1], WINDOW, Standing(charged=1))
+    assert lately.had_room(routes[-1], NOON, 1)
+    assert not lately.had_room(routes[0], NOON, 1)
 
 
 class _Looks:
