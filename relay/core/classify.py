@@ -7,7 +7,7 @@ fingerprint by which a retry is known (rule 3). No I/O. The header section is pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Final
@@ -49,19 +49,22 @@ def classify(
     envelope, content = submission.envelope, submission.content
     section, body = split_message(content)
     fields = parse_fields(section)
-    _check_loop(fields, received_limit)
+    names = [field.name for field in fields]
+    if (hops := names.count(b"received")) > received_limit:
+        raise MailLoop(hops)
+    has_own = _OWN in section.lower()
     domain = _domain_from(fields, submission.client.tenant, directory)
     check_reverse_path(submission.client.tenant, envelope.mail_from, directory)
-    message_id = _first_value(fields, b"message-id")
+    message_id = _first_value(fields, b"message-id") if b"message-id" in names else None
     body_sha256 = sha256(body[_EMPTY_LINE_BYTES:]).digest()
     known_by = b"%d:%b%b" % (len(content), section, body_sha256)
     return Classified(
         submission=submission,
         domain=domain,
-        mail_class=_class_of(fields, submission.client, domain),
+        mail_class=_class_of(fields if has_own else (), submission.client, domain),
         message_id=message_id,
         fingerprint=fingerprint_of(domain.name, envelope, known_by) if message_id else None,
-        header=_without_own(section, fields),
+        header=_without_own(section, fields) if has_own else section,
         fields=fields,
         body=body,
         body_sha256=body_sha256,
@@ -79,6 +82,8 @@ def check_reverse_path(tenant: Tenant, mail_from: str, directory: Directory) -> 
     if not mail_from:
         return
     name = domain_of(mail_from)
+    if name is not None and mail_from.isascii() and directory.may_send_as(tenant, name):
+        return  # nearly always
     is_clear = name is not None and is_own_form(mail_from.rpartition("@")[2], name)
     if name is None or not is_clear:
         raise NotPermitted(f"{name or 'this'} is not a domain that you may send from")
@@ -101,7 +106,7 @@ def fingerprint_of(domain: str, envelope: Envelope, content: bytes) -> str:
     recipients and the length of each part come first, so that no part can run into the next.
     `content` may be what stands for it.
     """
-    recipients = sorted(recipient.address for recipient in envelope.recipients)
+    recipients = sorted([recipient.address for recipient in envelope.recipients])
     digest = sha256(len(recipients).to_bytes(8))
     for text in (domain, envelope.mail_from, *recipients):
         part = text.encode("utf-8", "surrogateescape")
@@ -124,12 +129,6 @@ def recipient_fingerprints(message: Classified) -> tuple[str, ...]:
     content = sha256(message.submission.content).digest()
     each = (replace(envelope, recipients=(recipient,)) for recipient in envelope.recipients)
     return tuple(fingerprint_of(message.domain.name, alone, content) for alone in each)
-
-
-def _check_loop(fields: Iterable[Field], limit: int) -> None:
-    count = [field.name for field in fields].count(b"received")
-    if count > limit:
-        raise MailLoop(count)
 
 
 def _domain_from(fields: Sequence[Field], tenant: Tenant, directory: Directory) -> SendingDomain:
@@ -194,8 +193,6 @@ def _campaign_of(fields: Sequence[Field], domain: SendingDomain) -> Campaign | N
 
 
 def _without_own(section: bytes, fields: Sequence[Field]) -> bytes:
-    if not [field for field in fields if field.name.startswith(_OWN)]:
-        return section
     kept = (field for field in fields if not field.name.startswith(_OWN))
     return b"".join(section[field.start : field.end] for field in kept)
 

@@ -38,6 +38,10 @@ class Field(NamedTuple):
     end: int
 
 
+_new: Final = tuple.__new__
+"""What `Field(...)` comes to, without the call of a function for each."""
+
+
 def split_message(content: bytes) -> tuple[bytes, memoryview]:
     """The header section of `content`, and a view of all that follows it.
 
@@ -66,8 +70,8 @@ def parse_fields(header: bytes) -> tuple[Field, ...]:
         found = _FIELD.match(header, at)
         if not found:
             raise _not_a_field(header, at)
-        fields.append(Field(found[1].lower(), found[2], at, found.end()))
-        at = found.end()
+        start, at = at, found.end()
+        fields.append(_new(Field, (found[1].lower(), found[2], start, at)))
         if len(fields) > MAX_FIELDS:
             raise BadMessage(f"more than {MAX_FIELDS} header fields")
     return tuple(fields)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
-from relay.core.mail import Classified, Client, Envelope, Submission
+from relay.core.mail import Classified, Envelope, Submission
 
 _LINE_CHARACTERS: Final = 77
 _WORD_CHARACTERS: Final = 70
@@ -29,7 +29,7 @@ def prepared(classified: Classified, hostname: str, now: datetime) -> bytes:
     """
     date = _date(int(now.timestamp()))
     added = [_received(classified.submission, hostname, date)]
-    names = {field.name for field in classified.fields}
+    names = [field.name for field in classified.fields]
     if b"date" not in names:
         added.append(f"Date: {date}\r\n")
     if b"message-id" not in names:
@@ -45,20 +45,27 @@ def _date(second: int) -> str:
 
 def _received(submission: Submission, hostname: str, date: str) -> str:
     client = submission.client
-    words = ["Received:", "from", _helo(client), *_origin(client.address)]
-    words += ["by", hostname, "with", client.protocol, "id", submission.ref]
-    words += _sole_recipient(submission.envelope)
+    whole, last = _beginning(client.helo, client.address, hostname, client.protocol)
+    words = ["id", submission.ref, *_sole_recipient(submission.envelope)]
     words[-1] += ";"
-    return _folded([*words, *date.split()]) + "\r\n"
-
-
-def _helo(client: Client) -> str:
-    # What a client calls itself is its own invention: it must not be able to end the field,
-    # open a comment or say "by". "?" marks what was taken out.
-    return _UNSAFE.sub("?", client.helo)[:_WORD_CHARACTERS] or "unknown"
+    lines = _folded([*words, *date.split()], last)
+    return "\r\n".join([*whole, *lines, ""])
 
 
 @lru_cache(maxsize=1024)
+def _beginning(helo: str, address: str, hostname: str, protocol: str) -> tuple[list[str], str]:
+    """The lines of the field, the last of them begun, up to the "with" clause."""
+    words = ["Received:", "from", _safe(helo), *_origin(address), "by", hostname, "with", protocol]
+    *whole, last = _folded(words, "")
+    return whole, last
+
+
+def _safe(helo: str) -> str:
+    # What a client calls itself is its own invention: it must not be able to end the field,
+    # open a comment or say "by". "?" marks what was taken out.
+    return _UNSAFE.sub("?", helo)[:_WORD_CHARACTERS] or "unknown"
+
+
 def _origin(client: str) -> tuple[str, ...]:
     """TCP-info: `([192.0.2.1])` or `([IPv6:2001:db8::1])`, nothing where it is no IP address."""
     try:
@@ -81,13 +88,16 @@ def _sole_recipient(envelope: Envelope) -> list[str]:
     return ["for", f"<{address}>"]
 
 
-def _folded(words: Iterable[str]) -> str:
-    """`words` in lines of under 78 characters where they allow it (RFC 5322 §2.1.1)."""
-    lines, line = [], ""
+def _folded(words: Iterable[str], line: str) -> list[str]:
+    """`line` and then `words`, in lines of under 78 characters where they allow it.
+
+    RFC 5322 §2.1.1.
+    """
+    lines = []
     for word in words:
         longer = f"{line} {word}" if line else word
         if len(longer) > _LINE_CHARACTERS and line.strip():
             lines.append(line)
             longer = f" {word}"
         line = longer
-    return "\r\n".join([*lines, line])
+    return [*lines, line]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import cast
@@ -17,7 +16,7 @@ from relay.core.config import ListenerTls
 from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
 from relay.edge.deadline import TooSlow, within
-from relay.edge.intake import Attend, ClientGone, Intake
+from relay.edge.intake import ClientGone, Intake
 from relay.edge.peers import has_got_everything, peer_address
 from relay.edge.replies import KNOWN, SHUTTING_DOWN, wire
 from relay.edge.surroundings import Door, Surroundings
@@ -29,7 +28,6 @@ LINGER_S = 2.0
 """How long it may take to close first."""
 LAST_WORDS_S = 1.0
 """As `CLOSE_TIMEOUT_S`, for one that is being cut off."""
-_FLUSH_BYTES = 4096
 
 
 class Connection(asyncio.Protocol):
@@ -144,11 +142,11 @@ class Connection(asyncio.Protocol):
 
     async def flush(self) -> None:
         """Write what is queued. Raises TooSlow where the client does not read, or ClientGone."""
-        if not self._is_flushed():
+        if not self.is_flushed():
             async with within(self.around.limits.command_timeout_s):
                 await self._writable.wait()
 
-    def _is_flushed(self) -> bool:
+    def is_flushed(self) -> bool:
         """Write what is queued; False where the client does not read. Raises ClientGone."""
         if self._is_lost:
             raise ClientGone(is_clean=False)
@@ -173,30 +171,12 @@ class Connection(asyncio.Protocol):
         except TimeoutError:
             raise TooSlow from None
 
-    async def attended(self, attend: Attend, is_idle: Callable[[], bool]) -> None:
-        """Have `attend` answer what comes in, with `answered` at its end, until it says False.
-
-        Raises what it raises, TooSlow, and what `Intake.attended` raises.
-        """
-        if not self._is_flushed():
-            await self.flush()
-        self.intake.until_s = self.loop.time() + self.around.limits.command_timeout_s
-        try:
-            await self.intake.attended(attend, is_idle)
-        except TimeoutError:
-            raise TooSlow from None
-
     def answered(self) -> bool:
         """All that came in is answered: write it. False where the client does not read."""
         if self._out:
             self.write_out()
             self.intake.until_s = self.loop.time() + self.around.limits.command_timeout_s
         return self.is_writable
-
-    @property
-    def has_much_to_say(self) -> bool:
-        """Whether the client has to be written to before it gets more answers."""
-        return len(self._out) > _FLUSH_BYTES
 
     async def upgrade(self) -> None:
         """Speak TLS from here on. Raises ClientGone where the handshake fails.

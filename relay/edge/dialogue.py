@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 HEARD_GRACE_S: Final = 2.0
 """At shutdown: how long a client may take to show that it heard an acceptance."""
+_FLUSH_BYTES: Final = 4096
+"""With more to say than this the client is written to before it gets more answers."""
 _HTTP_VERBS: Final = frozenset(
     {"GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "HOST:"}
 )
@@ -153,8 +155,13 @@ class Dialogue(Connection):
 
     async def _next_step(self) -> None:
         """Until there is a step to be taken, or much to be written."""
+        if not self.is_flushed():
+            await self.flush()
+        self.intake.until_s = self.loop.time() + self.around.limits.command_timeout_s
         try:
-            await self.attended(self._attend, lambda: not self.is_in_transaction)
+            await self.intake.attended(self._attend, lambda: not self.is_in_transaction)
+        except TimeoutError:
+            raise TooSlow from None
         except Interrupted:
             if not self.hearing.owed:
                 raise
@@ -169,7 +176,7 @@ class Dialogue(Connection):
 
     def _attend(self) -> bool:
         """Obey the command lines that are here, or take content in; see `Attend`."""
-        while self._step is None and not self.has_much_to_say:
+        while self._step is None and len(self._out) <= _FLUSH_BYTES:
             if self.is_taking_content:
                 self._step = self.arrived()
                 if self._step is None:

@@ -68,7 +68,8 @@ class Intake:
         else:
             self.unread = _growing(self.unread)
             self.unread += data
-        self._see_to_it()
+        if self._waiter is not None and not self._waiter.done():
+            self._see_to_it(self._waiter)
         if self._is_open and len(self.unread) > HIGH_WATER_BYTES:
             self._is_open = False
             self._valve(False)  # noqa: FBT003 - there are only two positions
@@ -114,20 +115,22 @@ class Intake:
         end = self.unread.find(b"\n") + 1
         if not end:
             return None
-        line = self.take() if end == len(self.unread) else self._take(end)
+        line = self._take(end)
         if end > limit_bytes:
             raise LineTooLong
         return line
 
-    def _take(self, count: int) -> bytes:
-        data = bytes(self.unread[:count])
-        self._took(count)
-        return data
-
     def take(self) -> bytes:
         """All that is here."""
-        data = bytes(self.unread)
-        self._took(len(data))
+        return self._take(len(self.unread))
+
+    def _take(self, count: int) -> bytes:
+        if count < len(self.unread) or not self._is_open:
+            data = bytes(self.unread[:count])
+            self._took(count)
+            return data
+        data, self.unread = bytes(self.unread), b""  # as nearly always
+        self.taken_bytes += count
         return data
 
     async def attended(self, attend: Attend, is_idle: Callable[[], bool] = lambda: False) -> None:
@@ -196,11 +199,8 @@ class Intake:
         finally:
             self._waiter = self._attend = None
 
-    def _see_to_it(self) -> None:
+    def _see_to_it(self, waiter: asyncio.Future[None]) -> None:
         """Something has come in: the attendant's, or else a reason to wake whoever waits."""
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            return
         try:
             is_seen_to = self._attend is not None and self._attend()
         except Exception as error:  # noqa: BLE001 - raised again where `waiter` is awaited

@@ -182,7 +182,8 @@ class Session(Identity):
 
     def arrived(self) -> Step | None:
         """See `Dialogue`. Raises Over for what is far beyond the limit."""
-        transaction = self._opened()
+        transaction = self._transaction
+        assert transaction is not None
         content = transaction.content
         assert content is not None
         if self._out:

@@ -6,7 +6,8 @@ Owns the two lists and their order. Fields that relays and mailboxes add or chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from relay.core.header import Field
@@ -58,23 +59,33 @@ SIGNED_WHERE_PRESENT: Final = (
 Feedback-ID counts at Gmail only when signed; CFBL-* must be signed by RFC 9477 §3.1.
 """
 
+_KNOWN_FIELDS: Final = 64
 _PLACES: Final = {name: at for at, name in enumerate(OVERSIGNED + SIGNED_WHERE_PRESENT)}
 """Where each name stands in the h= tag."""
 
 
-def chosen(fields: Iterable[Field]) -> tuple[list[bytes], list[Field]]:
+def chosen(fields: Sequence[Field]) -> tuple[tuple[bytes, ...], list[Field]]:
     """The names of the h= tag, in order, and the fields that they stand for, in that order.
 
     Several fields of one name are taken from the last to the first (RFC 6376 §5.4.2).
     """
-    signed = [field for field in fields if field.name in _PLACES]
-    signed.reverse()
-    signed.sort(key=_place)  # which leaves those of one name as they are
-    names = [field.name for field in signed]
+    present = tuple([field.name for field in fields])
+    names, at = _known_order(present) if len(present) <= _KNOWN_FIELDS else _order(present)
+    return names, [fields[each] for each in at]
+
+
+def _order(present: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], list[int]]:
+    """The names of the h= tag, and where the fields stand, where `present` are there in order."""
+    at = [number for number, name in enumerate(present) if name in _PLACES]
+    at.reverse()
+    at.sort(
+        key=lambda number: _PLACES[present[number]]
+    )  # which leaves those of one name as they are
+    names = [present[number] for number in at]
     names += OVERSIGNED
     names.sort(key=_PLACES.__getitem__)
-    return names, signed
+    return tuple(names), at
 
 
-def _place(field: Field) -> int:
-    return _PLACES[field.name]
+_known_order = lru_cache(maxsize=256)(_order)
+"""A sender's mails have the same fields, nearly always."""

@@ -14,7 +14,7 @@ from hashlib import sha256
 from math import lcm
 from pathlib import Path
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -30,6 +30,8 @@ from relay.core.filemode import is_open_to_all, open_to_all_text
 RSA_BITS: Final = range(2048, 4097)
 """RFC 8301 §3.2: sign with 2048 at least; verifiers need not take more than 4096."""
 MAX_FILE_BYTES: Final = 65_536
+_RSA: Final = b"rsa-sha256"
+_ED25519: Final = b"ed25519-sha256"
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 
@@ -46,20 +48,20 @@ class UnusableKey(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key, ready to sign with."""
+    """A private key, ready to sign with. `algorithm` is the a= tag."""
 
     private: RSAPrivateKey | Ed25519PrivateKey = field(repr=False)
+    algorithm: bytes = field(init=False)
 
-    @property
-    def algorithm(self) -> bytes:
-        """The a= tag."""
-        return b"rsa-sha256" if isinstance(self.private, RSAPrivateKey) else b"ed25519-sha256"
+    def __post_init__(self) -> None:
+        is_rsa = isinstance(self.private, RSAPrivateKey)  # an abstract class: takes a while
+        object.__setattr__(self, "algorithm", _RSA if is_rsa else _ED25519)
 
     def sign(self, data: bytes) -> bytes:
         """The signature over `data`: RFC 6376 §3.3.1, or RFC 8463 §3 (over its SHA-256)."""
-        if isinstance(self.private, RSAPrivateKey):
-            return self.private.sign(data, _PADDING, _SHA256)
-        return self.private.sign(sha256(data).digest())
+        if self.algorithm is _RSA:
+            return cast("RSAPrivateKey", self.private).sign(data, _PADDING, _SHA256)
+        return cast("Ed25519PrivateKey", self.private).sign(sha256(data).digest())
 
 
 class KeyRing:
@@ -84,15 +86,16 @@ class KeyRing:
 
         Raises KeyTrouble where the file cannot be looked at, or others may read it.
         """
+        name = str(path)
         try:
-            stamp = _stamp(os.stat(path), path)  # noqa: PTH116 - half the time of Path.stat
+            stamp = _stamp(os.stat(name), path)  # noqa: PTH116 - half the time of Path.stat
         except (OSError, UnusableKey) as error:
             raise _trouble(path, error) from error
         with self._lock:
-            found = self._keys.get(str(path))
+            found = self._keys.get(name)
             if found is None or found[0] != stamp:
                 return None
-            self._keys.move_to_end(str(path))
+            self._keys.move_to_end(name)
             return found[1]
 
     def load(self, path: Path) -> SigningKey:

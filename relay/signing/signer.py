@@ -7,14 +7,13 @@ sent. Relaxed/relaxed, no l= tag. What is hashed is in `choice.py` and `canonica
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from relay.core.header import parse_fields
+from relay.core.header import Field, parse_fields
 from relay.core.mail import Classified
 from relay.core.tenancy import DkimKey, SealedKey
 from relay.ports import Clock
@@ -30,14 +29,6 @@ _THREAD: Final = ThreadPoolExecutor(1, "signing")
 """One: several that hash would take the interpreter in turns, and the loop would wait for all."""
 _LINE: Final = 76
 _EMPTY_LINE_BYTES: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Sum:
-    """What every key of a message signs: the tags common to all, and the signed fields."""
-
-    tags: bytes
-    fields: bytes
 
 
 class DkimSigner:
@@ -87,15 +78,12 @@ class DkimSigner:
         head: bytes,
         body: memoryview,
     ) -> bytes:
-        names, fields = chosen(parse_fields(head))
-        hashed = b64encode(body_hash(body[_EMPTY_LINE_BYTES:], message.body_sha256))
-        common = _Sum(
-            tags=b" %b;\r\n%b;\r\n bh=%b;\r\n b="
-            % (self._times(), _folded_names(tuple(names)), hashed),
-            fields=b"".join(relaxed_field(field.name, field.value) for field in fields),
-        )
+        names, fields = chosen(_fields_of(head, message))
+        hashed = b2a_base64(body_hash(body[_EMPTY_LINE_BYTES:], message.body_sha256), newline=False)
+        tags = b" %b;\r\n%b;\r\n bh=%b;\r\n b=" % (self._times(), _folded_names(names), hashed)
+        signed = b"".join([relaxed_field(field.name, field.value) for field in fields])
         domain = message.domain.name.encode("ascii")
-        return b"".join(_field(domain, entry, key, common) for entry, key in keys)
+        return b"".join([_field(domain, entry, key, tags, signed) for entry, key in keys])
 
     def _times(self) -> bytes:
         now_s = int(self._clock.now().timestamp())
@@ -104,17 +92,32 @@ class DkimSigner:
         return b"t=%d; x=%d" % (now_s, now_s + self._expiry_s)
 
 
-def _field(domain: bytes, entry: DkimKey | SealedKey, key: SigningKey, common: _Sum) -> bytes:
-    """The whole field. It signs itself with an empty b= tag, without its CRLF (§3.7)."""
+def _fields_of(head: bytes, message: Classified) -> Sequence[Field]:
+    """The fields of `head`; those at its end that are the client's own are known already.
+
+    With the relay's own X-Warmup-* fields, which are never signed.
+    """
+    if not head.endswith(message.header):
+        return parse_fields(head)
+    return parse_fields(head[: len(head) - len(message.header)]) + message.fields
+
+
+def _field(
+    domain: bytes, entry: DkimKey | SealedKey, key: SigningKey, tags: bytes, signed: bytes
+) -> bytes:
+    """The whole field: `tags` are those of every key, `signed` the fields that it is for.
+
+    It signs itself with an empty b= tag, without its CRLF (§3.7).
+    """
     selector = entry.selector.encode("ascii")
     value = b" v=1; a=%b; c=relaxed/relaxed;\r\n d=%b;\r\n s=%b;%b" % (
         key.algorithm,
         domain,
         selector,
-        common.tags,
+        tags,
     )
     itself = b"dkim-signature:" + relaxed_value(value)
-    signature = b64encode(key.sign(common.fields + itself))
+    signature = b2a_base64(key.sign(signed + itself), newline=False)
     return b"DKIM-Signature:%b%b\r\n" % (value, _folded_base64(signature))
 
 
@@ -134,5 +137,5 @@ def _folded_names(names: tuple[bytes, ...]) -> bytes:
 def _folded_base64(signature: bytes) -> bytes:
     first = _LINE - len(b" b=")
     rest = range(first, len(signature), _LINE - 1)
-    lines = [signature[:first], *(signature[at : at + _LINE - 1] for at in rest)]
+    lines = [signature[:first], *[signature[at : at + _LINE - 1] for at in rest]]
     return b"\r\n ".join(lines)
