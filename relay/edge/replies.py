@@ -103,5 +103,7 @@ def wire(reply: Reply) -> bytes:
     return "\r\n".join((*reply.lines(), "")).encode("ascii")
 
 
-KNOWN: Final = {id(reply): wire(reply) for reply in (OK, SENDER_OK, RECIPIENT_OK, GO_AHEAD)}
+KNOWN: Final = {
+    id(reply): wire(reply) for reply in (OK, SENDER_OK, RECIPIENT_OK, GO_AHEAD, GOODBYE)
+}
 """Those to most commands, by the id of a reply, which for one that is kept here is its own."""

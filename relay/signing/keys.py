@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from math import lcm
 from pathlib import Path
 from threading import Lock
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -30,8 +31,6 @@ from relay.core.filemode import is_open_to_all, open_to_all_text
 RSA_BITS: Final = range(2048, 4097)
 """RFC 8301 §3.2: sign with 2048 at least; verifiers need not take more than 4096."""
 MAX_FILE_BYTES: Final = 65_536
-_RSA: Final = b"rsa-sha256"
-_ED25519: Final = b"ed25519-sha256"
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 
@@ -48,20 +47,24 @@ class UnusableKey(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key, ready to sign with. `algorithm` is the a= tag."""
+    """A private key, ready to sign with."""
 
     private: RSAPrivateKey | Ed25519PrivateKey = field(repr=False)
-    algorithm: bytes = field(init=False)
+    is_rsa: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        is_rsa = isinstance(self.private, RSAPrivateKey)  # an abstract class: takes a while
-        object.__setattr__(self, "algorithm", _RSA if is_rsa else _ED25519)
+        # Asked once: of an abstract class it takes a while.
+        object.__setattr__(self, "is_rsa", isinstance(self.private, RSAPrivateKey))
+
+    @property
+    def algorithm(self) -> bytes:
+        """The a= tag."""
+        return b"rsa-sha256" if self.is_rsa else b"ed25519-sha256"
 
     def sign(self, data: bytes) -> bytes:
         """The signature over `data`: RFC 6376 §3.3.1, or RFC 8463 §3 (over its SHA-256)."""
-        if self.algorithm is _RSA:
-            return cast("RSAPrivateKey", self.private).sign(data, _PADDING, _SHA256)
-        return cast("Ed25519PrivateKey", self.private).sign(sha256(data).digest())
+        sign: Callable[..., bytes] = self.private.sign
+        return sign(data, _PADDING, _SHA256) if self.is_rsa else sign(sha256(data).digest())
 
 
 class KeyRing:
