@@ -1,8 +1,8 @@
 """The whole of what the web process serves, in the order in which a request meets it.
 
 /api: CORS (if any is allowed) → `door` (who, how often) → `body` (whole, bounded) → `once`
-(Idempotency-Key) → the routes of `api/`. /dashboard: `dashboard/`. The rest: `forward`. Every
-answer gets the headers that keep a browser from making more of it than it is.
+(Idempotency-Key) → `quick` (plain reads) → the routes of `api/`. /dashboard: `dashboard/`. The
+rest: `forward`. Every answer gets the headers that keep browsers from making more of it than it is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from relay.ports_web import Answers, Meter
 from relay.web.api import audit, domains, emails, problems, stream, warmup
 from relay.web.api.desk import Desk
 from relay.web.api.page import CONTENT_SECURITY, page
+from relay.web.api.quick import Quick
 from relay.web.api.schemas import Email, Problem
 from relay.web.asgi import App, Message, Receive, Scope, Send, problem
 from relay.web.body import Body
@@ -127,7 +128,7 @@ def site(
     """The web of one process."""
     most_bytes = desk.limits.message_bytes * 4 // 3 + OVERHEAD_BYTES
     routes: App = api_app(desk, streams, version)
-    inside: App = Body(Once(routes, answers), most_bytes)
+    inside: App = Body(Once(Quick(routes, desk), answers), most_bytes)
     api: App = Door(inside, desk.access, meter, config.requests_per_minute)
     return Site(_with_cors(api, config.cors), forward, pages)
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import JSONResponse
 
+from relay.core.access import ApiToken
 from relay.core.audit import AuditEntry, AuditWanted
 from relay.core.wording import timestamp
 from relay.web.api.declared import answers
-from relay.web.api.desk import Reader, TheDesk
+from relay.web.api.desk import Desk, Reader, TheDesk
 from relay.web.api.schemas import AuditPage
+from relay.web.api.tags import JSON
+from relay.web.api.told import as_json, page_of
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
+
+LIMIT: Final = 50
+"""How many entries a page has where its reader does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: of a tenant, of a subject, older than one with that id; None is all."""
+
+    tenant: str | None = None
+    subject: str | None = None
+    before: str | None = None
+    limit: int = LIMIT
 
 
 @router.get("", response_model=AuditPage, responses=answers())
@@ -26,16 +42,29 @@ async def audit(
         str | None, Query(max_length=400, description="Such as domain@upstream.")
     ] = None,
     before: Annotated[str | None, Query(max_length=40)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=200)] = LIMIT,
 ) -> Response:
     """Changes that the token may see, the newest first; the log is bounded."""
-    if tenant is not None and not bearer.sees(tenant):
-        return JSONResponse({"data": [], "next": None})
-    whose = tenant if bearer.is_operator else bearer.tenant
-    found = await desk.audit.page(AuditWanted(whose, subject, before), limit + 1)
-    page = [_fields(entry) for entry in found[:limit]]
-    return JSONResponse({"data": page, "next": page[-1]["id"] if len(found) > limit else None})
+    return await listed(desk, bearer, Wanted(tenant, subject, before, limit))
+
+
+async def listed(desk: Desk, bearer: ApiToken, wanted: Wanted) -> Response:
+    """A page of entries."""
+    if wanted.tenant is not None and not bearer.sees(wanted.tenant):
+        return _page([], None)
+    whose = wanted.tenant if bearer.is_operator else bearer.tenant
+    asked = AuditWanted(whose, wanted.subject, wanted.before)
+    found = await desk.audit.page(asked, wanted.limit + 1)
+    page = found[: wanted.limit]
+    return _page(page, page[-1].id if len(found) > wanted.limit else None)
+
+
+def _page(entries: Sequence[AuditEntry], cursor: str | None) -> Response:
+    texts = [as_json(_fields(entry)).encode() for entry in entries]
+    return Response(page_of(texts, cursor), media_type=JSON)
 
 
 def _fields(entry: AuditEntry) -> dict[str, Any]:
-    return asdict(entry) | {"at": timestamp(entry.at)}
+    # Not `asdict`, which copies `before` and `after` to their leaves.
+    told = {each.name: getattr(entry, each.name) for each in fields(entry)}
+    return told | {"at": timestamp(entry.at)}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from fastapi import Depends, Request
 
 from relay.core.access import ApiToken, Scope
-from relay.core.changes import may
 from relay.core.config import Limits
 from relay.core.report import Status
 from relay.core.tenancy import Directory, Route
@@ -17,6 +16,7 @@ from relay.ports import Clock, QuotaStore, Settings
 from relay.ports_domains import Domains
 from relay.ports_web import Access, AuditLog, Changes, Outbox
 from relay.reporting import route_for, statuses_of, tenant_of
+from relay.web.api.ordered import Ordered
 from relay.web.api.problems import Problem
 
 
@@ -33,6 +33,7 @@ class Desk:
     clock: Clock
     limits: Limits
     domains: Domains
+    ordered: Ordered = field(default_factory=Ordered)
 
     @property
     def directory(self) -> Directory:
@@ -60,13 +61,9 @@ class Desk:
         wanted = [(route, self.tenant_of(route)) for route in routes]
         return await statuses_of(self.store, self.clock, wanted)
 
-    def fields(self, status: Status) -> dict[str, Any]:
-        """A status as JSON, and what may be done to its route."""
-        verbs = [verb.value for verb in may(status.state)]
-        return status.fields() | {"may": verbs}
 
-
-def desk_of(request: Request) -> Desk:
+# FastAPI sends a dependency that is no coroutine to a thread and waits for it there.
+async def desk_of(request: Request) -> Desk:
     """The desk of the application."""
     desk = request.app.state.desk
     assert isinstance(desk, Desk)
@@ -80,8 +77,8 @@ def bearer_of(request: Request) -> ApiToken:
     return bearer
 
 
-def _with(scope: Scope) -> Callable[[Request], ApiToken]:
-    def allowed(request: Request) -> ApiToken:
+def _with(scope: Scope) -> Callable[[Request], Awaitable[ApiToken]]:
+    async def allowed(request: Request) -> ApiToken:
         bearer = bearer_of(request)
         if not bearer.may(scope):
             raise Problem(403, f"the token lacks the scope {scope.value}")

@@ -23,6 +23,7 @@ from relay.web.api.domain_schemas import (
 )
 from relay.web.api.problems import Problem
 from relay.web.api.tags import told_once
+from relay.web.api.told import as_json
 
 router = APIRouter(prefix="/api/domains", tags=["domains"])
 
@@ -67,7 +68,7 @@ async def add(desk: TheDesk, bearer: Changer, wanted: NewDomain) -> Response:
 async def domain(desk: TheDesk, bearer: Reader, request: Request, name: str) -> Response:
     """One domain, with the DNS records to publish and an ETag."""
     view = await desk.domains.one(name, _by(bearer))
-    return told_once(JSONResponse(await _whole(desk, view)), request)
+    return told_once(as_json(await _whole(desk, view)).encode(), request.scope)
 
 
 @router.patch("/{name}", response_model=Domain, responses=answers(404, 409))

@@ -151,7 +151,7 @@ def install(app: FastAPI, clock: Clock, tenant_of: Callable[[str], str]) -> None
         return answer_to(told)
 
     async def plain(_request: Request, error: Exception) -> JSONResponse:
-        return answer_to(_problem_from(error))
+        return answer_to(problem_from(error))
 
     app.add_exception_handler(NotSent, not_sent)
     app.add_exception_handler(BadMessageOfBatch, bad_message)
@@ -160,7 +160,8 @@ def install(app: FastAPI, clock: Clock, tenant_of: Callable[[str], str]) -> None
         app.add_exception_handler(kind, plain)
 
 
-def _problem_from(error: Exception) -> Problem:
+def problem_from(error: Exception) -> Problem:
+    """What to say of whatever was raised; what nobody expected is logged."""
     match error:
         case Problem():
             return error

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from fastapi import Request, Response
+from fastapi import Response
+
+from relay.web.asgi import Scope
+
+JSON = "application/json"
 
 
-def told_once(answer: Response, request: Request) -> Response:
-    """`answer` with its ETag; 304 where `request` says that it is known."""
-    tag = f'"{sha256(answer.body).hexdigest()[:32]}"'
-    answer.headers["etag"] = tag
-    answer.headers["cache-control"] = "private, no-cache"
-    known = request.headers.get("if-none-match", "").split(",")
-    if not {tag, "*"}.isdisjoint(each.strip().removeprefix("W/") for each in known):
-        kept = {name: answer.headers[name] for name in ("etag", "cache-control")}
-        return Response(status_code=304, headers=kept)
-    return answer
+def told_once(body: bytes, scope: Scope) -> Response:
+    """The answer `body`, which is JSON, with its ETag; 304 where the request says it is known."""
+    tag = f'"{sha256(body).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    known = _known(scope)
+    if known and not {tag, "*"}.isdisjoint(known):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=JSON)
+
+
+def _known(scope: Scope) -> set[str]:
+    fields = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    tags = b",".join(fields).decode("latin-1").split(",") if fields else []
+    return {each.strip().removeprefix("W/") for each in tags}
