@@ -47,6 +47,15 @@ class TokenShelf(Protocol):
         False, and nothing is noted, if there was none.
         """
 
+    async def metered(
+        self, token_id: str, per_minute: int, burst: int
+    ) -> tuple[ApiToken | None, float]:
+        """The token with that id, without its last use, and one request taken of its rate.
+
+        0.0, or the seconds until there is room; taken whether there is such a token or not. In
+        one go, so nobody's word but that of somebody who has proven the token may bring it on.
+        """
+
     async def used(self, token_id: str, at: datetime) -> None:
         """Note a use. Idempotent; a token that is not there stays so."""
 
@@ -58,6 +67,14 @@ class Access(Protocol):
         """The live token that `text` is; None for any other text. Raises StoreTrouble.
 
         A revoked token is nobody's from the next call on.
+        """
+
+    async def admitted(
+        self, text: str, per_minute: int, burst: int
+    ) -> tuple[ApiToken, float] | None:
+        """As `bearer`, and one request taken of the rate of the token.
+
+        With it 0.0, or the seconds until there is room. Others than its bearer take nothing of it.
         """
 
 
@@ -192,10 +209,3 @@ class Answers(Protocol):
 
     async def release(self, key: str) -> None:
         """Give a claim up: nothing was done. Idempotent."""
-
-
-class Meter(Protocol):
-    """How often somebody may ask. Raises StoreTrouble, nothing else."""
-
-    async def take(self, name: str, per_minute: int, burst: int) -> float:
-        """Count one request of `name`: 0.0, or the seconds until there is room. Atomic."""

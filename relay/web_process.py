@@ -53,7 +53,7 @@ from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.token_shelf import RedisTokenShelf
 from relay.store.web_history import RedisHistory, RedisRecent
-from relay.store.web_keeping import RedisAnswers, RedisMeter
+from relay.store.web_keeping import RedisAnswers
 from relay.store.web_users import RedisAttempts, RedisSessionShelf, RedisUserShelf
 from relay.telemetry.measured import (
     MeasuredRelay,
@@ -202,8 +202,7 @@ def _site(rooms: _Rooms, at: WebConfig | socket.socket, kept: KeptBy | None) -> 
     own = at if isinstance(at, WebConfig) else None
     allowed = own or settings.config.web or WebConfig("", 0)
     return site(
-        desk, allowed, RedisAnswers(line), RedisMeter(line), _forward(rooms, own, kept),
-        rooms.streams,
+        desk, allowed, RedisAnswers(line), _forward(rooms, own, kept), rooms.streams,
         _pages(rooms, desk, access), __version__,
     )  # fmt: skip
 

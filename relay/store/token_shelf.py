@@ -2,13 +2,14 @@
 
 One hash holds every token, a field each, so that every verb is one command; when each was
 last used stands in a hash beside it, so that a use never writes over a revocation. A change is
-one step with its entry in the audit log.
+one step with its entry in the audit log. What a text means is kept, never what the store has.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Any, Final
 
 from relay.core.access import ApiToken, Scope
 from relay.core.audit import AuditEntry
@@ -17,6 +18,10 @@ from relay.store.audit_log import Keep, keep
 from relay.store.commands import Command, as_is, pairs
 from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
+from relay.store.web_keeping import metered
+
+MOST_READ: Final = 1_000
+"""Tokens whose texts are kept with what they mean."""
 
 
 class RedisTokenShelf:
@@ -24,6 +29,7 @@ class RedisTokenShelf:
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._read: dict[str, tuple[str, ApiToken]] = {}
 
     async def add(self, token: ApiToken, entry: AuditEntry) -> bool:
         """See `ports_web.TokenShelf`."""
@@ -39,6 +45,26 @@ class RedisTokenShelf:
             ]
         )
         return None if found is None else _token_from(token_id, found, used)
+
+    async def metered(
+        self, token_id: str, per_minute: int, burst: int
+    ) -> tuple[ApiToken | None, float]:
+        """See `ports_web.TokenShelf`. One round trip."""
+        told: list[Command[Any]] = [
+            Command("get token", ("HGET", keys.TOKENS, token_id), as_is),
+            metered(token_id, per_minute, burst),
+        ]
+        text, wait_s = await self._line.ask_all(told)
+        return None if text is None else self._token_in(token_id, text), wait_s
+
+    def _token_in(self, token_id: str, text: str) -> ApiToken:
+        """The token that `text` describes, which is the same as last time nearly always."""
+        known = self._read.get(token_id)
+        if known is None or known[0] != text:
+            while len(self._read) >= MOST_READ:
+                del self._read[next(iter(self._read))]
+            self._read[token_id] = known = (text, _token_from(token_id, text, None))
+        return known[1]
 
     async def all(self) -> list[ApiToken]:
         """See `ports_web.TokenShelf`."""

@@ -49,17 +49,17 @@ class RedisAnswers:
         await self._line.insist(Command("release key", ("DEL", keys.answer(key)), int))
 
 
-class RedisMeter:
-    """`ports_web.Meter` over `line`, by the machine's clock: rates are of real time."""
+def metered(name: str, per_minute: int, burst: int) -> Command[float]:
+    """`meter.lua`: one request of `name` is counted; 0.0, or the seconds until there is room.
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    By the machine's clock: rates are of real time.
+    """
+    arguments = (time.time_ns() // 1000, _MINUTE_US // per_minute, burst)
+    return evalsha("meter", script("meter"), (keys.meter(name),), arguments, _seconds)
 
-    async def take(self, name: str, per_minute: int, burst: int) -> float:
-        """See `ports_web.Meter`."""
-        arguments = (time.time_ns() // 1000, _MINUTE_US // per_minute, burst)
-        command = evalsha("meter", script("meter"), (keys.meter(name),), arguments, int)
-        return await self._line.ask(command) / 1e6
+
+def _seconds(microseconds: int) -> float:
+    return microseconds / 1e6
 
 
 def _text_of(digest: str, answer: KeptAnswer | None = None) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
-from relay.ports_web import Access, Meter
+from relay.ports_web import Access
 from relay.web.asgi import App, Receive, Scope, Send, Whole, header, problem
 
 OPEN: Final = frozenset({"/api/docs", "/api/openapi.json"})
@@ -29,7 +29,6 @@ class Door:
 
     inside: App
     access: Access
-    meter: Meter
     per_minute: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,11 +48,13 @@ class Door:
 
     async def _bearer(self, scope: Scope) -> ApiToken | Whole:
         kind, _, text = (header(scope, b"authorization") or "").partition(" ")
-        token = await self.access.bearer(text.strip()) if kind.lower() == "bearer" else None
-        if token is None:
+        if kind.lower() != "bearer":
             return _unauthorized(has_tried=bool(kind))
         burst = max(1, self.per_minute // _BURST_SHARE)
-        wait_s = await self.meter.take(token.id, self.per_minute, burst)
+        found = await self.access.admitted(text.strip(), self.per_minute, burst)
+        if found is None:
+            return _unauthorized(has_tried=True)
+        token, wait_s = found
         return _too_often(wait_s, self.per_minute) if wait_s else token
 
 

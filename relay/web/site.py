@@ -18,7 +18,7 @@ from fastapi.security import HTTPBearer
 from starlette.middleware.cors import CORSMiddleware
 
 from relay.core.config import WebConfig
-from relay.ports_web import Answers, Meter
+from relay.ports_web import Answers
 from relay.web.api import audit, domains, emails, problems, stream, warmup
 from relay.web.api.desk import Desk
 from relay.web.api.page import CONTENT_SECURITY, page
@@ -119,7 +119,6 @@ def site(
     desk: Desk,
     config: WebConfig,
     answers: Answers,
-    meter: Meter,
     forward: Forward,
     streams: stream.Streams,
     pages: App,
@@ -129,7 +128,7 @@ def site(
     most_bytes = desk.limits.message_bytes * 4 // 3 + OVERHEAD_BYTES
     routes: App = api_app(desk, streams, version)
     inside: App = Body(Once(Quick(routes, desk), answers), most_bytes)
-    api: App = Door(inside, desk.access, meter, config.requests_per_minute)
+    api: App = Door(inside, desk.access, config.requests_per_minute)
     return Site(_with_cors(api, config.cors), forward, pages)
 
 

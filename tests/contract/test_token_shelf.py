@@ -103,6 +103,88 @@ async def test_the_store_never_holds_the_secret(valkey, clock):
     assert text.rpartition("_")[2] not in kept
 
 
+RATE = (600, 100)
+
+
+async def test_who_is_admitted_is_its_bearer_and_nobody_else(access):
+    made, text = await access.create("acme", READ, "ci", 3600, actor="tester")
+    bearer = await access.bearer(text)
+    others = (text[:-1], text + "x", text.removeprefix("wrk_"), f"wrk_{made.id}_", "", "wrk_")
+    for _ in range(3):
+        found, wait_s = await access.admitted(text, *RATE)
+        assert (found, wait_s) == (bearer, 0.0)
+        for other in others:
+            assert await access.admitted(other, *RATE) is None
+
+
+async def test_a_token_known_from_before_is_asked_for_each_time(access, shelf, clock):
+    """As processes beside each other have it: one of them revokes, another one admits."""
+    made, text = await access.create("acme", READ, actor="tester")
+    here, there = Access(shelf, clock), Access(shelf, clock)
+    assert await here.admitted(text, *RATE)
+    assert await there.revoke(made.id, actor="tester")
+    assert await here.admitted(text, *RATE) is None
+    assert await here.admitted(text, *RATE) is None
+
+
+async def test_a_token_known_from_before_expires(access, clock):
+    _, text = await access.create("acme", READ, lives_s=60, actor="tester")
+    assert await access.admitted(text, *RATE)
+    clock.move(seconds=59)
+    assert await access.admitted(text, *RATE)
+    clock.move(seconds=1)
+    assert await access.admitted(text, *RATE) is None
+
+
+async def test_each_request_takes_one_and_others_than_its_bearer_none(access):
+    made, text = await access.create("acme", READ, actor="tester")
+    assert (await access.admitted(text, 60, 4))[1] == 0
+    for _ in range(10):
+        assert await access.admitted(f"wrk_{made.id}_wrong", 60, 4) is None
+    waits = [(await access.admitted(text, 60, 4))[1] for _ in range(5)]
+    assert waits[:3] == [0, 0, 0]
+    assert 0 < waits[-1] <= 1
+
+
+async def test_an_admission_is_one_round_trip_once_the_token_is_proven(access, line, monkeypatch):
+    _, text = await access.create("acme", READ, actor="tester")
+    await access.admitted(text, *RATE)
+    said, ask_all = [], line.ask_all
+
+    async def counted(commands, at=None):
+        said.append([command.verb for command in commands])
+        return await ask_all(commands, at)
+
+    monkeypatch.setattr(line, "ask_all", counted)
+    await access.admitted(text, *RATE)
+    assert said == [["get token", "meter"]]
+
+
+async def test_an_admission_is_a_use_that_is_noted_to_some_minutes(access, clock):
+    made, text = await access.create("acme", READ, actor="tester")
+
+    async def noted():
+        return next(t.last_used_at for t in await access.tokens() if t.id == made.id)
+
+    await access.admitted(text, *RATE)
+    first = clock.now()
+    clock.move(minutes=4)
+    await access.admitted(text, *RATE)
+    assert await noted() == first
+    clock.move(minutes=2)
+    found, _ = await access.admitted(text, *RATE)
+    assert await noted() == found.last_used_at == first + timedelta(minutes=6)
+
+
+async def test_what_is_known_of_tokens_is_bounded(access, shelf, monkeypatch):
+    monkeypatch.setattr("relay.access.MOST_PROVEN", 3)
+    monkeypatch.setattr("relay.store.token_shelf.MOST_READ", 3)
+    texts = [(await access.create("acme", READ, actor="tester"))[1] for _ in range(6)]
+    for text in (*texts, *texts):
+        assert await access.admitted(text, *RATE)
+    assert len(access._proven) == len(shelf._read) == 3
+
+
 async def noted_of(line, token_id):
     return await RedisAuditLog(line).page(AuditWanted(subject=f"token {token_id}"), 10)
 

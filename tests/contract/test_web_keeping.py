@@ -12,7 +12,7 @@ import pytest_asyncio
 from relay.ports_web import Keeping, KeptAnswer
 from relay.store import keys
 from relay.store.opening import line_to
-from relay.store.web_keeping import KEPT_MS, RedisAnswers, RedisMeter
+from relay.store.web_keeping import KEPT_MS, RedisAnswers, metered
 
 ANSWER = KeptAnswer(201, "application/json", b'{"a": "\xc3\xa4"}')
 _numbers = count()
@@ -63,32 +63,33 @@ async def test_answers_are_forgotten_after_a_day(valkey, key):
     await line.close()
 
 
+async def taken(line, name, per_minute, burst):
+    return await line.ask(metered(name, per_minute, burst))
+
+
 async def test_a_burst_is_let_through_and_then_one_each_interval(line, key, monkeypatch):
     now_us = 10**15
     monkeypatch.setattr("relay.store.web_keeping.time.time_ns", lambda: now_us * 1000)
-    meter = RedisMeter(line)
-    found = [await meter.take(key, 60, 3) for _ in range(5)]
+    found = [await taken(line, key, 60, 3) for _ in range(5)]
     assert found == [0, 0, 0, 1.0, 1.0]
     now_us += 999_999
-    assert await meter.take(key, 60, 3) == pytest.approx(1e-6)
+    assert await taken(line, key, 60, 3) == pytest.approx(1e-6)
     now_us += 1
-    assert await meter.take(key, 60, 3) == 0
-    assert await meter.take(key, 60, 3) == 1.0
+    assert await taken(line, key, 60, 3) == 0
+    assert await taken(line, key, 60, 3) == 1.0
     now_us += 10_000_000
-    assert [await meter.take(key, 60, 3) for _ in range(4)] == [0, 0, 0, 1.0]
+    assert [await taken(line, key, 60, 3) for _ in range(4)] == [0, 0, 0, 1.0]
 
 
 async def test_a_clock_set_back_shuts_nobody_out(line, key, monkeypatch):
     now_us = 10**15
     monkeypatch.setattr("relay.store.web_keeping.time.time_ns", lambda: now_us * 1000)
-    meter = RedisMeter(line)
-    assert await meter.take(key, 60, 2) == 0
+    assert await taken(line, key, 60, 2) == 0
     now_us -= 3_600_000_000
-    assert await meter.take(key, 60, 2) <= 1.0
+    assert await taken(line, key, 60, 2) <= 1.0
 
 
 async def test_rates_of_two_are_their_own(line, key):
-    meter = RedisMeter(line)
-    assert await meter.take(key, 1, 1) == 0
-    assert await meter.take(key, 1, 1) > 0
-    assert await meter.take(f"{key}b", 1, 1) == 0
+    assert await taken(line, key, 1, 1) == 0
+    assert await taken(line, key, 1, 1) > 0
+    assert await taken(line, f"{key}b", 1, 1) == 0

@@ -73,7 +73,7 @@ class _Relay(RecordingRelay):
 
 @dataclass
 class _Notes:
-    """`AuditLog`, `Answers`, `Meter` and `Access` in one, in memory."""
+    """`AuditLog`, `Answers` and `Access` in one, in memory."""
 
     entries: list[AuditEntry] = field(default_factory=list)
     kept: dict[str, tuple[str, KeptAnswer | None]] = field(default_factory=dict)
@@ -101,12 +101,15 @@ class _Notes:
     async def release(self, key: str) -> None:
         self.kept.pop(key)
 
-    async def take(self, _name: str, _per_minute: int, _burst: int) -> float:
-        return 0.0
-
     async def bearer(self, text: str) -> ApiToken | None:
         scopes = frozenset({Scope.READ, Scope.SEND, Scope.MANAGE})
         return ApiToken("t", "acme", scopes, "", NOW) if text == TOKEN else None
+
+    async def admitted(
+        self, text: str, _per_minute: int, _burst: int
+    ) -> tuple[ApiToken, float] | None:
+        found = await self.bearer(text)
+        return None if found is None else (found, 0.0)
 
 
 class _NoDomains:
@@ -172,7 +175,7 @@ def build() -> Built:
     changes = Changing(store, notes, clock)
     desk = Desk(settings, store, changes, notes, outbox, notes, clock, limits, _NoDomains())
     config = WebConfig("127.0.0.1", 0)
-    app = site(desk, config, notes, notes, _NoForward(), Streams(), _no_pages, "0")
+    app = site(desk, config, notes, _NoForward(), Streams(), _no_pages, "0")
     return Built(app, relay, notes, store)
 
 
