@@ -16,7 +16,7 @@ COLLECT_AFTER: Final = 5_000
 
 
 def settle_down() -> None:
-    """Call it when all is loaded and before the first message."""
+    """Call it when all is loaded and before the first message or request."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 10, 10)

@@ -64,6 +64,7 @@ from relay.telemetry.measured import (
 )
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.observer import Observer
+from relay.thrift import settle_down
 from relay.upstream.build import open_upstream
 from relay.upstreams import Upstreams
 from relay.users import SigningIn
@@ -281,6 +282,7 @@ async def _run(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: rooms.background.start(rooms.settings.refresh()))
+    settle_down()
     log.info("serving the web", address=server.address, config=str(rooms.settings.config.path))
     if kept:
         group.create_task(beat(kept.beat, stop))
