@@ -8,7 +8,6 @@ it in one step.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from enum import StrEnum
 from typing import Any, Final
 
@@ -19,6 +18,8 @@ from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
 _BATCH: Final = 500
+_GROWS: Final = 4
+"""What a page of all entries reads is what it tells; one of a few among many reads more at once."""
 
 
 class RedisAuditLog:
@@ -46,21 +47,20 @@ class RedisAuditLog:
     async def page(self, wanted: AuditWanted, limit: int) -> list[AuditEntry]:
         """See `ports_web.AuditLog`."""
         found: list[AuditEntry] = []
-        async for entry in self._newest_first():
-            if _is_wanted(entry, wanted):
-                found.append(entry)
-            if len(found) == limit:
+        start, size, before = 0, min(limit, _BATCH), set[str]()
+        while start < self._most and len(found) < limit:
+            texts = await self._newest(start, size)
+            # An entry that was added meanwhile has moved all others on.
+            entries = [_entry_from(text) for text in texts if text not in before]
+            found += [entry for entry in entries if _is_wanted(entry, wanted)]
+            if len(texts) < size:
                 break
-        return found
+            start, size, before = start + size, min(_GROWS * size, _BATCH), set(texts)
+        return found[:limit]
 
-    async def _newest_first(self) -> AsyncIterator[AuditEntry]:
-        for start in range(0, self._most, _BATCH):
-            words = ("ZRANGE", keys.AUDIT, start, start + _BATCH - 1, "REV")
-            texts = await self._line.ask(Command("read audit log", words, list))
-            for text in texts:
-                yield _entry_from(text)
-            if len(texts) < _BATCH:
-                return
+    async def _newest(self, start: int, count: int) -> list[str]:
+        words = ("ZRANGE", keys.AUDIT, start, start + count - 1, "REV")
+        return await self._line.ask(Command("read audit log", words, list))
 
 
 class Keep(StrEnum):

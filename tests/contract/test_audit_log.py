@@ -67,6 +67,44 @@ async def test_entries_of_one_millisecond_are_paged_without_loss_or_repeat(line,
     assert [each.id for each in seen] == sorted((each.id for each in written), reverse=True)
 
 
+async def test_what_is_added_while_a_page_is_read_is_not_told_twice(line, clock, monkeypatch):
+    log, written = RedisAuditLog(line), []
+
+    async def added(tenant):
+        written.append(entry(clock, tenant=tenant))
+        await log.add(written[-1])
+        clock.move(seconds=1)
+
+    for number in range(40):
+        await added("acme" if number % 8 < 2 else "globex")
+    newest = log._newest
+
+    async def while_some_are_added(start, count):
+        texts = await newest(start, count)
+        await added("acme")
+        return texts
+
+    wanted = [each for each in reversed(written) if each.tenant == "acme"]
+    monkeypatch.setattr(log, "_newest", while_some_are_added)
+    assert await log.page(AuditWanted(tenant="acme"), 7) == wanted[:7]
+    assert len(written) >= 42
+
+
+async def test_a_page_of_all_reads_no_more_than_it_tells(line, clock, monkeypatch):
+    log = RedisAuditLog(line)
+    for _ in range(10):
+        await log.add(entry(clock))
+    newest, read = log._newest, []
+
+    async def counted(start, count):
+        read.append((start, count))
+        return await newest(start, count)
+
+    monkeypatch.setattr(log, "_newest", counted)
+    assert len(await log.page(AuditWanted(), 4)) == 4
+    assert read == [(0, 4)]
+
+
 async def test_tenant_and_subject_choose(line, clock):
     log = RedisAuditLog(line)
     mine = entry(clock)
