@@ -18,6 +18,7 @@ from typing import Final
 from relay.core.window import SLICE_S, Window
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def slice_at(now: datetime, window: Window) -> Slice:
 
 def epoch_ms(instant: datetime) -> int:
     """Whole milliseconds since the Unix epoch, rounded down. `instant` is aware."""
-    return (instant - _EPOCH) // timedelta(milliseconds=1)
+    return (instant - _EPOCH) // _MILLISECOND
 
 
 def from_epoch_ms(milliseconds: int) -> datetime:

@@ -36,6 +36,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http="h11",  # bounds a head; uvicorn would take httptools, which does not, if there
                 lifespan="off",
                 access_log=False,
                 log_config=None,

@@ -27,6 +27,7 @@ _ROUTES: Final = "/api/warmup"
 _AUDIT: Final = "/api/audit"
 _ID: Final = re.compile(r"[a-z0-9.@_-]{1,300}")
 _LIMIT: Final = re.compile(rb"limit=([1-9][0-9]?|1[0-9][0-9]|200)")
+_USUAL: Final = {_ROUTES: warmup.LIMIT, _AUDIT: audit.LIMIT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Quick:
             if scope["query_string"] or not _ID.fullmatch(name) or not _may_read(scope):
                 return None
             return warmup.told(self.desk, _bearer(scope), name, scope)
-        limit = _limit(scope["query_string"]) if path in {_ROUTES, _AUDIT} else None
+        limit = _limit(scope["query_string"], _USUAL[path]) if path in _USUAL else None
         if limit is None or not _may_read(scope):
             return None
         if path == _AUDIT:
@@ -63,8 +64,10 @@ class Quick:
         return warmup.listed(self.desk, _bearer(scope), warmup.Wanted(limit=limit), scope)
 
 
-def _limit(query: bytes) -> int | None:
+def _limit(query: bytes, usual: int) -> int | None:
     """The limit that is asked for; None where something else is asked too, or it is none."""
+    if not query:
+        return usual
     found = _LIMIT.fullmatch(query)
     return int(found[1]) if found else None
 

@@ -70,7 +70,7 @@ async def listed(desk: Desk, bearer: ApiToken, wanted: Wanted, scope: Scope) -> 
             if len(found) == limit:
                 break
             seen += 1
-            if state in {None, status.state}:
+            if state is None or status.state is state:
                 found.append(text_of(status))
     cursor = None if seen >= len(chosen) else str(chosen[seen - 1].id)
     return told_once(page_of(found, cursor), scope)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+
 import pytest
 
 from tests.harness.waiting import until
@@ -266,6 +269,22 @@ def test_errors_are_problem_details(web, domain):
         assert (answer.status, answer.headers["content-type"]) == (status, PROBLEM)
         assert answer.json["status"] == status
         assert answer.json["detail"]
+
+
+@pytest.mark.parametrize("begins", [b"GET /api/warmup?x=", b"GET /api/warmup HTTP/1.1\r\nX: "])
+def test_a_head_that_does_not_end_is_cut_off(web, begins):
+    with socket.create_connection(("127.0.0.1", web.port), timeout=20) as client:
+        client.sendall(begins)
+        answer = b""
+        with suppress(OSError):  # it hangs up while we still talk
+            for _ in range(64):
+                client.sendall(b"x" * 16_384)
+            answer = client.recv(100)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+        client.settimeout(20)
+        with suppress(ConnectionError):
+            while client.recv(65_536):  # to its end, or the time-out fails the test
+                pass
 
 
 def test_no_browser_of_another_origin_may_read_the_api(web):

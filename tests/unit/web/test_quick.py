@@ -25,6 +25,9 @@ PLAIN = (
     "/api/warmup?limit=50",
     "/api/audit?limit=1",
     "/api/audit?limit=200",
+    "/api/warmup",
+    "/api/warmup?",
+    "/api/audit",
 )
 OTHER = (
     f"/api/warmup/status/{DOMAIN}?limit=1",
@@ -34,16 +37,13 @@ OTHER = (
     "/api/warmup/status/%C3%A9.example",
     "/api/warmup/status/",
     "/api/warmup/status",
-    "/api/warmup",
     "/api/warmup/",
-    "/api/warmup?",
     "/api/warmup?limit=0",
     "/api/warmup?limit=201",
     "/api/warmup?limit=01",
     "/api/warmup?limit=%31",
     "/api/warmup?limit=1&limit=2",
     "/api/warmup?limit=1&after=x",
-    "/api/audit",
     "/api/audit?limit=x",
     "/api/audit?limit=1&before=0",
     "/api/audit/",
@@ -99,7 +99,7 @@ async def test_the_answer_is_that_of_the_routes(built, target):
         assert await asked(quick, target, bearer) == await asked(quick.inside, target, bearer), name
 
 
-@pytest.mark.parametrize("target", PLAIN[:1] + PLAIN[6:7])
+@pytest.mark.parametrize("target", [PLAIN[0], PLAIN[6], "/api/warmup"])
 async def test_what_is_known_already_is_304_as_there(built, target):
     quick, reader = quick_of(built), BEARERS["reader"]
     _, headers, _ = await asked(quick, target, reader)
