@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from relay.core.audit import MOST_ENTRIES, AuditEntry, AuditWanted, Outcome
@@ -18,6 +19,8 @@ from relay.store.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
 _BATCH: Final = 500
+_MOST_READ: Final = 512
+"""Texts that are kept with what they mean: readers ask for the newest ones again and again."""
 _GROWS: Final = 4
 """What a page of all entries reads is what it tells; one of a few among many reads more at once."""
 
@@ -109,6 +112,7 @@ def _text_of(entry: AuditEntry) -> str:
     )
 
 
+@lru_cache(maxsize=_MOST_READ)
 def _entry_from(text: str) -> AuditEntry:
     told: dict[str, Any] = json.loads(text)
     outcome = Outcome(told.get("outcome", Outcome.DONE))

@@ -19,6 +19,8 @@ from relay.web.api.told import as_json, page_of
 
 router = APIRouter(prefix="/api/audit", tags=["audit"])
 
+_NAMES: Final = tuple(each.name for each in fields(AuditEntry))
+
 LIMIT: Final = 50
 """How many entries a page has where its reader does not say."""
 
@@ -66,5 +68,5 @@ def _page(entries: Sequence[AuditEntry], cursor: str | None) -> Response:
 
 def _fields(entry: AuditEntry) -> dict[str, Any]:
     # Not `asdict`, which copies `before` and `after` to their leaves.
-    told = {each.name: getattr(entry, each.name) for each in fields(entry)}
+    told = {name: getattr(entry, name) for name in _NAMES}
     return told | {"at": timestamp(entry.at)}
