@@ -16,8 +16,8 @@ from relay.ports import Clock, QuotaStore, Settings
 from relay.ports_domains import Domains
 from relay.ports_web import Access, AuditLog, Changes, Outbox
 from relay.reporting import route_for, statuses_of, tenant_of
-from relay.web.api.ordered import Ordered
 from relay.web.api.problems import Problem
+from relay.web.ordered import Ordered
 
 
 @dataclass(frozen=True, slots=True)

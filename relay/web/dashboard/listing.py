@@ -1,9 +1,10 @@
 """Which routes a list shows: filtered, sorted and paged on the server.
 
 What the config knows (domain, tenant, policy) chooses and sorts without a read, so that a
-page costs one read of its own routes. What only the store knows (state, cap, sends) needs all
-routes: they are read in batches and kept for everybody who looks. Once some seconds old, they
-are read anew behind the back of whoever looks; the numbers on a page are always of now.
+page costs one read of its own routes; where nothing is asked for, nothing is chosen or sorted.
+What only the store knows (state, cap, sends) needs all routes: they are read in batches and kept
+for everybody who looks. Once some seconds old, they are read anew behind the back of whoever
+looks; the numbers on a page are always of now.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from relay.core.tenancy import Route, RouteId
 from relay.core.users import Viewer
 from relay.web.dashboard.desk import PagesDesk
 from relay.web.dashboard.paging import Part, page_number, part_of
+from relay.web.ordered import Ordered, Shown
 
 READ_AT_ONCE: Final = 500
 FRESH_S: Final = 10.0
@@ -98,17 +100,26 @@ class Listing:
 
     def __init__(self, background: Background) -> None:
         self._background = background
+        self._ordered = Ordered()
         self._turn = asyncio.Lock()
         self._read: dict[RouteId, Status] = {}
         self._read_at = float("-inf")
         self._of: object = None
 
+    def shown(self, desk: PagesDesk, viewer: Viewer) -> Shown:
+        """The routes that exist for `viewer`, by id, and what may be chosen among them."""
+        return self._ordered.shown(desk.directory, viewer.tenant)
+
     async def page(self, desk: PagesDesk, viewer: Viewer, wanted: Wanted) -> Part[Status]:
         """The page that is wanted, or the last one before it. Raises StoreTrouble."""
-        chosen = [each for each in desk.visible(viewer) if _is_chosen(desk, each, wanted)]
-        if wanted.state is None and wanted.sort in CONFIGURED:
+        chosen = self.shown(desk, viewer).routes
+        if wanted.search or wanted.tenant or wanted.policy:
+            chosen = [each for each in chosen if _is_chosen(desk, each, wanted)]
+        if wanted.state is None and wanted.sort == "route":
+            chosen = chosen[::-1] if wanted.descending else chosen
+        elif wanted.state is None and wanted.sort in CONFIGURED:
             key = CONFIGURED[wanted.sort]
-            chosen.sort(key=lambda route: key(desk, route), reverse=wanted.descending)
+            chosen = sorted(chosen, key=lambda route: key(desk, route), reverse=wanted.descending)
         else:
             chosen = await self._by_counts(desk, chosen, wanted)
         part = part_of(chosen, wanted.page)
@@ -117,7 +128,7 @@ class Listing:
 
     async def _by_counts(
         self, desk: PagesDesk, routes: Sequence[Route], wanted: Wanted
-    ) -> list[Route]:
+    ) -> Sequence[Route]:
         known = await self._all(desk, routes)
         found = [(route, known[route.id]) for route in routes if route.id in known]
         if wanted.state is not None:

@@ -35,11 +35,11 @@ COLUMNS = (
 async def warmup(request: Request) -> Response:
     """All routes; htmx asks for the table alone."""
     desk, viewer = desk_of(request), viewer_of(request)
-    visible = desk.visible(viewer)
-    if not visible:
+    listing: Listing = request.app.state.listing
+    shown = listing.shown(desk, viewer)
+    if not shown.routes:
         return await connecting.show(request)
     wanted = Wanted.of(dict(request.query_params))
-    listing: Listing = request.app.state.listing
     found = await listing.page(desk, viewer, wanted)
     rows = await _rows(desk, found.rows)
     is_part = request.headers.get("hx-target") == "routes"
@@ -52,8 +52,8 @@ async def warmup(request: Request) -> Response:
         rows=rows,
         columns=COLUMNS,
         states=list(State),
-        tenants=sorted({desk.tenant_of(route) for route in visible}),
-        policies=sorted({route.policy.name for route in visible}),
+        tenants=shown.tenants,
+        policies=shown.policies,
         link=lambda **changes: "?" + urlencode(wanted.query(**changes)),
     )
 

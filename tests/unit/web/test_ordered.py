@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from relay.core.policy import EXEMPT
 from relay.core.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
-from relay.web.api.ordered import Ordered
+from relay.web.ordered import Ordered
 
 names = st.sampled_from(("a.example", "a-b.example", "ab.example", "a.b.example", "z.example", "a"))
 tenants = st.sampled_from(("acme", "globex"))
@@ -20,6 +20,10 @@ def directory(domains):
         routes = tuple(Route(RouteId(name, each), EXEMPT, n) for n, each in enumerate(upstreams))
         made[tenant].append(SendingDomain(name, tenant, routes))
     return directory_of([Tenant(name, domains=tuple(found)) for name, found in made.items()])
+
+
+def owner(made, route):
+    return made.domains[route.id.domain].tenant
 
 
 @given(
@@ -36,11 +40,16 @@ def test_it_is_that_of_all_routes_sorted_and_filtered(domains, tenant, prefix, a
     wanted = [
         each
         for each in sorted(made.routes(), key=lambda one: str(one.id))
-        if tenant in {None, made.domains[each.id.domain].tenant}
+        if tenant in {None, owner(made, each)}
         and each.id.domain.startswith(prefix)
         and (after is None or str(each.id) > after)
     ]
     assert list(Ordered().routes(made, tenant, prefix, after)) == wanted
+    shown = Ordered().shown(made, tenant)
+    mine = [each for each in made.routes() if tenant in {None, owner(made, each)}]
+    assert list(shown.routes) == sorted(mine, key=lambda one: str(one.id))
+    assert list(shown.tenants) == sorted({owner(made, each) for each in mine})
+    assert list(shown.policies) == sorted({each.policy.name for each in mine})
 
 
 def test_another_directory_is_put_in_order_anew():
