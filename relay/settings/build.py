@@ -41,7 +41,12 @@ from relay.settings.upstream_url import Maildir
 
 def absolute(base: Path, path: str) -> Path:
     """`path`, which is relative to `base`; symbolic links stay."""
-    return Path(abspath(join(base, path)))  # noqa: PTH100, PTH118 - no resolve(): links; speed
+    return Path(absolute_text(base, path))
+
+
+def absolute_text(base: Path, path: str) -> str:
+    """`str(absolute(base, path))`, in a fraction of the time."""
+    return abspath(join(base, path))  # noqa: PTH100, PTH118 - no resolve(): links; speed
 
 
 def build_config(path: Path, section: ConfigSection, policies: Mapping[str, Policy]) -> Config:

@@ -40,9 +40,15 @@ def check_config(document: Document, findings: Findings) -> None:
     _listeners(checked)
     _store(checked)
     check_upstreams(document, findings)
-    _envelope_domains(checked, _domains(checked))
     _usernames(checked)
     _networks(checked)
+    check_domains(document, findings)
+
+
+def check_domains(document: Document, findings: Findings) -> None:
+    """The part of `check_config` that concerns the domains of tenants."""
+    checked = _Checked(document, findings)
+    _envelope_domains(checked, _domains(checked))
     _selectors(checked)
 
 

@@ -53,6 +53,11 @@ def _load(path: Path, env: Mapping[str, str]) -> Loaded:
     document = read_yaml(here, findings, env)
     if document is None:
         raise ConfigProblems(findings.in_order(), [here])
+    return loaded_from(here, document, findings)
+
+
+def loaded_from(here: Path, document: Document, findings: Findings) -> Loaded:
+    """What the `document` in the file `here` says. Raises ConfigProblems: `findings`, and more."""
     secrets = SecretFiles(here.parent, [])
     directories = _directories(here, document, findings)
     providers = read_providers(directories)

@@ -14,16 +14,17 @@ from typing import BinaryIO
 from relay.settings.frames import as_frames, write_frame
 from relay.settings.load import load
 from relay.settings.problems import ConfigProblems
+from relay.settings.wholesale import frames_in_pieces
 
 
 def read_for(out: BinaryIO, path: Path) -> None:
     """The config in `path` as frames; or one frame, with its problems and the files read."""
     try:
-        loaded = load(path, os.environ)
+        frames = frames_in_pieces(path, os.environ) or as_frames(load(path, os.environ))
     except ConfigProblems as found:
         write_frame(out, pickle.dumps((found.problems, found.files, found.seen)))
         return
-    for frame in as_frames(loaded):
+    for frame in frames:
         write_frame(out, frame)
 
 
