@@ -19,13 +19,13 @@ from typing import Final
 import structlog
 
 from relay.clock import AnyClock, FileClock
-from relay.core.config import Config, WebConfig
+from relay.core.config import WebConfig
 from relay.processes.child import ChildSpec
 from relay.processes.household import Household
 from relay.processes.itself import command, importing_this_package
 from relay.quarters import Quarters
+from relay.settings.handing import Handed, handed
 from relay.settings.live import LiveSettings
-from relay.settings.prints import Print
 from relay.telemetry.shared import forget_gauges
 from relay.understudy import Understudy
 from relay.web.ops import Vitals
@@ -51,16 +51,15 @@ class FrontOrder:
     """What the web process reads before all else.
 
     `parent` is the process id of who gives it, `ops` the socket on which the relay answers
-    /metrics and the like, `metrics` the directory for its counts, `seen` the files of the config
-    as they were read, `beat` the file that it touches while it lives.
+    /metrics and the like, `metrics` the directory for its counts, `beat` the file that it touches
+    while it lives, `config` as `settings.handing` hands it over.
     """
 
     parent: int
-    config: Config
+    config: Handed
     clock: Path | None
     ops: Path
     metrics: Path
-    seen: Print
     beat: Path
 
 
@@ -128,10 +127,8 @@ class Front:
         await self._household.end(2 * self._settings.config.limits.shutdown_s + LAST_STEPS_S)
         self._socket.close()
 
-    def _order(self) -> bytes:
+    async def _order(self) -> bytes:
         ops, metrics = self._quarters.ops(NUMBER), self._quarters.metrics
-        config, seen = self._settings.base, self._settings.seen
-        order = FrontOrder(
-            os.getpid(), config, self._clock, ops, metrics, seen, self._quarters.beat
-        )
+        config = await handed(self._settings.base, self._settings.seen)
+        order = FrontOrder(os.getpid(), config, self._clock, ops, metrics, self._quarters.beat)
         return pickle.dumps(order)

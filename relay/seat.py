@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relay.core.config import Config, SmtpUpstream, UpstreamConfig
-from relay.settings.prints import Print
+from relay.settings.handing import Handed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,10 @@ class Seat:
 class Order:
     """What a worker reads before all else: the config in force, its seat, the clock's file.
 
-    `supervisor`: the process id of who gives it. `seen`: the files, as they were read for it.
+    `supervisor`: the process id of who gives it. `config`: as `settings.handing` hands it over.
     """
 
     supervisor: int
-    config: Config
+    config: Handed
     seat: Seat
     clock: Path | None
-    seen: Print

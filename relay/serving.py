@@ -22,7 +22,7 @@ from relay.clock import clock_for
 from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
 from relay.processes.loop import run
 from relay.processes.secrecy import keep_memory_private
-from relay.settings.apart import ReadingFailed
+from relay.settings.apart import ApartReader, ReadingFailed
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems
 from relay.telemetry.logs import name_process, set_up_logs
@@ -55,11 +55,15 @@ def worker(number: str) -> None:
     _begin(order.supervisor, f"worker {number}")
     from relay.lifecycle import CannotServe, serve_seat  # noqa: PLC0415  # not for the web process
 
-    set_up_logs(order.config.log)
-    share_values(order.seat.metrics, order.seat.number)
-    settings = LiveSettings(order.config, os.environ, seen=order.seen, is_loud=False)
+    reader = ApartReader()
+    loaded = reader.take(iter(order.config))
+    set_up_logs(loaded.config.log)
+    seat, clock = order.seat, order.clock
+    del order  # its config is large, and read
+    share_values(seat.metrics, seat.number)
+    settings = LiveSettings(loaded.config, os.environ, reader, loaded.seen, is_loud=False)
     try:
-        run(serve_seat(settings, clock_for(order.clock), order.seat, say_ready))
+        run(serve_seat(settings, clock_for(clock), seat, say_ready))
     except CannotServe as error:
         say_failed(str(error))
         sys.exit(1)
@@ -73,13 +77,16 @@ def front(descriptor: str) -> None:
     from relay.web_process import CannotServeWeb, KeptBy, serve_web  # noqa: PLC0415  # FastAPI
 
     _begin(order.parent, NAME)
-    set_up_logs(order.config.log)
+    apart = ApartReader()
+    loaded, reader = apart.take(iter(order.config)), ReaderHere(apart)
+    set_up_logs(loaded.config.log)
+    kept, clock = KeptBy(order.ops, order.beat, say_ready), order.clock
     share_values(order.metrics, NUMBER)
-    settings = LiveSettings(order.config, os.environ, ReaderHere(), order.seen, is_loud=False)
+    del order  # as above
+    settings = LiveSettings(loaded.config, os.environ, reader, loaded.seen, is_loud=False)
     bound = socket.socket(fileno=int(descriptor))
     try:
-        kept = KeptBy(order.ops, order.beat, say_ready)
-        run(serve_web(settings, clock_for(order.clock), bound, kept))
+        run(serve_web(settings, clock_for(clock), bound, kept))
     except CannotServeWeb as error:
         say_failed(str(error))
         sys.exit(1)

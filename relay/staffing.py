@@ -12,6 +12,7 @@ from relay.processes.child import ChildSpec
 from relay.processes.itself import command, importing_this_package
 from relay.quarters import Quarters
 from relay.seat import Order, Seat
+from relay.settings.handing import handed
 from relay.settings.live import LiveSettings
 from relay.telemetry.shared import forget_gauges
 
@@ -30,9 +31,9 @@ def worker(
     """The worker at `seat`; at every start it gets the config that is in force by then."""
     file = clock.path.resolve() if isinstance(clock, FileClock) else None
 
-    def order() -> bytes:
-        config = replace(settings.base, listeners=listeners)
-        return pickle.dumps(Order(os.getpid(), config, seat, file, settings.seen))
+    async def order() -> bytes:
+        config = await handed(replace(settings.base, listeners=listeners), settings.seen)
+        return pickle.dumps(Order(os.getpid(), config, seat, file))
 
     def buried(_name: str) -> None:
         forget_gauges(seat.metrics, seat.number)

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,7 +20,7 @@ class ChildFailed(Exception):
     """The child does not come up; the text says why, for people."""
 
 
-def _no_order() -> bytes:
+async def _no_order() -> bytes:
     return b""
 
 
@@ -39,7 +39,7 @@ class ChildSpec:
 
     name: str
     command: tuple[str, ...]
-    order: Callable[[], bytes] = _no_order
+    order: Callable[[], Awaitable[bytes]] = _no_order
     buried: Callable[[str], None] = _nothing
     environment: Mapping[str, str] = field(default_factory=dict)
     fds: tuple[int, ...] = ()
@@ -73,7 +73,7 @@ class Child:
         child = cls(spec.name, process)
         try:
             async with asyncio.timeout(START_S):
-                await child._come_up(spec.order())
+                await child._come_up(await spec.order())
         except BaseException as error:
             await child.kill()
             if isinstance(error, TimeoutError):

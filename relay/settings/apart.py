@@ -60,15 +60,19 @@ class ApartReader:
     def read(self, path: Path, env: Mapping[str, str], *, nice: int = 0) -> Loaded:
         """See `loaded.Reader`. Raises ReadingFailed too, after READ_S at most."""
         with _frames(path, env, nice) as frames:
-            first = next(frames, None)
-            if first is None:
-                raise ReadingFailed
-            head = pickle.loads(first)  # noqa: S301 - our own child's pipe  # nosec B301
-            if not isinstance(head, Head):
-                raise ConfigProblems(*head)
-            with collector_at_rest(), short_turns():
-                config = self._config(head, frames)
-                keep_out_of_collections()
+            return self.take(frames)
+
+    def take(self, frames: Iterator[bytes]) -> Loaded:
+        """What `frames` say, of our own parent or child. Raises ReadingFailed, ConfigProblems."""
+        first = next(frames, None)
+        if first is None:
+            raise ReadingFailed
+        head = pickle.loads(first)  # noqa: S301 - as above  # nosec B301
+        if not isinstance(head, Head):
+            raise ConfigProblems(*head)
+        with collector_at_rest(), short_turns():
+            config = self._config(head, frames)
+            keep_out_of_collections()
         return Loaded(config, head.places, head.seen)
 
     def _config(self, head: Head, frames: Iterator[bytes]) -> Config:

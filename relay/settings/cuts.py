@@ -11,15 +11,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from zlib import crc32
+
+from relay.settings.frames import begins_another
 
 Part = tuple[int, str]
 """The number of a block, and some of the domains in it."""
 
 _KEY: Final = "domains:\n"
-_ONE_IN: Final = 100
-"""A piece ends before one of so many domains, by the checksum of the line."""
-_MOST: Final = 400
 _CONTENT = re.compile(r"( *)[^ \n#]")
 
 
@@ -88,22 +86,22 @@ def _first(text: str, begin: int) -> int | None:
 
 
 def _entries(text: str, begin: int, end: int, indent: int) -> Iterator[tuple[str, str]]:
-    """The first line of each domain, and its text; the first with all that is before it."""
-    entry = re.compile(rf"\n {{{indent}}}(?=[^ \n#-])([^\n]*)")
-    done, line = begin, ""
+    """The key of each domain, and its text; the first with all that is before it."""
+    entry = re.compile(rf"\n {{{indent}}}(?=[^ \n#-])([^\n:]*)")
+    done, name = begin, ""
     for found in entry.finditer(text, begin - 1, end):
-        if line:
-            yield line, text[done : found.start() + 1]
+        if name:
+            yield name, text[done : found.start() + 1]
             done = found.start() + 1
-        line = found[1]
-    yield line, text[done:end]
+        name = found[1]
+    yield name, text[done:end]
 
 
 def _pieces(entries: list[tuple[int, str, str]]) -> Iterator[tuple[Part, ...]]:
     parts: dict[int, list[str]] = {}
     count = 0
-    for block, line, text in entries:
-        if count and (count == _MOST or not crc32(line.encode()) % _ONE_IN):
+    for block, name, text in entries:
+        if begins_another(name, count):
             yield _joined(parts)
             parts, count = {}, 0
         parts.setdefault(block, []).append(text)

@@ -27,8 +27,8 @@ def is_large(path: Path) -> bool:
 class ReaderHere:
     """Implements `loaded.Reader`."""
 
-    def __init__(self) -> None:
-        self._apart = ApartReader()
+    def __init__(self, apart: ApartReader | None = None) -> None:
+        self._apart = apart or ApartReader()
 
     def read(self, path: Path, env: Mapping[str, str], *, nice: int = 0) -> Loaded:
         """See `loaded.Reader`. Raises ReadingFailed too."""

@@ -30,7 +30,11 @@ STUBBORN = (
 
 def spec(name: str, body: str, order: str = "", **more) -> ChildSpec:
     command = (sys.executable, "-c", HEAD + textwrap.dedent(body))
-    return ChildSpec(name, command, order.encode, **more)
+
+    async def ordered():
+        return order.encode()
+
+    return ChildSpec(name, command, ordered, **more)
 
 
 def pid_in(file: Path) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from relay.core.sources import Sources
 from relay.settings import apart
 from relay.settings.apart import ApartReader, ReadingFailed, let_go, parts_of
+from relay.settings.handing import handed
 from relay.settings.here import ReaderHere, is_large
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
@@ -53,6 +54,18 @@ def test_what_has_not_changed_stays_the_same_object(path):
         name for name, domain in before.domains.items() if after.directory.domains[name] is domain
     ]
     assert 0 < len(before.domains) - len(kept) <= 200
+
+
+async def test_what_is_handed_over_is_the_config_and_is_not_made_again_when_it_is_read(path):
+    parent = ApartReader().read(path, {})
+    child = ApartReader()
+
+    given = child.take(iter(await handed(parent.config, parent.seen)))
+    read = child.read(path, {})
+
+    assert given.config == parent.config
+    assert given.seen == parent.seen == read.seen
+    assert read.config.directory is given.config.directory
 
 
 def test_an_edited_policy_reaches_every_domain(path, tmp_path):

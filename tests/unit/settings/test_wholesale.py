@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.settings import cuts, wholesale
+from relay.settings import frames, wholesale
 from relay.settings.apart import ApartReader
 from relay.settings.kept import LOCK, NAME
 from relay.settings.load import load
@@ -140,7 +140,7 @@ def test_a_fault_is_told_by_who_reads_it_whole(path, fault):
 
 
 def test_the_same_domains_twice_are_seen_where_a_piece_is_twice_the_same(path, monkeypatch):
-    monkeypatch.setattr(cuts, "_MOST", 1)
+    monkeypatch.setattr(frames, "MOST_EACH", 1)
     again = "      d3.example:" + LARGE.split("      d3.example:")[1].split("      d4.")[0]
     path.write_text(edited(LARGE, "      d9.example:", f"{again}      d9.example:"))
 
