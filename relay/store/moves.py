@@ -8,10 +8,9 @@ messages is read beside that: what was accepted later is in no backup anyhow.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final
 
 from relay.core.errors import StoreTrouble
@@ -36,6 +35,10 @@ class BadRecord(ValueError):
 
 class NotEmpty(ValueError):
     """The store holds state of its own; restoring would mix two histories."""
+
+
+class Unfinished(Exception):
+    """Some records are written and others are not; to be done again, with `replace`."""
 
 
 class SlotsMoved(Exception):
@@ -76,27 +79,38 @@ async def exported(line: Line) -> AsyncIterator[Record]:
 
 
 async def imported(line: Line, records: Iterable[Record], *, replace: bool) -> int:
-    """Write `records`; the count of them. Raises NotEmpty, BadRecord or StoreTrouble.
+    """Write `records`; the count of them. Raises NotEmpty, BadRecord, StoreTrouble or Unfinished.
 
-    With `replace`, state of the same keys is overwritten, but no charge is forgotten; without,
-    a store that holds any state is refused and nothing is written. Each domain is one step.
+    They are gone through twice and not held: to check all before anything is written, and to
+    write, each domain in one step where they are in the order of `exported`. With `replace`,
+    state of the same keys is overwritten, but no charge is forgotten; without, a store that holds
+    any state is refused and nothing is written.
     """
-    checked = {record.key: _checked(record) for record in records}
+    for record in records:
+        _check(record)
     if not replace and (held := await _any_key(line)):
         raise NotEmpty(f"the store holds quota state already, such as {held}")
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for name in checked:
-        found[keys.tag_of(name)].add(name)
-    steps = (step for names in found.values() for step in _steps(*_sorted(names)))
-    for several in _batches(steps, _DOMAINS):
-        await line.ask_all([_restore([checked[name] for name in step]) for step in several])
-    return len(checked)
+    count = 0
+    for several in _batches(_writes(records), _DOMAINS):
+        await line.ask_all([_restore(step) for step in several])
+        count += sum(map(len, several))
+    return count
 
 
-def _sorted(names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Those that count, and those of messages."""
-    counted = sorted(name for name in names if not keys.is_message(name))
-    return counted, sorted(name for name in names if keys.is_message(name))
+def _writes(records: Iterable[Record]) -> Iterator[tuple[Record, ...]]:
+    """As `_steps`: what counts for one domain at once, then its messages, some at a time."""
+    try:
+        for (_, is_message), run in groupby(records, _kept_with):
+            if is_message:
+                yield from _batches(run, _BATCH)
+            else:
+                yield tuple(run)
+    except (OSError, ValueError) as error:
+        raise Unfinished(f"what was read the second time is another backup: {error}") from error
+
+
+def _kept_with(record: Record) -> tuple[str, bool]:
+    return keys.tag_of(record.key), keys.is_message(record.key)
 
 
 def _steps(counted: list[str], messages: list[str]) -> Iterator[tuple[str, ...]]:
@@ -165,11 +179,10 @@ def _words(record: Record) -> Iterator[Word]:
         yield from pair
 
 
-def _checked(record: Record) -> Record:
+def _check(record: Record) -> None:
     if not record.key.startswith("wr1:{") or record.kind not in {"hash", "zset"}:
         raise BadRecord(f"no key of this layout: {record.key!r} ({record.kind})")
     if not record.value:
         raise BadRecord(f"{record.key!r} holds nothing")
     if keys.is_slices(record.key) and not all(map(str.isdecimal, record.value.values())):
         raise BadRecord(f"{record.key!r} holds something else than counts")
-    return record

@@ -9,7 +9,7 @@ import pytest
 from relay.core.config import StoreConfig
 from relay.core.quota import Verdict
 from relay.store import keys, open_store
-from relay.store.moves import BadRecord, NotEmpty, Record, exported, imported
+from relay.store.moves import BadRecord, NotEmpty, Record, Unfinished, exported, imported
 from tests.contract.server import bare_server
 from tests.contract.world import NOON, World, fresh_route, policy, share
 
@@ -167,3 +167,66 @@ async def test_hundreds_of_unheard_messages_and_windows_are_moved(real_world, ra
     raw.delete(*[record.key for record in records])
     await imported(world.store.line, records, replace=True)
     assert await world.standing() == before
+
+
+class Told:
+    """Records that come one by one; the second time `fault` comes after them."""
+
+    def __init__(self, records, fault=None):
+        self.records, self.fault = records, fault
+        self.times = 0
+        self.given = 0
+
+    def __iter__(self):
+        self.times += 1
+        for record in self.records:
+            self.given += 1
+            yield record
+        if self.fault and self.times == 2:
+            raise self.fault
+
+
+class Counting:
+    """A line that counts what is written, and how far those who read are ahead of it."""
+
+    def __init__(self, line, told):
+        self.line, self.told = line, told
+        self.written = self.ahead = self.steps = 0
+
+    async def holdings(self):
+        return await self.line.holdings()
+
+    async def ask_all(self, commands):
+        self.ahead = max(self.ahead, self.told.given - len(self.told.records) - self.written)
+        counts = await self.line.ask_all(commands)
+        self.written += sum(counts)
+        self.steps += len(counts)
+        return counts
+
+
+def many(domains):
+    for number in range(domains):
+        tag = f"wr1:{{many{number}.example}}"
+        yield Record(f"{tag}:days:outbound", "hash", {"20512": "5"}, -1)
+        yield Record(f"{tag}:route:outbound", "hash", {"lifetime": "5"}, -1)
+
+
+async def test_a_backup_is_not_held_while_it_is_restored(real_world, raw):
+    """However many domains, it is read no further ahead than the steps that are under way."""
+    told = Told([*many(500)])
+    line = Counting(real_world.store.line, told)
+    assert await imported(line, told, replace=True) == 1000
+
+    assert told.times == 2
+    assert line.steps == 500, "each domain in one step"
+    assert line.ahead <= 2 * 20 + 1
+    assert raw.hget("wr1:{many499.example}:route:outbound", "lifetime") in {"5", b"5"}
+    raw.delete(*[record.key for record in told.records])
+
+
+@pytest.mark.parametrize("fault", [OSError("gone"), BadRecord("bad.jsonl:9: no JSON")])
+async def test_a_backup_that_is_another_when_it_is_written_is_told_of(real_world, raw, fault):
+    told = Told([*many(30)], fault)
+    with pytest.raises(Unfinished, match="is another backup: "):
+        await imported(real_world.store.line, told, replace=True)
+    raw.delete(*[record.key for record in told.records])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -13,7 +15,7 @@ import pytest
 from tests.conftest import MakeRelay, MakeStore
 from tests.harness.load import storm
 from tests.harness.relay_config import DOMAIN, calendar
-from tests.harness.relay_process import RelayProcess
+from tests.harness.relay_process import COMMAND, RelayProcess
 from tests.harness.upstream import SinkThread
 from tests.harness.waiting import until
 from tests.harness.wire import Wire, mail
@@ -27,6 +29,20 @@ def done(relay: RelayProcess, *words: str) -> str:
     ran = relay.cli(*words)
     assert ran.exit == 0, ran
     return ran.err
+
+
+def command(relay: RelayProcess, *words: str) -> list[str]:
+    return [*map(str, COMMAND), *words, "--config", str(relay.config_path)]
+
+
+def peak_mb(relay: RelayProcess, *words: str) -> float:
+    """The most memory that the command takes."""
+    with (relay.home / "told").open("w") as told:
+        process = subprocess.Popen(command(relay, *words), stdout=told, stderr=told)
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0, (relay.home / "told").read_text()
+    process.returncode = 0
+    return used.ru_maxrss / 1024
 
 
 def statuses(relay: RelayProcess) -> list[dict[str, Any]]:
@@ -118,6 +134,35 @@ def test_what_is_no_whole_backup_changes_nothing(
     assert ran.exit == 1, ran
     assert says in ran.err
     assert "nothing was changed" in ran.err
+
+
+def test_a_large_backup_takes_no_more_memory_than_a_small_one(make_relay: MakeRelay) -> None:
+    """Restored from a file and from a pipe, and the same when it is backed up again."""
+    relay = make_relay().start()
+    peaks = []
+    for domains in (10, 20_000):
+        records = [
+            {"key": f"wr1:{{d{n:06}.example}}:route:outbound", "kind": "hash",
+             "value": {"lifetime": str(n), "reason": "x" * 300}, "ttl_ms": -1}
+            for n in range(domains)
+        ]  # fmt: skip
+        file = relay.home / f"{domains}.jsonl"
+        file.write_text("\n".join(map(json.dumps, [HEAD, *records, {"end": domains}])))
+        peaks.append(peak_mb(relay, "restore", "--replace", str(file)))
+    assert peaks[1] < peaks[0] + 8, "the larger has 9 MB of text, and took 40 MB"
+    done(relay, "backup", str(relay.home / "again.jsonl"))
+    [head, *again, _] = map(json.loads, (relay.home / "again.jsonl").read_text().splitlines())
+    assert {each["key"]: each for each in again} == {each["key"]: each for each in records}
+    assert head["format"] == HEAD["format"]
+    piped = [
+        "sh",
+        "-c",
+        'cat "$0" | "$@"',
+        str(file),
+        *command(relay, "restore", "--replace", "/dev/stdin"),
+    ]
+    ran = subprocess.run(piped, capture_output=True, timeout=60, check=False)
+    assert b"20000 keys restored" in ran.stderr, ran
 
 
 def test_a_store_in_another_layout_is_refused_by_every_command(
