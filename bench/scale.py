@@ -213,7 +213,13 @@ async def reloads(made: Running, domains: int) -> None:
     last = domains - 1
     one = text.replace(f"[b.d{last}.example]", f"[one.d{last}.example]")
     every = config(domains, made.smtp, made.web, made.sink, "all")
-    for name, edit, mark in (("one domain changed", one, "one"), ("all changed", every, "all")):
+    again = every.replace(f"[all.d{last}.example]", f"[again.d{last}.example]")
+    edits = (
+        ("one domain changed, the first edit ever", one, "one"),
+        ("all changed", every, "all"),
+        ("one domain changed", again, "again"),
+    )
+    for name, edit, mark in edits:
         before, began = cpu_s(made.pid), time.perf_counter()
         made.write(domains, edit)
         (await asyncio.create_subprocess_exec("kill", "-HUP", str(made.pid)))
