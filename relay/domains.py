@@ -92,10 +92,13 @@ class DomainDesk:
             raise self._taken(domain.name, by)
         return await self._done(ahead, domain)
 
-    async def change(self, name: str, wanted: DomainEdit, by: By) -> DomainView:
+    async def change(
+        self, name: str, wanted: DomainEdit, by: By, *, only: str | None = None
+    ) -> DomainView:
         """See `ports_domains.Domains`."""
 
         def changed(domain: AddedDomain) -> AddedDomain:
+            _check_mark(domain, only)
             check_allowed(wanted, by)
             after = edited(domain, wanted)
             check(self.settings.base, after, has_new_routes=wanted.routes is not None)
@@ -103,10 +106,11 @@ class DomainDesk:
 
         return await self._change("change domain", name, changed, by)
 
-    async def remove(self, name: str, by: By) -> DomainView:
+    async def remove(self, name: str, by: By, *, only: str | None = None) -> DomainView:
         """See `ports_domains.Domains`."""
         for _ in range(TRIES):
             domain = await self._held(name, by)
+            _check_mark(domain, only)
             before = self._view(domain)
             ahead = await self._ahead("remove domain", domain, before.fields(), by)
             if await self.shelf.remove(domain):
@@ -274,6 +278,12 @@ class DomainDesk:
 
 def _new_mark() -> str:
     return secrets.token_hex(8)
+
+
+def _check_mark(held: AddedDomain, only: str | None) -> None:
+    if only not in {None, held.mark}:
+        told = f"{held.name} has been changed since it was read: read it again"
+        raise DomainRefused(Why.CHANGED, told)
 
 
 def _busy(name: str) -> DomainRefused:

@@ -157,6 +157,7 @@ class Why(StrEnum):
     CONFLICT = "conflict"
     BAD = "bad"
     AWAY = "away"
+    CHANGED = "changed"
 
 
 class DomainRefused(Exception):
@@ -178,11 +179,19 @@ class Domains(Protocol):
     async def add(self, name: str, tenant: str, wanted: DomainEdit, by: By) -> DomainView:
         """Add `name` for `tenant`, with new DKIM keys; pending until it is verified."""
 
-    async def change(self, name: str, wanted: DomainEdit, by: By) -> DomainView:
-        """Change what `wanted` says, all of it or nothing."""
+    async def change(
+        self, name: str, wanted: DomainEdit, by: By, *, only: str | None = None
+    ) -> DomainView:
+        """Change what `wanted` says, all of it or nothing.
 
-    async def remove(self, name: str, by: By) -> DomainView:
-        """Remove an added domain: as it was. Its counts stay, and its keys are gone."""
+        `only` is the mark that it must still have (else CHANGED): nobody else's change is lost.
+        """
+
+    async def remove(self, name: str, by: By, *, only: str | None = None) -> DomainView:
+        """Remove an added domain: as it was. Its counts stay, and its keys are gone.
+
+        `only` as in `change`.
+        """
 
     async def verify(self, name: str, by: By) -> DomainView:
         """Look for its TXT record now; an active domain stays so."""

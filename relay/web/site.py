@@ -44,7 +44,7 @@ _HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-_ALLOWED: Final = ("authorization", "content-type", "idempotency-key", "if-none-match")
+_ALLOWED: Final = ("authorization", "content-type", "idempotency-key", "if-match", "if-none-match")
 _SHOWN: Final = ("etag", "retry-after", "idempotent-replayed")
 
 

@@ -15,6 +15,7 @@ _TELLS: Final = {
     405: "Not this method.",
     408: "The body took too long.",
     409: "It is so already, or an earlier request with this Idempotency-Key is under way.",
+    412: "It is not as `If-Match` says: read it again.",
     413: "The body, or the message, is too big.",
     415: "Neither JSON nor message/rfc822.",
     422: "Something in the request is wrong: `detail` says what.",

@@ -22,7 +22,7 @@ from relay.web.api.domain_schemas import (
     WhyOfDomain,
 )
 from relay.web.api.problems import Problem
-from relay.web.api.tags import told_once
+from relay.web.api.tags import IfMatch, is_matched, tagged, told_once
 from relay.web.api.told import as_json
 
 router = APIRouter(prefix="/api/domains", tags=["domains"])
@@ -61,31 +61,40 @@ async def add(desk: TheDesk, bearer: Changer, wanted: NewDomain) -> Response:
         raise Problem(422, "policy: name the policy of the domain, or its routes", field="policy")
     by = _by(bearer, wanted.reason)
     view = await desk.domains.add(wanted.name, _tenant(bearer, wanted), edit, by)
-    return JSONResponse(await _whole(desk, view), 201)
+    return tagged(await _text(desk, view), 201)
 
 
 @router.get("/{name}", response_model=Domain, responses=answers(404) | {304: {}})
 async def domain(desk: TheDesk, bearer: Reader, request: Request, name: str) -> Response:
     """One domain, with the DNS records to publish and an ETag."""
     view = await desk.domains.one(name, _by(bearer))
-    return told_once(as_json(await _whole(desk, view)).encode(), request.scope)
+    return told_once(await _text(desk, view), request.scope)
 
 
-@router.patch("/{name}", response_model=Domain, responses=answers(404, 409))
-async def change(desk: TheDesk, bearer: Changer, name: str, wanted: DomainChange) -> Response:
+@router.patch("/{name}", response_model=Domain, responses=answers(404, 409, 412))
+async def change(
+    desk: TheDesk, bearer: Changer, name: str, wanted: DomainChange, if_match: IfMatch = None
+) -> Response:
     """Change routes, class or envelope domains of an added domain; what is left out stays."""
     by = _by(bearer, wanted.reason)
-    edit = _edit(desk, wanted, await desk.domains.one(name, by))
-    view = await desk.domains.change(name, edit, by)
-    return JSONResponse(await _whole(desk, view))
+    now = await desk.domains.one(name, by)
+    only = await _mark(desk, now, if_match)
+    view = await desk.domains.change(name, _edit(desk, wanted, now), by, only=only)
+    return tagged(await _text(desk, view))
 
 
-@router.delete("/{name}", response_model=RemovedDomain, responses=answers(404, 409))
+@router.delete("/{name}", response_model=RemovedDomain, responses=answers(404, 409, 412))
 async def remove(
-    desk: TheDesk, bearer: Changer, name: str, reason: Annotated[Reason, Query()] = ""
+    desk: TheDesk,
+    bearer: Changer,
+    name: str,
+    reason: Annotated[Reason, Query()] = "",
+    if_match: IfMatch = None,
 ) -> Response:
     """Remove an added domain: its mail is refused from now on. What was counted stays counted."""
-    view = await desk.domains.remove(name, _by(bearer, reason))
+    by = _by(bearer, reason)
+    only = await _mark(desk, await desk.domains.one(name, by), if_match)
+    view = await desk.domains.remove(name, by, only=only)
     return JSONResponse(view.fields() | {"removed": True})
 
 
@@ -159,6 +168,22 @@ def _only_upstream(desk: Desk, wanted: NewDomain | DomainChange) -> str:
         told = ", ".join(sorted(names)[:20])
         raise Problem(422, f"upstream: name one of {told}", field="upstream")
     return next(iter(names))
+
+
+async def _mark(desk: Desk, now: DomainView, if_match: str | None) -> str | None:
+    """The mark of `now`, if that is what `if_match` asks for; None: it asks for nothing.
+
+    Raises Problem (412). What changes after this has another mark, which the store sees.
+    """
+    if if_match is None:
+        return None
+    if not is_matched(if_match, await _text(desk, now)):
+        raise Problem(412, f"{now.name} is not as If-Match says: read it again")
+    return now.mark
+
+
+async def _text(desk: Desk, view: DomainView) -> bytes:
+    return as_json(await _whole(desk, view)).encode()
 
 
 async def _whole(desk: Desk, view: DomainView) -> dict[str, Any]:

@@ -44,6 +44,7 @@ TITLES: Final = {
     405: "Method Not Allowed",
     408: "Request Timeout",
     409: "Conflict",
+    412: "Precondition Failed",
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
@@ -57,6 +58,7 @@ _REFUSED: Final = {
     Why.CONFLICT: 409,
     Why.BAD: 422,
     Why.AWAY: 503,
+    Why.CHANGED: 412,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
@@ -273,6 +275,37 @@ def test_one_domain_has_an_etag_that_changes_with_it(web, name):
     assert web.ask("PATCH", f"/api/domains/{name}", {"class": "marketing"}).status == 200
     changed = web.get(f"/api/domains/{name}", if_none_match=first.headers["etag"])
     assert (changed.status, changed.json["class"]) == (200, "marketing")
+
+
+def test_with_if_match_nobody_elses_change_is_lost(web, name):
+    add(web, name, **ONE)
+    path = f"/api/domains/{name}"
+    tag = web.get(path).headers["etag"]
+    changed = web.ask("PATCH", path, {"class": "marketing"}, if_match=tag)
+    assert (changed.status, changed.headers["etag"]) == (200, web.get(path).headers["etag"])
+    for late in (tag, "", '"none-such"', f"W/{changed.headers['etag']}"):
+        for method, content in (("PATCH", {"class": None}), ("DELETE", None)):
+            refused = web.ask(method, path, content, if_match=late)
+            assert (refused.status, refused.json["title"]) == (412, "Precondition Failed")
+            assert refused.headers["content-type"] == PROBLEM
+    assert web.get(path).json["class"] == "marketing"
+    assert web.ask("PATCH", path, {"class": None}, if_match="*").status == 200
+    listed = f'"x", {web.get(path).headers["etag"]}'
+    assert web.ask("DELETE", path, if_match=listed).status == 200
+    assert web.ask("DELETE", path, if_match=listed).status == 404
+
+
+def test_of_changes_at_once_with_one_etag_one_is_made(web, name):
+    tag = add(web, name, **ONE) and web.get(f"/api/domains/{name}").headers["etag"]
+
+    def change(number: int) -> int:
+        wanted = {"envelope_domains": [f"e{number}.{name}"]}
+        return web.ask("PATCH", f"/api/domains/{name}", wanted, if_match=tag).status
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = Counter(pool.map(change, range(8)))
+    assert codes == {200: 1, 412: 7}
+    assert len(web.get(f"/api/audit?subject={name}").json["data"]) == 2, "added, changed once"
 
 
 def test_a_change_leaves_what_it_does_not_name(web, name):
