@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -22,7 +23,11 @@ from relay.web.ordered import Ordered
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The other rooms, as the API knows them."""
+    """The other rooms, as the API knows them.
+
+    `composing` is held by what writes or reads a large message in a thread: one at a time, so
+    that the loop has its share of the interpreter.
+    """
 
     settings: Settings
     store: QuotaStore
@@ -34,6 +39,7 @@ class Desk:
     limits: Limits
     domains: Domains
     ordered: Ordered = field(default_factory=Ordered)
+    composing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     @property
     def directory(self) -> Directory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import time
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -250,3 +251,39 @@ def test_a_raw_message_that_is_wrong_is_told_so(web, domain, text, says):
 def test_a_message_above_the_limit_is_refused(web, domain):
     answer = web.post("/api/emails", email(domain, text="x" * 27_000_000))
     assert answer.status == 413, answer
+
+
+def _slowest_while(web, domain, work):
+    """What `work` gives, and the longest that a look at a status took meanwhile, in seconds."""
+    slowest = 0.0
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        while not working.done():
+            begun = time.monotonic()
+            assert web.get(f"/api/warmup/status/{domain}").status == 200
+            slowest = max(slowest, time.monotonic() - begun)
+    return working.result(), slowest
+
+
+def test_who_composes_much_does_not_hold_up_the_others(web, domain):
+    everybody = [f"Recipient Number {n} <r{n}@rcpt.example>" for n in range(1000)]
+    wanted = [email(domain, to=everybody)] * 6
+    begun = time.monotonic()
+    answer, slowest = _slowest_while(web, domain, lambda: web.post("/api/emails/batch", wanted))
+    took = time.monotonic() - begun
+    assert answer.status == 422, "no day has room for that many"
+    assert slowest < took / 3, (slowest, took)
+
+
+def test_what_would_take_minutes_to_compose_is_refused(web, domain):
+    long = "é" * 450
+    names = [f"{long} <r{n}@rcpt.example>" for n in range(300)]
+    headers = {f"X-{n}": "é" * 10_000 for n in range(11)}
+    for wanted in ({"to": names}, {"cc": names}, {"reply_to": names}, {"headers": headers}):
+        refused = web.post("/api/emails", email(domain, **wanted))
+        assert (refused.status, "characters together" in refused.json["detail"]) == (422, True)
+    listed = b",\n ".join(b"r%d@rcpt.example" % n for n in range(20_000))
+    raw = f"From: a@{domain}\nTo: ".encode() + listed + b"\n\nhello\n"
+    refused = web.post("/api/emails", raw, content_type="message/rfc822")
+    assert (refused.status, "is longer than 262144" in refused.json["detail"]) == (422, True)
+    assert sent_today(web, domain) == 0
