@@ -1,8 +1,9 @@
 """The whole of what the web process serves, in the order in which a request meets it.
 
-/api: CORS (if any is allowed) → `door` (who, how often) → `body` (whole, bounded) → `once`
-(Idempotency-Key) → `quick` (plain reads) → the routes of `api/`. /dashboard: `dashboard/`. The
-rest: `forward`. Every answer gets the headers that keep browsers from making more of it than it is.
+/api: CORS (if any is allowed) → `heads` (HEAD is GET) → `door` (who, how often) → `body` (whole,
+bounded) → `once` (Idempotency-Key) → `quick` (plain reads) → the routes of `api/`. /dashboard:
+`dashboard/`. The rest: `forward`. Every answer gets the headers that keep a browser from making
+more of it than it is.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from relay.web.body import Body
 from relay.web.dashboard.app import is_page
 from relay.web.door import Door
 from relay.web.forward import PATHS, Forward
+from relay.web.heads import Heads
 from relay.web.once import Once
 
 TITLE: Final = "warmup-relay"
@@ -128,7 +130,7 @@ def site(
     most_bytes = desk.limits.message_bytes * 4 // 3 + OVERHEAD_BYTES
     routes: App = api_app(desk, streams, version)
     inside: App = Body(Once(Quick(routes, desk), answers), most_bytes)
-    api: App = Door(inside, desk.access, config.requests_per_minute)
+    api: App = Heads(Door(inside, desk.access, config.requests_per_minute))
     return Site(_with_cors(api, config.cors), forward, pages)
 
 

@@ -17,7 +17,7 @@ _TELLS: Final = {
     409: "It is so already, or an earlier request with this Idempotency-Key is under way.",
     412: "It is not as `If-Match` says: read it again.",
     413: "The body, or the message, is too big.",
-    415: "Neither JSON nor message/rfc822.",
+    415: "The body is not said to be JSON (mail: nor message/rfc822).",
     422: "Something in the request is wrong: `detail` says what.",
     429: "Too many requests with this token; `Retry-After` says when.",
     502: "The upstream may have taken the message: nobody knows.",

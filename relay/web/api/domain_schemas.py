@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from relay.core.added import MOST_ENVELOPE_DOMAINS, MOST_ROUTES
 from relay.core.policy import MailClass
+from relay.web.api.schemas import Reason
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 DomainName = Annotated[str, Field(min_length=1, max_length=255)]
-Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 EnvelopeDomains = Annotated[list[DomainName], Field(max_length=MOST_ENVELOPE_DOMAINS)]
 
 

@@ -17,11 +17,11 @@ from relay.web.api.domain_schemas import (
     DomainChange,
     DomainPage,
     NewDomain,
-    Reason,
     RemovedDomain,
     WhyOfDomain,
 )
 from relay.web.api.problems import Problem
+from relay.web.api.schemas import Reason
 from relay.web.api.tags import IfMatch, is_matched, tagged, told_once
 from relay.web.api.told import as_json
 
@@ -53,7 +53,7 @@ async def domains(
     return JSONResponse({"data": page, "next": page[-1]["name"] if len(found) > limit else None})
 
 
-@router.post("", status_code=201, response_model=Domain, responses=answers(404, 409))
+@router.post("", status_code=201, response_model=Domain, responses=answers(404, 409, 415))
 async def add(desk: TheDesk, bearer: Changer, wanted: NewDomain) -> Response:
     """Add a domain: its DKIM keys are made, and it is pending until its TXT record is found."""
     edit = _edit(desk, wanted)
@@ -71,7 +71,7 @@ async def domain(desk: TheDesk, bearer: Reader, request: Request, name: str) -> 
     return told_once(await _text(desk, view), request.scope)
 
 
-@router.patch("/{name}", response_model=Domain, responses=answers(404, 409, 412))
+@router.patch("/{name}", response_model=Domain, responses=answers(404, 409, 412, 415))
 async def change(
     desk: TheDesk, bearer: Changer, name: str, wanted: DomainChange, if_match: IfMatch = None
 ) -> Response:
@@ -98,7 +98,7 @@ async def remove(
     return JSONResponse(view.fields() | {"removed": True})
 
 
-@router.post("/{name}/verify", response_model=Domain, responses=answers(404, 409))
+@router.post("/{name}/verify", response_model=Domain, responses=answers(404, 409, 415))
 async def verify(
     desk: TheDesk, bearer: Changer, name: str, why: WhyOfDomain | None = None
 ) -> Response:
@@ -107,7 +107,7 @@ async def verify(
     return JSONResponse(await _whole(desk, view))
 
 
-@router.post("/{name}/approve", response_model=Domain, responses=answers(404, 409))
+@router.post("/{name}/approve", response_model=Domain, responses=answers(404, 409, 415))
 async def approve(
     desk: TheDesk, bearer: Operator, name: str, why: WhyOfDomain | None = None
 ) -> Response:

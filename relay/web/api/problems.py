@@ -152,7 +152,9 @@ def install(app: FastAPI, clock: Clock, tenant_of: Callable[[str], str]) -> None
         told.more["index"] = error.number
         return answer_to(told)
 
-    async def plain(_request: Request, error: Exception) -> JSONResponse:
+    async def plain(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, RequestValidationError) and _is_no_json(request, error):
+            return answer_to(Problem(415, "send application/json"))
         return answer_to(problem_from(error))
 
     app.add_exception_handler(NotSent, not_sent)
@@ -179,6 +181,14 @@ def problem_from(error: Exception) -> Problem:
             return Problem(status, str(error), _patience(status), **more)
     log.error("unexpected failure", exc_info=error)
     return Problem(500, "an internal failure", {MAYBE_DONE.decode(): "1"})
+
+
+def _is_no_json(request: Request, error: RequestValidationError) -> bool:
+    """Whether a body was not read as JSON because it was not said to be (RFC 9110 §15.5.16)."""
+    whole = [each["loc"] for each in error.errors()] == [("body",)]
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind.startswith("application/") and kind.endswith(("/json", "+json"))
+    return whole and not is_json and bool(request.scope["state"].get("body"))
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:

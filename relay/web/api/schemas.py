@@ -144,12 +144,16 @@ class Start(BaseModel):
     upstream: str | None = Field(None, description="Needed for a second route only.")
 
 
+Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+"""One line of text: nothing in it that anybody takes for the end of one."""
+
+
 class Why(BaseModel):
     """The reason of a change, for the audit log; of a pause, told to every client."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
+    reason: Reason = ""
 
 
 Address = Annotated[str, Field(min_length=3, max_length=998)]

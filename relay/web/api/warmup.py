@@ -98,7 +98,9 @@ async def told(desk: Desk, bearer: ApiToken, name: str, scope: Scope) -> Respons
     return told_once(text_of(found), scope)
 
 
-@router.post("/start", status_code=201, response_model=RouteStatus, responses=answers(404, 409))
+@router.post(
+    "/start", status_code=201, response_model=RouteStatus, responses=answers(404, 409, 415)
+)
 async def start(desk: TheDesk, bearer: Changer, wanted: Start) -> Response:
     """Begin a warm-up. Its clock starts at the first send; 409 where it runs already."""
     upstream = f"@{wanted.upstream}" if wanted.upstream else ""
@@ -121,7 +123,7 @@ def _verb(verb: Verb, says: str) -> None:
         name=verb.value,
         methods=["POST"],
         response_model=RouteStatus,
-        responses=answers(404, 409),
+        responses=answers(404, 409, 415),
     )
 
 

@@ -32,6 +32,7 @@ _STATUS: Final = {
     Why.CONFLICT: 409,
     Why.BAD: 422,
     Why.AWAY: 503,
+    Why.CHANGED: 409,
 }
 _SAID: Final = {
     "added": "Added. Publish its records; mail flows once the first one is found.",

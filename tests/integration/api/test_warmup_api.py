@@ -262,7 +262,8 @@ def test_errors_are_problem_details(web, domain):
     for answer, status in (
         (web.get("/api/nothing"), 404),
         (web.ask("DELETE", "/api/warmup"), 405),
-        (web.post(f"/api/warmup/pause/{domain}", b"{"), 422),
+        (web.post(f"/api/warmup/pause/{domain}", b"{", content_type="application/json"), 422),
+        (web.post(f"/api/warmup/pause/{domain}", {"reason": "a\u2028b"}), 422),
         (web.post("/api/emails", b"x", content_type="text/plain"), 415),
         (web.post("/api/emails", b"x" * 10, content_length="99999999999"), 413),
     ):
@@ -285,6 +286,38 @@ def test_a_head_that_does_not_end_is_cut_off(web, begins):
         with suppress(ConnectionError):
             while client.recv(65_536):  # to its end, or the time-out fails the test
                 pass
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"]
+)
+def test_json_that_is_not_said_to_be_json_is_told_so(web, domain, kind):
+    headers = {"content_type": kind} if kind else {}
+    for method, path, content in (
+        ("POST", f"/api/warmup/pause/{domain}", b'{"reason": "x"}'),
+        ("POST", "/api/warmup/start", b'{"domain": "a.example"}'),
+        ("POST", "/api/domains", b'{"name": "a.example"}'),
+        ("PATCH", "/api/domains/a.example", b'{"class": null}'),
+    ):
+        answer = web.ask(method, path, content, **headers)
+        assert (answer.status, answer.json["detail"]) == (415, "send application/json"), path
+    assert web.get(f"/api/warmup/status/{domain}").json["state"] == "pending"
+
+
+def test_head_is_get_without_a_body(web, domain):
+    for path in ("/api/warmup", f"/api/warmup/status/{domain}", "/api/audit", "/api/docs"):
+        got, head = web.get(path), web.ask("HEAD", path)
+        kept = ("content-type", "content-length", "etag")
+        assert (head.status, head.body) == (200, b"")
+        assert [head.headers.get(name) for name in kept] == [got.headers.get(name) for name in kept]
+    status = f"/api/warmup/status/{domain}"
+    tag = web.get(status).headers["etag"]
+    assert web.ask("HEAD", status, if_none_match=tag).status == 304
+    assert web.ask("HEAD", status, token="none-such").status == 401
+    assert web.ask("DELETE", status).headers["allow"] == "GET, HEAD"
+    refused = web.ask("HEAD", "/api/emails")
+    assert (refused.status, refused.headers["allow"]) == (405, "POST")
+    assert web.ask("HEAD", "/api/stream").status == 405
 
 
 def test_no_browser_of_another_origin_may_read_the_api(web):
