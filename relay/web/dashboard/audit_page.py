@@ -23,25 +23,35 @@ async def show(request: Request) -> Response:
     subject = request.query_params.get("subject", "").strip()[:400]
     wanted = AuditWanted(viewer_of(request).tenant, subject or None, before or None)
     found = await desk_of(request).audit.page(wanted, SHOWN + 1)
-    rows = [{"entry": each, "changes": _changes(each)} for each in found[:SHOWN]]
+    rows = [{"entry": each, "changes": changes_of(each)} for each in found[:SHOWN]]
     older = found[SHOWN - 1].id if len(found) > SHOWN else ""
     return page(
         request, "audit.html", "audit", rows=rows, subject=subject, before=before, older=older
     )
 
 
-def _changes(entry: AuditEntry) -> list[str]:
-    """What is not as it was: `state pending → paused`."""
+def changes_of(entry: AuditEntry) -> list[str]:
+    """What is not as it was, for people: `state pending → paused`."""
     names = {**entry.before, **entry.after}
+    pairs = [(name, _value(entry.before, name), _value(entry.after, name)) for name in names]
     return [
-        f"{name.replace('_', ' ')} {_value(entry.before, name)} → {_value(entry.after, name)}"
-        for name in names
-        if entry.before.get(name) != entry.after.get(name)
+        f"{name.replace('_', ' ')} {was} → {becomes}"
+        for name, was, becomes in pairs
+        if was != becomes
     ]
 
 
 def _value(told: Mapping[str, Any], name: str) -> str:
     value = told.get(name)
+    if value is None and name == "daily_limit" and name in told:
+        return "unlimited"
+    return "–" if value is None or value in ("", []) else _text(value)[:MOST_VALUE]
+
+
+def _text(value: object) -> str:
+    """A value of JSON without its brackets: `upstream outbound policy ramp, …`."""
     if isinstance(value, list):
-        value = ", ".join(map(str, value))
-    return "–" if value is None or value == "" else str(value)[:MOST_VALUE]
+        return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_text(each)}" for name, each in value.items())
+    return str(value)

@@ -24,7 +24,7 @@ OF_TENANTS: Final = (Scope.READ, Scope.SEND, Scope.MANAGE)
 ALLOWS: Final = {
     Scope.READ: "see routes, the audit log and live counters",
     Scope.SEND: "send mail from the tenant’s domains",
-    Scope.MANAGE: "read, and start, pause, resume, graduate and restart routes",
+    Scope.MANAGE: "read; start, pause, resume, graduate, restart routes; add and change domains",
 }
 DAY_S: Final = 86_400.0
 LIVES: Final = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "a year", "": "for ever"}
