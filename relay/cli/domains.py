@@ -11,6 +11,7 @@ import typer
 
 from relay.app import open_tools
 from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
+from relay.cli.resealing import reseal
 from relay.core.added import RouteWish
 from relay.core.config import Config
 from relay.core.policy import MailClass
@@ -169,3 +170,4 @@ def _line(view: DomainView) -> str:
 
 
 app.command("list")(list_domains)
+app.command()(reseal)

@@ -7,6 +7,7 @@ another key. What is wrong with one goes to the log only: its errors end up at S
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from threading import Lock
 from typing import Final
 
@@ -44,6 +45,16 @@ def opened(vault: Vault, domain: str, key: SealedKey) -> SigningKey:
     """The key itself. Raises CannotOpen, NoSealingKey or UnusableKey, in words for people."""
     pem = vault.open(key.sealed, _purpose(domain, key.selector))
     return parse_key(pem, f"{domain} {key.selector}")
+
+
+def resealed(old: Vault, new: Vault, domain: str, key: SealedKey) -> SealedKey:
+    """`key` sealed by `new`; the same where it is so already. Raises CannotOpen, NoSealingKey."""
+    purpose = _purpose(domain, key.selector)
+    try:
+        new.open(key.sealed, purpose)
+    except CannotOpen:
+        return replace(key, sealed=new.seal(old.open(key.sealed, purpose), purpose))
+    return key
 
 
 def _purpose(domain: str, selector: str) -> str:

@@ -38,15 +38,22 @@ class CannotOpen(ValueError):
 
 
 class Vault:
-    """Seals and opens with the secret in the file at `path`, which is read when first needed.
+    """Seals with the secret that is in the file at `path`; opens with each that it has seen there.
 
-    `makes`: where there is no such file one is made, readable by its owner alone.
+    So that the secret can be another one from now on, while relays run: what is sealed with one
+    that is not known has the file read again. `makes`: where there is no such file one is made,
+    readable by its owner alone.
     """
 
     def __init__(self, path: Path | None, *, makes: bool) -> None:
         self._path = path
         self._makes = makes
-        self._secret: bytes | None = None
+        self._known: dict[str, bytes] = {}
+
+    @property
+    def name(self) -> str:
+        """What tells the secret in the file from others, and nothing of it. Raises NoSealingKey."""
+        return _id(self._loaded())
 
     def seal(self, content: bytes, purpose: str) -> str:
         """`content` as text that says nothing. Raises NoSealingKey."""
@@ -60,25 +67,28 @@ class Vault:
         name, _, encoded = rest.partition(":")
         if version != _VERSION:
             raise CannotOpen(f"it is sealed in the form {version[:8]!r}, which is not known here")
-        secret = self._loaded()
-        if name != _id(secret):
+        if name not in self._known:
+            self._loaded()
+        if name not in self._known:
             raise CannotOpen(f"it is sealed with another secret than that in {self._path}")
         try:
             sealed = b64decode(encoded, validate=True)
             nonce = sealed[:_NONCE_BYTES]
-            return AESGCM(_key(secret)).decrypt(nonce, sealed[_NONCE_BYTES:], purpose.encode())
+            key = AESGCM(_key(self._known[name]))
+            return key.decrypt(nonce, sealed[_NONCE_BYTES:], purpose.encode())
         except (InvalidTag, BadBase64, ValueError) as error:
             raise CannotOpen("it was changed, or sealed for something else") from error
 
     def _loaded(self) -> bytes:
-        if self._secret is None:
-            if self._path is None:
-                raise NoSealingKey(
-                    "secrets.key_file is not set: name a file with 32 random bytes there"
-                    " (openssl rand -base64 32), the same on every node, and restart"
-                )
-            self._secret = _read(self._path, makes=self._makes)
-        return self._secret
+        """The secret in the file as it is now."""
+        if self._path is None:
+            raise NoSealingKey(
+                "secrets.key_file is not set: name a file with 32 random bytes there"
+                " (openssl rand -base64 32), the same on every node, and restart"
+            )
+        secret = _read(self._path, makes=self._makes)
+        self._known[_id(secret)] = secret
+        return secret
 
 
 def _read(path: Path, *, makes: bool) -> bytes:
