@@ -12,8 +12,12 @@ from typing import Final
 import uvicorn
 
 from relay.core.config import WebConfig
-from relay.web.asgi import App
+from relay.web.asgi import App, Receive, Scope, Send
 from relay.web.ops import Ops, Vitals
+from relay.web.protocol import BUSY, Protocol
+
+MOST_AT_ONCE: Final = 200
+"""Connections, and requests: what is more is told to come again."""
 
 UNREAD_MS: Final = 60_000
 """How long a client may leave an answer unread before its connection is dropped (tcp(7))."""
@@ -35,17 +39,28 @@ class HttpServer:
         self.ended = asyncio.Event()
         self._server = _Server(
             uvicorn.Config(
-                app,
-                http="h11",  # bounds a head; uvicorn would take httptools, which does not, if there
+                self._bounded(app),
                 lifespan="off",
                 access_log=False,
                 log_config=None,
                 server_header=False,
                 timeout_keep_alive=5,
-                limit_concurrency=200,
+                http=Protocol,
             )
         )
         self._socket: socket.socket | None = None
+
+    def _bounded(self, app: App) -> App:
+        """`app`, as long as there is not too much to do; uvicorn's own bound says so in no JSON."""
+
+        async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+            now = self._server.server_state
+            if len(now.connections) >= MOST_AT_ONCE or len(now.tasks) > MOST_AT_ONCE:
+                await BUSY.send(send)
+            else:
+                await app(scope, receive, send)
+
+        return bounded
 
     @property
     def port(self) -> int:
