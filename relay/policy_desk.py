@@ -18,9 +18,10 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Final
 
 from relay.core.config import Config
+from relay.core.errors import StoreTrouble
 from relay.core.policy import Policy
 from relay.ports import Clock
-from relay.ports_pages import CannotSave, Fault, PolicyText
+from relay.ports_pages import CannotSave, Fault, PolicyText, SavedUnnoted
 from relay.ports_web import AuditLog
 from relay.recording import entry, was_done, was_not_done, written_ahead
 from relay.settings.folders import policy_files
@@ -58,10 +59,14 @@ class PolicyDesk:
         try:
             target, backup = await asyncio.to_thread(self._save, name, text, digest)
         except CannotSave:
-            await was_not_done(self.audit, ahead)
+            with suppress(StoreTrouble):  # the entry stays open, and why it was not saved is told
+                await was_not_done(self.audit, ahead)
             raise
         after = {"digest": _digest(text), "file": str(target)}
-        await was_done(self.audit, ahead, after, f"the old one is {backup}" if backup else "")
+        try:
+            await was_done(self.audit, ahead, after, f"the old one is {backup}" if backup else "")
+        except StoreTrouble as error:
+            raise SavedUnnoted from error
 
     def _directories(self) -> list[Path]:
         return [each for each in self.config().policy_directories if each.is_dir()]

@@ -172,6 +172,10 @@ class CannotSave(Exception):
     """The policy was not saved; the text says why, for people."""
 
 
+class SavedUnnoted(Exception):
+    """The policy was saved, and its entry in the audit log stays open: the store went away."""
+
+
 class Policies(Protocol):
     """The policies that a relay may use: those that come with it, and those of its config."""
 
@@ -189,8 +193,8 @@ class Policies(Protocol):
 
         Atomic: a relay that reloads sees all of the old text or all of the new. The audit log
         has it, as of `actor`, and as open should the process die meanwhile. Raises CannotSave:
-        for a text with faults, for a file that somebody has changed; StoreTrouble: it may have
-        been saved, and then the log has it as open.
+        for a text with faults, for a file that somebody has changed; StoreTrouble: nothing was
+        done, for it could not be noted; SavedUnnoted.
         """
 
 

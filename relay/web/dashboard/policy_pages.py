@@ -8,13 +8,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from relay.core.errors import StoreTrouble
 from relay.core.past import tomorrows_cap
 from relay.core.plan import plan
 from relay.core.plan_text import sentences
 from relay.core.policy import Policy
 from relay.core.tenancy import Route
 from relay.core.users import Viewer
-from relay.ports_pages import CannotSave, PolicyText
+from relay.ports_pages import CannotSave, PolicyText, SavedUnnoted
 from relay.web.dashboard.charts import of_plan, of_policies
 from relay.web.dashboard.desk import PagesDesk, desk_of, form_of, viewer_of
 from relay.web.dashboard.framing import common, page
@@ -24,6 +25,15 @@ MOST_VOLUME: Final = 10**9
 MOST_COMPARED: Final = 100
 PLAN_ROWS: Final = 60
 DEFAULT_VOLUME: Final = 1000
+
+AWAY: Final = (
+    "Not saved: the store does not answer, and a change is noted there before it is made. "
+    "Your text is kept below; save it again in a moment."
+)
+UNNOTED: Final = (
+    "Saved: the file is written, and relays take it over. Then the store stopped answering, so the "
+    "audit log has this change as begun, not as done."
+)
 
 
 async def show(request: Request) -> Response:
@@ -105,11 +115,20 @@ async def save(request: Request) -> Response:
     try:
         await desk.policies.save(file.name, typed, digest, actor=actor)
     except CannotSave as error:
-        told = f"Not saved: {error}."
-        answer = page(request, "policy_edit.html", "policies", file=file, wrong=told, typed=typed)
-        answer.status_code = 409
-        return answer
+        return _edited(request, file, f"Not saved: {error}.", 409)
+    except StoreTrouble:
+        return _edited(request, file, AWAY, 503)
+    except SavedUnnoted:
+        return _edited(request, await _text(request), UNNOTED, 503)
     return RedirectResponse(f"/dashboard/policies?policy={file.name}&saved=1", 303)
+
+
+def _edited(request: Request, file: PolicyText, wrong: str, status: int) -> Response:
+    """The editor once more, with what was typed, and what came of saving it."""
+    typed = _typed(request)
+    answer = page(request, "policy_edit.html", "policies", file=file, wrong=wrong, typed=typed)
+    answer.status_code = status
+    return answer
 
 
 async def _text(request: Request) -> PolicyText:
