@@ -6,7 +6,7 @@ command line uses. Starting and ending in order is `lifecycle.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,6 +29,7 @@ from relay.insisting import Insisting
 from relay.noting import Notebook
 from relay.pipeline import Pipeline
 from relay.ports import Providers, QuotaStore, Settings
+from relay.ports_domains import Unreadable
 from relay.preparing import Preparing
 from relay.presence import presence_in
 from relay.providers import Lookup
@@ -223,6 +224,12 @@ async def open_tools(config: Config) -> AsyncIterator[Tools]:
         await store.close()
 
 
+async def added_in(line: Line) -> Mapping[str, AddedDomain | Unreadable]:
+    """The domains that were added while relays ran, by name. Raises StoreTrouble."""
+    shelf = RedisDomainShelf(line)
+    return await shelf.some(await shelf.marks())
+
+
 async def with_added(config: Config) -> Config:
     """`config` with the domains that were added while relays ran. Raises as `open_tools`.
 
@@ -231,8 +238,7 @@ async def with_added(config: Config) -> Config:
     if config.store.url is None and not Home(config.data_dir).directory.exists():
         return config
     async with open_tools(config) as tools:
-        shelf = RedisDomainShelf(tools.line)
-        found = await shelf.some(await shelf.marks())
+        found = await added_in(tools.line)
     added = [each for each in found.values() if isinstance(each, AddedDomain)]
     directory = joined(config.directory, added, offer_of(config)).directory
     return replace(config, directory=directory)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +15,16 @@ from typing import Final
 
 from cryptography import x509
 
-from relay.app import open_tools
+from relay.app import added_in, open_tools
+from relay.core.added import AddedDomain, joined
 from relay.core.config import Config, Listener
 from relay.core.errors import StoreTrouble
 from relay.core.policy import Excess
 from relay.core.reply import Reply
 from relay.core.tenancy import DkimKey, SendingDomain
+from relay.domain_wishes import offer_of
 from relay.edge.tls import require_private
+from relay.ports_domains import Unreadable
 from relay.signing.keys import read_key, try_key
 from relay.store import StoreUnusable
 from relay.upstream.build import open_upstream
@@ -132,22 +136,38 @@ def _certificate(listener: Listener) -> list[Finding]:
 
 async def check_online(config: Config) -> list[Finding]:
     """The store and every upstream, asked within a bounded time."""
-    store, *upstreams = await asyncio.gather(
-        _store(config), *(_upstream(config, name) for name in config.upstreams)
-    )
-    return [replace(finding, is_online=True) for finding in (store, *upstreams)]
+    upstreams = asyncio.gather(*(_upstream(config, name) for name in config.upstreams))
+    stored, others = await asyncio.gather(_store(config), upstreams)
+    return [replace(finding, is_online=True) for finding in (*stored, *others)]
 
 
-async def _store(config: Config) -> Finding:
+async def _store(config: Config) -> list[Finding]:
     kind = "embedded" if config.store.url is None else "external"
     try:
         async with asyncio.timeout(ONLINE_S), open_tools(config) as tools:
             now = tools.clock.now()
             routes = [(r, r.policy.window.at(now)) for r in config.directory.routes()]
             await tools.store.standings(routes)
+            added = await added_in(tools.line)
     except (StoreTrouble, StoreUnusable, OSError, TimeoutError) as error:
-        return problem("store", f"{kind}: {error.__cause__ or error or 'no answer'}")
-    return _fine("store", f"{kind}: answers")
+        return [problem("store", f"{kind}: {error.__cause__ or error or 'no answer'}")]
+    return [_fine("store", f"{kind}: answers"), *_added(config, added)]
+
+
+def _added(config: Config, added: Mapping[str, AddedDomain | Unreadable]) -> list[Finding]:
+    """How many domains were added while relays ran, and those that this config does not bear."""
+    known = [each for each in added.values() if isinstance(each, AddedDomain)]
+    flaws = dict(joined(config.directory, known, offer_of(config)).flaws)
+    flaws |= {name: each.why for name, each in added.items() if isinstance(each, Unreadable)}
+    for name in flaws.keys() & config.directory.domains.keys():
+        del flaws[name]  # the file names it too, and wins: nothing is to be mended
+    waiting = sum(not each.is_proven for each in known)
+    says = f"{len(added)}, of which {waiting} are not verified yet" if added else "none"
+    told = [_fine("added domains", says)]
+    told += [problem(f"added domain {name}", flaws[name]) for name in sorted(flaws)[:MOST_TOLD]]
+    if len(flaws) > MOST_TOLD:
+        told.append(problem("added domains", f"{len(flaws) - MOST_TOLD} more are broken"))
+    return told
 
 
 class _Nobody:
