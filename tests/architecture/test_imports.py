@@ -25,6 +25,7 @@ ONLY_IN = {
     "dkim": {"checking.py", "proving.py"},  # proves that the published key is ours
     "prometheus_client": {"telemetry", "web"},
     "uvicorn": {"web"},
+    "h11": {"web"},  # the words in which uvicorn writes an answer
     "jinja2": {"web"},
     "markupsafe": {"web"},
     "argon2": {"users.py"},  # passwords of the pages
