@@ -12,6 +12,11 @@ from typing import Final
 
 REREAD_S: Final = 0.2
 
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The store counts in seconds of the Unix epoch, from 0 on."""
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""So that the days of the longest ramp after it are still dates."""
+
 
 class SystemClock:
     """The machine's clock."""
@@ -30,7 +35,9 @@ class FileClock:
     """The real time plus the seconds written in a file, read anew every 200 ms.
 
     A file that is missing, empty or not a number leaves the last offset as it was (0 at
-    first), so that a writer who truncates before writing never turns the clock back.
+    first), so that a writer who truncates before writing never turns the clock back. So does
+    an offset that leads before 1970 or beyond the year 9000: what was sent at such a time
+    could not be counted, and would stop the route for good.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +61,9 @@ class FileClock:
             return
         self._read_at = time.monotonic()
         try:
-            self._offset = timedelta(seconds=float(self.path.read_text()))
+            offset = timedelta(seconds=float(self.path.read_text()))
+            if _EARLIEST <= datetime.now(UTC) + offset < _LATEST:
+                self._offset = offset
         except (OSError, ValueError, OverflowError):
             return
 
