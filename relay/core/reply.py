@@ -66,11 +66,11 @@ class Reply:
 def parse_reply(code: int, text: str) -> Reply:
     """The reply that an upstream gave: `code`, and `text` without the codes' column.
 
-    An enhanced code is taken from the first line (and dropped from the others); one
-    whose class contradicts the basic code is corrected to it.
+    An enhanced code is taken from the first line that has one (and dropped from all of them);
+    one whose class contradicts the basic code is corrected to it.
     """
     lines = text.splitlines() or [""]
-    found = _ENHANCED.match(lines[0])
+    found = next(filter(None, map(_ENHANCED.match, lines)), None)
     if not found:
         return Reply(code, None, "\n".join(lines))
     detail = f"{found[2]}.{found[3]}"
