@@ -69,10 +69,16 @@ async def serve_seat(
 
 
 def prepare(config: Config) -> None:
-    """What a relay needs once, however many processes it has: its directory, and DKIM keys."""
+    """What a relay needs once, however many processes it has: its directory, and DKIM keys.
+
+    Raises CannotServe.
+    """
     _allow_descriptors(config.limits.connections)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    make_missing_keys(config)
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        make_missing_keys(config)
+    except OSError as error:
+        raise CannotServe(f"cannot use {config.data_dir}: {error}") from error
 
 
 async def _serve(

@@ -92,6 +92,17 @@ def test_a_second_relay_on_the_same_data_directory_is_refused(make_relay: MakeRe
         assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
 
 
+def test_a_data_directory_that_is_a_file_is_a_clear_error(make_relay: MakeRelay) -> None:
+    relay = make_relay()
+    (relay.home / "var").write_text("a file")
+
+    child = relay.launch()
+
+    assert child.wait(15) == 1
+    assert f"cannot use {relay.home / 'var'}" in child.tail()
+    assert "Traceback" not in child.tail()
+
+
 def test_a_port_that_is_taken_is_a_clear_error(make_relay: MakeRelay) -> None:
     first = make_relay(name="first").start()
     second = make_relay(name="second", smtp_ports=first.config.smtp_ports)
