@@ -11,9 +11,11 @@ from relay.changing import Changing
 from relay.cli.context import (
     ConfigOption,
     JsonOption,
+    ReasonOption,
     actor,
     find_route,
     load_with,
+    plain_reason,
     print_json,
     run,
 )
@@ -24,13 +26,14 @@ from relay.core.tenancy import Route
 from relay.ports_web import Change
 from relay.store.audit_log import RedisAuditLog
 
-ReasonOption = Annotated[str, typer.Option("--reason", help="For the audit log.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def pause(
     id: RouteArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Told to every client.")] = "by operator",
+    reason: Annotated[
+        str, typer.Option("--reason", help="Told to every client.", callback=plain_reason)
+    ] = "by operator",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -9,12 +9,14 @@ import asyncio
 import getpass
 import json
 import os
+import re
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from relay.core.audit import MOST_REASON, REASON
 from relay.core.config import Config
 from relay.core.errors import StoreTrouble
 from relay.core.tenancy import Route
@@ -29,6 +31,18 @@ ConfigOption = Annotated[
     typer.Option("--config", help="The config file; default relay.yaml, else relay.example.yaml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def plain_reason(text: str) -> str:
+    """`text`, as the API would take it too. Raises typer.BadParameter."""
+    if len(text) > MOST_REASON or not re.search(REASON, text):
+        raise typer.BadParameter(f"a reason is one line of at most {MOST_REASON} characters")
+    return text
+
+
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="For the audit log.", callback=plain_reason)
+]
 
 
 def config_path(option: Path | None) -> Path:

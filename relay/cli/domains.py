@@ -10,7 +10,16 @@ from typing import Annotated, TypeVar
 import typer
 
 from relay.app import open_tools
-from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    ReasonOption,
+    actor,
+    fail,
+    load,
+    print_json,
+    run,
+)
 from relay.cli.resealing import reseal
 from relay.core.added import RouteWish
 from relay.core.config import Config
@@ -26,7 +35,6 @@ T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Add and remove sending domains without an edit.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="DOMAIN")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="For the audit log.")]
 Told = tuple[DomainView, tuple[DnsRecord, ...]]
 
 

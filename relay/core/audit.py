@@ -14,6 +14,9 @@ MOST_ENTRIES: Final = 20_000
 MOST_REASON: Final = 500
 """Characters of a reason."""
 
+REASON: Final = r"^[^\x00-\x1f\x7f]*$"
+"""What a reason is made of: one line, for that of a pause is told to every client."""
+
 
 class Outcome(StrEnum):
     """What came of it. An open one was begun, and nobody knows (yet) whether it was done."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from relay.core.audit import MOST_REASON, REASON
 from relay.core.policy import MailClass
 
 MOST_RECIPIENTS = 1000
@@ -144,7 +145,7 @@ class Start(BaseModel):
     upstream: str | None = Field(None, description="Needed for a second route only.")
 
 
-Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+Reason = Annotated[str, Field(max_length=MOST_REASON, pattern=REASON)]
 """One line of text: nothing in it that anybody takes for the end of one."""
 
 
