@@ -14,7 +14,7 @@ MOST_ENTRIES: Final = 20_000
 MOST_REASON: Final = 500
 """Characters of a reason."""
 
-REASON: Final = r"^[^\x00-\x1f\x7f]*$"
+REASON: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 """What a reason is made of: one line, for that of a pause is told to every client."""
 
 
