@@ -164,7 +164,7 @@ class EmbeddedStore:
     async def _ready(self, process: ServerProcess) -> None:
         loop, is_loading = asyncio.get_running_loop(), False
         began = loop.time()
-        while not (answer := await _answer(self._socket)).startswith(b"+PONG"):
+        while not (answer := await answer_on(self._socket)).startswith(b"+PONG"):
             if process.returncode() is not None:
                 tail = self._tail()
                 raise StoreUnusable(
@@ -184,7 +184,7 @@ class EmbeddedStore:
         return "(none)"
 
 
-async def _answer(socket: Path) -> bytes:
+async def answer_on(socket: Path) -> bytes:
     """What the server says to PING: an error while it still loads its file; empty for nothing."""
     with suppress(OSError):
         async with asyncio.timeout(1):

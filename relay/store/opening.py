@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
+from typing import Final
 
 from relay.core.config import StoreConfig
 from relay.ports import Clock
 from relay.store.cluster import ClusterServers
 from relay.store.disk import Disk
 from relay.store.durability import Acks
-from relay.store.embedded import EmbeddedStore
+from relay.store.embedded import EmbeddedStore, answer_on
 from relay.store.line import Line
 from relay.store.outages import told
 from relay.store.ownership import Home, attach
@@ -18,9 +20,14 @@ from relay.store.places import CLUSTER, places_of
 from relay.store.redis_store import RedisStore
 from relay.store.sentinel import SentinelServers
 from relay.store.topology import OneServer, Topology
-from relay.store.troubles import StoreUnusable
+from relay.store.troubles import SecondOwner, StoreUnusable
 
 log = logging.getLogger(__name__)
+
+PATIENCE_S: Final = 3.0
+"""How long a command waits for a store that another process starts or ends just now."""
+
+_POLL_S: Final = 0.05
 
 
 async def open_store(
@@ -38,16 +45,46 @@ async def open_store(
         disk = _disk(config, data_dir) if config.url == attach(data_dir) else None
         line = line_to(config.url, config.timeout_s, config.wait_replicas)
         return await _reached(line, clock, disk)
-    shared = attach(data_dir) if share else None
-    if shared is not None:
-        return await _reached(line_to(shared, config.timeout_s), clock, _disk(config, data_dir))
-    embedded = await EmbeddedStore.start(data_dir, config.timeout_s)
+    found = (
+        await _shared_or_own(data_dir, config.timeout_s)
+        if share
+        else await EmbeddedStore.start(data_dir, config.timeout_s)
+    )
+    if isinstance(found, str):
+        return await _reached(line_to(found, config.timeout_s), clock, _disk(config, data_dir))
+    embedded = found
     try:
         line = line_to(embedded.url, config.timeout_s)
         return await _reached(line, clock, _disk(config, data_dir), embedded)
     except BaseException:
         await embedded.stop()
         raise
+
+
+async def _shared_or_own(data_dir: Path, timeout_s: float) -> str | EmbeddedStore:
+    """The URL of the store that a process serves in `data_dir`, or else one that is ours.
+
+    That process may be a command like this one, whose store begins or ends meanwhile: it is
+    asked again for a while. Raises StoreUnusable.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + PATIENCE_S
+    while True:
+        try:
+            url = attach(data_dir)
+            if url is None:
+                return await EmbeddedStore.start(data_dir, timeout_s)
+            if loop.time() > until or await _is_there(data_dir):
+                return url
+        except SecondOwner:
+            if loop.time() > until:
+                raise
+        await asyncio.sleep(_POLL_S)
+
+
+async def _is_there(data_dir: Path) -> bool:
+    socket = Home(data_dir).noted_socket()
+    return socket is not None and bool(await answer_on(socket))
 
 
 def line_to(url: str, timeout_s: float, wait_replicas: int = 0) -> Line:

@@ -162,7 +162,7 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
     assert "was not paused" in run(home, "resume", DOMAIN)
 
 
-@pytest.mark.parametrize("reason", ["bounces\r\nat google", "x" * 501, "a\x1b[31m"])
+@pytest.mark.parametrize("reason", ["bounces\r\nat google", "x" * 501, "a\x1b[31m", "a\u2028b"])
 def test_a_reason_that_the_api_would_refuse_is_refused_here_too(home, initiated, reason):
     for verb in ("pause", "resume", "graduate", "restart"):
         assert "one line of at most 500" in run(home, verb, DOMAIN, "--reason", reason, expect=2)
@@ -229,3 +229,17 @@ def test_what_init_wrote_serves_and_its_token_sends_signed_mail(home, initiated)
     for index in range(2):
         verifier = dkim.DKIM(raw)
         assert verifier.verify(idx=index, dnsfunc=lambda name, **_: zone.get(name))
+
+
+def test_commands_at_once_without_a_serving_relay_all_answer(home, initiated):
+    commands = [
+        subprocess.Popen(
+            [sys.executable, "-m", "relay", "status", DOMAIN, "--json"], cwd=home,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    told = [command.communicate(timeout=60) for command in commands]
+    assert [command.returncode for command in commands] == [0] * 4, told
+    assert all(json.loads(out)["state"] == "pending" for out, _ in told)
