@@ -220,7 +220,7 @@ def _add_content(message: EmailMessage, email: Email) -> None:
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:
     try:
-        content = b64decode(attachment.content, validate=True)
+        content = b64decode("".join(attachment.content.split()), validate=True)  # in lines too
     except (BadBase64, ValueError) as error:
         told = f"attachments: {_shown(attachment.filename)} is no base64"
         raise Problem(422, told) from error

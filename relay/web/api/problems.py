@@ -7,6 +7,7 @@ know, with the status 429 and `Retry-After`.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from math import ceil
@@ -197,8 +198,13 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
     return Problem(422, "; ".join(places)[:1000], errors=places[:20])
 
 
+_OF_UNION: Final = re.compile(r"constrained-\w+|list\[.*\]")
+"""What pydantic calls the forms that a field may have."""
+
+
 def _place(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"] if part != "body")
+    parts = [str(part) for part in error["loc"] if part != "body"]
+    where = ".".join(part for part in parts if not _OF_UNION.fullmatch(part))
     told = f"{where}: {error['msg']}" if where else str(error["msg"])
     return sayable(told)
 
