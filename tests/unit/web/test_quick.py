@@ -75,10 +75,9 @@ def built() -> Built:
 
 
 def quick_of(built: Built) -> Quick:
-    found = built.app
-    for inner in ("api", "inside", "inside", "inside"):
-        found = getattr(found, inner)
-    assert isinstance(found, Quick)
+    found = built.app.api
+    while not isinstance(found, Quick):
+        found = found.inside
     return found
 
 
