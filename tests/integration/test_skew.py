@@ -187,7 +187,9 @@ async def test_no_24_hours_of_a_rolling_window_are_over_the_cap_by_a_right_clock
     assert most == cap
 
 
-@pytest.mark.parametrize("jumping", [1, 3], ids=["one relay", "all relays"])
+@pytest.mark.parametrize(
+    "jumping", [1, pytest.param(3, marks=pytest.mark.slow)], ids=["one relay", "all relays"]
+)
 async def test_a_clock_that_jumps_back_an_hour_and_on_over_two_midnights_passes_no_days_cap(
     make_relay: MakeRelay, make_store: MakeStore, tmp_path: Path, jumping: int
 ) -> None:

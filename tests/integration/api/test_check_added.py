@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import MakeRelay
 from tests.harness.added import add
 from tests.harness.relay_config import calendar
@@ -17,6 +19,7 @@ def rows(ran) -> dict[str, tuple[bool, str, bool]]:
     return {part: told for part, told in found.items() if part.startswith(("added", "store"))}
 
 
+@pytest.mark.slow
 def test_check_counts_added_domains_and_names_those_that_the_config_does_not_bear(
     make_relay: MakeRelay,
 ) -> None:

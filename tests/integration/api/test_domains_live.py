@@ -48,7 +48,7 @@ def _signed(message: bytes, dns: DnsThread) -> list[bool]:
     return [dkim.DKIM(message).verify(idx=at, dnsfunc=dns.look_up) for at in range(2)]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_domain_sends_once_verified_and_no_more_once_removed(
     make_relay: MakeRelay, dns: DnsThread, workers: int
 ) -> None:

@@ -24,6 +24,7 @@ def dns(endings) -> DnsThread:
     return made
 
 
+@pytest.mark.slow
 def test_keys_are_sealed_anew_without_a_deferral_or_a_restart(make_relay: MakeRelay, dns) -> None:
     relay = make_relay(
         api=True, listeners=LISTENERS, tenant=TENANT, policies={"ramp": calendar(100)},
