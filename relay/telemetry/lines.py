@@ -71,7 +71,7 @@ class Lines:
 
     def _add(self, line: str) -> None:
         text = f"{line}\n"
-        size = len(text.encode("utf-8", "backslashreplace"))
+        size = len(text if text.isascii() else text.encode("utf-8", "backslashreplace"))
         if self._size + size > MOST_BYTES:
             self.flush()
         self._waiting.append(text)

@@ -8,6 +8,7 @@ import sys
 import structlog
 
 from relay.core.config import LogConfig, LogFormat
+from relay.telemetry.json_line import add_to_all, json_line, with_constants
 from relay.telemetry.lines import Lines, LinesHandler
 
 
@@ -17,26 +18,17 @@ def set_up_logs(config: LogConfig) -> None:
     structlog's do not pass through the standard library: every message has one.
     """
     level = logging.getLevelNamesMapping()[config.level.upper()]
-    shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    renderers = _renderers(config.format)
+    steps = _steps(config.format)
     lines = Lines(sys.stderr)
     structlog.configure(
-        processors=[*shared, *renderers],
+        processors=steps,
         logger_factory=lambda *_: lines,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = LinesHandler(lines)
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[strip, *renderers]
-        )
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[strip, *steps]))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
@@ -46,11 +38,15 @@ def set_up_logs(config: LogConfig) -> None:
 
 def name_process(name: str) -> None:
     """Put `name` into every event of this process from now on, as `process`."""
-    structlog.contextvars.bind_contextvars(process=name)
+    add_to_all("process", name)
 
 
-def _renderers(wanted: LogFormat) -> list[structlog.types.Processor]:
-    console = wanted is LogFormat.CONSOLE or (wanted is LogFormat.AUTO and sys.stderr.isatty())
-    if console:
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+def _steps(wanted: LogFormat) -> list[structlog.types.Processor]:
+    if wanted is LogFormat.CONSOLE or (wanted is LogFormat.AUTO and sys.stderr.isatty()):
+        return [
+            with_constants,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(),
+        ]
+    return [json_line]
