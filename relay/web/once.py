@@ -1,7 +1,8 @@
 """`Idempotency-Key`: a change that is asked for twice is made once, and answered alike.
 
-Keys are a tenant's own, for one method and path, and are remembered for a day. A request is
-known again by its key; another body with the same key is a mistake of the client (422). What
+Keys are those of a tenant's tokens that may do the same, for one method and path, and are
+remembered for a day. A request is known again by its key; another body with the same key, or of
+another type, is a mistake of the client (422). What
 was refused with nothing done is not remembered: trying again is what its client should do.
 """
 
@@ -119,12 +120,15 @@ class Once:
 def _name(scope: Scope, key: str) -> str:
     bearer: ApiToken = scope["state"]["bearer"]
     whose = bearer.tenant if bearer.tenant is not None else f"@{bearer.id}"
-    told = "\n".join((whose, scope["method"], scope["path"], key))
+    may = " ".join(sorted(bearer.scopes))  # nobody hears an answer that he could not have asked for
+    told = "\n".join((whose, may, scope["method"], scope["path"], key))
     return sha256(told.encode()).hexdigest()
 
 
 def _digest(scope: Scope) -> str:
-    return sha256(scope["query_string"] + b"\n" + scope["state"]["body"]).hexdigest()
+    kind = (header(scope, b"content-type") or "").encode("latin-1")
+    told = (scope["query_string"], kind, scope["state"]["body"])
+    return sha256(b"\n".join(told)).hexdigest()
 
 
 def _answer_to(found: KeptAnswer | Keeping) -> Whole:

@@ -223,6 +223,11 @@ def test_a_change_with_a_key_is_made_once_and_answered_alike(web, domain):
     again = web.post(f"/api/warmup/pause/{domain}", {"reason": "x"}, idempotency_key="k1")
     assert (first.status, again.status, again.body) == (200, 200, first.body)
     assert again.headers["idempotent-replayed"] == "true"
+    reader = web.make_token("read")
+    seen = web.post(
+        f"/api/warmup/pause/{domain}", {"reason": "x"}, idempotency_key="k1", token=reader
+    )
+    assert seen.status == 403, "what it may not ask it is not told either"
     other = web.post(f"/api/warmup/pause/{domain}", {"reason": "y"}, idempotency_key="k1")
     assert other.status == 422
 
