@@ -21,7 +21,7 @@ run: setup ## Serve relay.example.yaml
 test: setup-tests ## Style, types, architecture, generated files, audit, tests: what CI runs
 	@scripts/check
 	@scripts/audit --offline-ok
-	@$(PY) -m pytest -n 4 --dist worksteal -m "not slow"
+	@$(PY) -m pytest -n 3 --dist worksteal -m "not slow"
 	@$(PY) -m bench --quick
 
 test-all: setup-tests ## The same with the tests that take minutes

@@ -136,6 +136,7 @@ def test_what_is_no_whole_backup_changes_nothing(
     assert "nothing was changed" in ran.err
 
 
+@pytest.mark.slow
 def test_a_large_backup_takes_no_more_memory_than_a_small_one(make_relay: MakeRelay) -> None:
     """Restored from a file and from a pipe, and the same when it is backed up again."""
     relay = make_relay().start()

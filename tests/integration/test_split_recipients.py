@@ -173,6 +173,7 @@ LEAVING: dict[str, Callable[[Wire], object]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_client_that_leaves_before_the_final_dot_leaves_nothing_charged_or_open(
     make_relay: MakeRelay, sink: SinkThread
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import MakeRelay, MakeSink, MakeStore
 from tests.harness.clock import MovableClock
 from tests.harness.load import storm
@@ -13,6 +15,7 @@ CAP = 1000
 ROUNDS = 5
 
 
+@pytest.mark.slow
 def test_64_clients_on_two_relays_get_exactly_1000_through_in_each_of_five_rounds(
     make_relay: MakeRelay, make_sink: MakeSink, make_store: MakeStore, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_domain_sends_once_verified_and_no_more_once_removed(
     until(lambda: "PRIVATE KEY" not in relay.log_tail(), "no key in the log")
 
 
+@pytest.mark.slow
 def test_a_domain_is_there_on_every_node_and_after_a_restart(
     make_relay: MakeRelay, make_store: MakeStore, dns: DnsThread, tmp_path
 ) -> None:
@@ -203,6 +204,7 @@ def test_a_policy_that_is_gone_withholds_its_domains_alone(
     assert heard([relay.port], NEW, 1) == {250: 1}
 
 
+@pytest.mark.slow
 def test_a_backup_holds_the_domains_and_no_key_in_clear(
     make_relay: MakeRelay, dns: DnsThread, tmp_path
 ) -> None:

@@ -49,6 +49,7 @@ def test_the_rate_of_a_token_holds_over_two_processes(web, endings):
     assert [each.get("/api/warmup", token=token).status for each in ask] == [200, 200, 429, 429]
 
 
+@pytest.mark.slow
 def test_only_so_many_large_bodies_are_held_at_once(web, endings):
     tokens = [web.make_token("send") for _ in range(5)]
     head = "POST /api/emails HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n"

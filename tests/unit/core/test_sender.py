@@ -220,7 +220,10 @@ def test_a_value_over_the_limit_is_refused():
 )
 def test_hostile_values_take_little_time(value):
     fields = parse_fields(b"From: " + value + b"\r\nSender: " + value + b"\r\n")
-    started = time.process_time()
-    with contextlib.suppress(BadSender):
-        parse_from(fields)
-    assert time.process_time() - started < 0.2
+    took_s = []
+    for _ in range(3):  # others share the processor
+        started = time.process_time()
+        with contextlib.suppress(BadSender):
+            parse_from(fields)
+        took_s.append(time.process_time() - started)
+    assert min(took_s) < 0.2
