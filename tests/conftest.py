@@ -29,7 +29,7 @@ MakeExim = Callable[..., Exim]
 
 # How long an example takes says more of the machine than of the code; loops are bounded anyway.
 # `make test` tries the same examples every time, `make test-all` new ones.
-hypothesis_settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis_settings.register_profile("same", deadline=None, derandomize=True, max_examples=60)
 hypothesis_settings.register_profile("new", deadline=None)
 hypothesis_settings.load_profile(os.environ.get("EXAMPLES", "same"))
 

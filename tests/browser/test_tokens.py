@@ -32,7 +32,7 @@ def listed(world) -> dict[str, dict]:
     return {each["name"]: each for each in world.relay.cli("token", "list", "--json").json}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(look, theme, width):
     eyes, wrong = look("olga", theme, width), {}

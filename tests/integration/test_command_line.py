@@ -108,6 +108,7 @@ def test_a_token_is_made_with_the_secret_that_proves_it(home):
     assert made["token"] not in made["secret"]
 
 
+@pytest.mark.slow
 def test_tokens_of_the_api_are_made_listed_and_revoked(home, initiated):
     words = ("--tenant", "main", "--scope", "send,read", "--expires", "90d", "--name", "ci")
     made = json.loads(run(home, "token", "create", *words, "--json"))
@@ -179,6 +180,7 @@ def test_explain_names_policy_window_tier_and_the_next_answer(home, initiated):
     assert route["next_message"] == "accepted"
 
 
+@pytest.mark.slow
 def test_a_plan_of_a_domain_begins_where_its_route_stands(home, initiated):
     first = json.loads(run(home, "plan", DOMAIN, "--volume", "80", "--json"))
     assert first["id"] == f"{DOMAIN}@outbound"

@@ -157,6 +157,7 @@ def test_a_bad_file_is_told_with_its_line_and_changes_nothing(
     assert relay.status()["state"] == "pending"
 
 
+@pytest.mark.slow
 def test_people_read_the_words_of_status(make_relay: MakeRelay) -> None:
     relay = make_relay(policies={"ramp": calendar(5, 9)}).start()
     file = history(relay, (1, 5), (0, 4))
@@ -168,6 +169,7 @@ def test_people_read_the_words_of_status(make_relay: MakeRelay) -> None:
     assert relay.cli("status", DOMAIN).out == dry.out
 
 
+@pytest.mark.slow
 def test_it_works_without_a_relay_and_on_a_store_of_the_operators(
     make_relay: MakeRelay, make_store: MakeStore
 ) -> None:

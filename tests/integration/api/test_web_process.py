@@ -109,6 +109,7 @@ def test_mail_through_a_web_process_of_its_own_is_in_its_own_metrics(web):
     assert relay == 0, "counted once, so that sums over all targets are right"
 
 
+@pytest.mark.slow
 def test_without_a_relay_there_is_no_embedded_store_and_it_says_so(make_relay):
     relay = make_relay()
     address = f"127.0.0.1:{free_port()}"

@@ -14,7 +14,7 @@ from relay.settings.problems import ConfigProblems
 from tests.unit.settings.told import CONFIG, FORMULA, POLICY
 
 FEW = settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
