@@ -14,15 +14,7 @@ from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems
 from relay.settings.yaml import LARGE_BYTES
-from tests.unit.settings.told import CONFIG, edited
-
-MANY = "".join(
-    f"      d{n}.example:\n        envelope_domains: [b.d{n}.example, c.d{n}.example]\n"
-    f"        dkim: [{{selector: s1, key: keys/d{n}.pem}}]\n"
-    "        routes: [{upstream: smart, policy: calendar-14-day}]\n"
-    for n in range(2000)
-)
-LARGE = edited(CONFIG, "    domains:\n      other", f"    domains:\n{MANY}      other")
+from tests.unit.settings.told import CONFIG, LARGE, edited
 
 
 @pytest.fixture

@@ -15,15 +15,7 @@ from relay.settings.kept import LOCK, NAME
 from relay.settings.load import load
 from relay.settings.problems import ConfigProblems
 from relay.settings.wholesale import frames_in_pieces
-from tests.unit.settings.told import CONFIG, POLICY, edited
-
-MANY = "".join(
-    f"      d{n}.example:\n        envelope_domains: [b.d{n}.example]\n"
-    f"        dkim: [{{selector: s1, key: keys/d{n}.pem}}]\n"
-    "        routes: [{upstream: smart, policy: calendar-14-day}]\n"
-    for n in range(2000)
-)
-LARGE = edited(CONFIG, "    domains:\n      other", f"    domains:\n{MANY}      other")
+from tests.unit.settings.told import CONFIG, LARGE, POLICY, edited
 
 
 @pytest.fixture

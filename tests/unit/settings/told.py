@@ -109,3 +109,13 @@ def _plain(problem, file: str) -> tuple[int, int, str]:
     start = f"{file}:{problem.line}:{problem.column}: "
     assert str(problem).startswith(start)
     return problem.line, problem.column, str(problem).removeprefix(start)
+
+
+_MANY = "".join(
+    f"      d{n}.example:\n        envelope_domains: [b.d{n}.example, c.d{n}.example]\n"
+    f"        dkim: [{{selector: s1, key: keys/d{n}.pem}}]\n"
+    "        routes: [{upstream: smart, policy: calendar-14-day}]\n"
+    for n in range(2000)
+)
+LARGE = edited(CONFIG, "    domains:\n      other", f"    domains:\n{_MANY}      other")
+"""CONFIG with 2,000 domains more."""
