@@ -1,26 +1,21 @@
 """The only file that knows every room: it builds them and hands each what it needs.
 
-`open_relay` builds a whole relay around a running loop, `open_tools` the part of it that the
-command line uses. Starting and ending in order is `lifecycle.py`.
+`open_relay` builds a whole relay around a running loop; the part of it that the command line uses
+is `tools.py`. Starting and ending in order is `lifecycle.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from relay.background import Background
 from relay.charging import Charging
-from relay.clock import AnyClock, SystemClock, clock_for
-from relay.core.added import AddedDomain, joined
+from relay.clock import AnyClock, SystemClock
 from relay.core.classify import classify
 from relay.core.config import Config, UpstreamConfig
 from relay.core.tenancy import Credential, Tenant
 from relay.domain_desk import vault_of
-from relay.domain_wishes import offer_of
 from relay.edge.listeners import Listeners
 from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
@@ -28,10 +23,8 @@ from relay.following import Following
 from relay.insisting import Insisting
 from relay.noting import Notebook
 from relay.pipeline import Pipeline
-from relay.ports import Providers, QuotaStore, Settings
-from relay.ports_domains import Unreadable
+from relay.ports import Settings
 from relay.preparing import Preparing
-from relay.presence import presence_in
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
 from relay.seat import Seat
@@ -42,8 +35,6 @@ from relay.signing.signer import DkimSigner
 from relay.splitting import Splitting
 from relay.store import open_store
 from relay.store.domain_shelf import RedisDomainShelf
-from relay.store.line import Line
-from relay.store.ownership import Home
 from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
 from relay.store.web_history import RedisRecent
@@ -188,57 +179,3 @@ def authenticate(
     found = settings.directory.credentials.get(username)
     secret = found[0].secret if found else DUMMY_SECRET
     return found if verify_token(token, secret) and found else None
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a command beside (or instead of) a serving relay works with."""
-
-    config: Config
-    store: QuotaStore
-    clock: AnyClock
-    line: Line
-    providers: Providers
-    on_disk: Callable[[], Awaitable[None]]
-
-
-@asynccontextmanager
-async def open_tools(config: Config) -> AsyncIterator[Tools]:
-    """The store of `config` and the clock of the relay that serves from its data directory.
-
-    An embedded store that nobody serves is started for the time of the block. Raises
-    StoreUnusable.
-    """
-    serving = presence_in(config.data_dir)
-    clock = clock_for(Path(serving.clock) if serving and serving.clock else None)
-    store = await open_store(config.store, config.data_dir, clock, share=True)
-    background = Background()
-    cache = RedisProviderCache(store.line)
-    mx = MxResolver(config.nameservers)
-    providers = Lookup(lambda: config.providers, cache, background, mx)
-    try:
-        yield Tools(config, store, clock, store.line, providers, store.on_disk)
-    finally:
-        providers.close()
-        await background.drain(0)
-        await store.close()
-
-
-async def added_in(line: Line) -> Mapping[str, AddedDomain | Unreadable]:
-    """The domains that were added while relays ran, by name. Raises StoreTrouble."""
-    shelf = RedisDomainShelf(line)
-    return await shelf.some(await shelf.marks())
-
-
-async def with_added(config: Config) -> Config:
-    """`config` with the domains that were added while relays ran. Raises as `open_tools`.
-
-    No store is begun for it: where there is none yet, nothing was added.
-    """
-    if config.store.url is None and not Home(config.data_dir).directory.exists():
-        return config
-    async with open_tools(config) as tools:
-        found = await added_in(tools.line)
-    added = [each for each in found.values() if isinstance(each, AddedDomain)]
-    directory = joined(config.directory, added, offer_of(config)).directory
-    return replace(config, directory=directory)

@@ -15,7 +15,6 @@ from typing import Final
 
 from cryptography import x509
 
-from relay.app import added_in, open_tools
 from relay.core.added import AddedDomain, joined
 from relay.core.config import Config, Listener
 from relay.core.errors import StoreTrouble
@@ -27,6 +26,7 @@ from relay.edge.tls import require_private
 from relay.ports_domains import Unreadable
 from relay.signing.keys import read_key, try_key
 from relay.store import StoreUnusable
+from relay.tools import added_in, open_tools
 from relay.upstream.build import open_upstream
 
 EXPIRES_SOON_DAYS: Final = 14

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from relay.app import open_tools
 from relay.changing import Changing
 from relay.cli.context import (
     ConfigOption,
@@ -25,6 +24,7 @@ from relay.core.config import Config
 from relay.core.tenancy import Route
 from relay.ports_web import Change
 from relay.store.audit_log import RedisAuditLog
+from relay.tools import open_tools
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

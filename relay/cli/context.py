@@ -80,7 +80,7 @@ def load_with(option: Path | None, name: str) -> Config:
 
 
 def _with_added(config: Config) -> Config:
-    from relay.app import with_added  # noqa: PLC0415  # see above
+    from relay.tools import with_added  # noqa: PLC0415  # see above
 
     return run(with_added(config))
 

@@ -9,7 +9,6 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from relay.app import open_tools
 from relay.cli.context import (
     ConfigOption,
     JsonOption,
@@ -29,6 +28,7 @@ from relay.domain_desk import open_desk
 from relay.ports_domains import By, DomainEdit, DomainRefused, Domains, DomainView
 from relay.settings.live import LiveSettings
 from relay.telemetry.logs import set_up_logs
+from relay.tools import open_tools
 
 T = TypeVar("T")
 

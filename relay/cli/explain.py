@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.app import Tools, open_tools
 from relay.cli.context import ConfigOption, JsonOption, find_route, load_with, print_json, run
 from relay.cli.inspect import RouteArgument, read_routes
 from relay.cli.layers import Layer, layers_of, recipient_layer, rule_layer
@@ -22,6 +21,7 @@ from relay.core.sources import Source, Sources
 from relay.core.tenancy import Route
 from relay.core.wording import deferral_text
 from relay.settings.units import duration_text
+from relay.tools import Tools, open_tools
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from relay.app import open_tools
 from relay.cli.context import ConfigOption, JsonOption, fail, find_route, load_with, print_json, run
 from relay.cli.inspect import RouteArgument, print_card
 from relay.cli.sends import Row, check_dates, read_sends
@@ -16,6 +15,7 @@ from relay.core.config import Config
 from relay.core.history import past_of
 from relay.core.report import Status
 from relay.core.tenancy import Route
+from relay.tools import open_tools
 
 
 def import_history(

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from relay.app import Tools, open_tools
 from relay.cli.context import (
     ConfigOption,
     JsonOption,
@@ -24,6 +23,7 @@ from relay.core.report import Status
 from relay.core.tenancy import Route
 from relay.core.wording import cap_text, counted_text, place_text, timestamp
 from relay.reporting import statuses_of, tenant_of
+from relay.tools import Tools, open_tools
 
 WIDTH = 200
 """Columns where there is no terminal to fit."""

@@ -10,7 +10,6 @@ from typing import Final
 
 import typer
 
-from relay.app import open_tools
 from relay.cli.context import DEFAULT_CONFIGS, fail, find_route, load, load_with, run
 from relay.cli.mail_mix import parse_mix
 from relay.cli.sheet import BadSheet
@@ -23,6 +22,7 @@ from relay.core.providers import OTHER
 from relay.core.tenancy import Route
 from relay.settings.load import load_policy, provider_names
 from relay.settings.problems import ConfigProblems, Wrong
+from relay.tools import open_tools
 
 MOST_VOLUME: Final = 10**12
 DEFAULT_VOLUME: Final = "1000/day"

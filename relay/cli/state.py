@@ -12,12 +12,12 @@ from typing import Annotated, TextIO
 
 import typer
 
-from relay.app import open_tools
 from relay.cli.backup_file import BackupFile, opened
 from relay.cli.context import ConfigOption, fail, load, run
 from relay.core.config import Config
 from relay.core.wording import timestamp
 from relay.store.moves import FORMAT, BadRecord, NotEmpty, Unfinished, exported, imported
+from relay.tools import open_tools
 
 
 def backup(

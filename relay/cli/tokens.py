@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from relay.access import Access
-from relay.app import Tools, open_tools
 from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
 from relay.core.access import ApiToken, BadGrant, Scope
 from relay.core.config import Config
@@ -16,6 +15,7 @@ from relay.settings.problems import Wrong
 from relay.settings.tokens import hash_token, new_token
 from relay.settings.units import parse_duration
 from relay.store.token_shelf import RedisTokenShelf
+from relay.tools import Tools, open_tools
 
 app = typer.Typer(invoke_without_command=True)
 
