@@ -175,8 +175,8 @@ def test_the_token_of_another_session_opens_no_form(look, world, states):
     assert "by a stolen form" not in listed(world)
 
 
-def test_a_long_list_is_paged(look, world):
-    eyes = look("olga")
+def make_51(eyes, world) -> None:
+    """More tokens than a page shows, and more entries of the log: n00 to n50."""
     eyes.go("/dashboard/tokens")
     csrf = eyes.page.locator("meta[name=csrf]").get_attribute("content")
     held = eyes.page.context.request
@@ -188,6 +188,11 @@ def test_a_long_list_is_paged(look, world):
             headers={"content-type": "application/x-www-form-urlencoded"},
         )  # fmt: skip
         assert answer.status == 200
+
+
+def test_a_long_list_is_paged(look, world):
+    eyes = look("olga")
+    make_51(eyes, world)
     eyes.go("/dashboard/tokens")
     names = eyes.page.locator("tbody th").all_inner_texts()
     assert len(names) == 50
@@ -225,8 +230,9 @@ def test_a_tenants_user_reads_the_entries_of_the_tenant_only(look, world):
     assert "user olga" not in [line.strip() for line in eyes.text().split("\n")]
 
 
-def test_the_audit_log_is_paged_to_its_end(look):
+def test_the_audit_log_is_paged_to_its_end(look, world):
     eyes, seen = look("olga"), []
+    make_51(eyes, world)
     eyes.go("/dashboard/audit")
     for _ in range(20):
         seen += eyes.page.locator("ul.list > li time").evaluate_all("t => t.map(e => e.dateTime)")
