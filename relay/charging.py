@@ -137,13 +137,18 @@ class Charging:
     async def hand_over(self, charge: Charge, upstream: Upstream, message: Outgoing) -> Accepted:
         """Ask the upstream, and turn its outcome into a verdict and into what the client hears.
 
-        From here on the charge is only given back on proof. Raises UpstreamAnswered,
-        UpstreamLacks, UpstreamTrouble or UnknownOutcome for all that is no acceptance, and
-        StoreTrouble where the charge might not outlive a power cut: nothing was forwarded then.
+        The upstream hears the envelope while the charge is still on its way to the disk, and
+        nothing of the content before it is there; from then on the charge is only given back on
+        proof. Raises UpstreamAnswered, UpstreamLacks, UpstreamTrouble or UnknownOutcome for all
+        that is no acceptance, and StoreTrouble where the charge might not outlive a power cut:
+        nothing was forwarded then.
         """
-        await self._store.lasts(charge.reservation)
-        charge.verdict = Verdict.UNKNOWN
-        charge.verdict, answer = verdict_on(await upstream.deliver(message))
+
+        async def cleared() -> None:
+            await self._store.lasts(charge.reservation)
+            charge.verdict = Verdict.UNKNOWN
+
+        charge.verdict, answer = verdict_on(await upstream.deliver(message, cleared))
         is_remembered = charge.reservation.fingerprint is not None
         return Accepted(heard_as(answer), charge.reservation if is_remembered else None)
 

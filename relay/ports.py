@@ -7,7 +7,7 @@ Every promise is about four things: atomicity (what others can see half done), i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -264,6 +264,10 @@ class Handover(Protocol):
         """Give the transaction up, within a bounded time. Idempotent; never raises."""
 
 
+Clearance = Callable[[], Awaitable[None]]
+"""Returns when content may be sent; raises a RelayError if it may not."""
+
+
 class Upstream(Protocol):
     """One SMTP server (or maildir) that mail is handed to."""
 
@@ -275,12 +279,14 @@ class Upstream(Protocol):
     def offers(self) -> frozenset[str] | None:
         """EHLO keywords it was last seen to offer, upper case; None before the first contact."""
 
-    async def deliver(self, message: Outgoing) -> Outcome:
+    async def deliver(self, message: Outgoing, cleared: Clearance | None = None) -> Outcome:
         """Hand `message` over to all of its recipients, all or nothing.
 
-        Never raises but for cancellation, and never sends a message twice: it tries another
-        connection or host only while it is certain that nothing was handed over. Every step
-        has a deadline. A cancelled call leaves no half transaction on a pooled connection.
+        Before the first byte of content `cleared` is awaited, again on another connection; what
+        it raises ends the delivery, and nothing was handed over. Never raises but for that and
+        for cancellation, and never sends a message twice: it tries another connection or host
+        only while it is certain that nothing was handed over. Every step has a deadline. A call
+        that raises leaves no half transaction on a pooled connection.
         """
 
     async def begin(self, envelope: Envelope) -> Handover | Refusal:

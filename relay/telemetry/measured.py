@@ -21,6 +21,7 @@ from relay.core.reply import Reply
 from relay.core.tenancy import Directory
 from relay.ports import (
     Accepted,
+    Clearance,
     Handover,
     Outcome,
     QuotaStore,
@@ -260,12 +261,12 @@ class MeasuredUpstream:
         """See `ports.Upstream`."""
         return self._upstream.offers
 
-    async def deliver(self, message: Outgoing) -> Outcome:
+    async def deliver(self, message: Outgoing, cleared: Clearance | None = None) -> Outcome:
         """See `ports.Upstream`."""
         _goes_over(self._name)
         began = perf_counter()
         try:
-            return await self._upstream.deliver(message)
+            return await self._upstream.deliver(message, cleared)
         finally:
             self._observe(perf_counter() - began)
 

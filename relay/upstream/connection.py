@@ -18,7 +18,7 @@ from typing import Final
 from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports import Lacks, Outcome, SaidNo, Taken, Unknown
+from relay.ports import Clearance, Lacks, Outcome, SaidNo, Taken, Unknown
 from relay.upstream.capabilities import Capabilities
 from relay.upstream.commands import (
     DATA,
@@ -70,10 +70,11 @@ class Connection:
         """False once the upstream has closed it, or has spoken unasked (a 421, mostly)."""
         return self._wire.is_quiet
 
-    async def deliver(self, message: Outgoing) -> Outcome:
+    async def deliver(self, message: Outgoing, cleared: Clearance | None = None) -> Outcome:
         """Hand `message` over. Raises Broken: nothing was handed over, another may be tried.
 
-        Broken too when MAIL was answered 421. Never returns Unreachable.
+        Broken too when MAIL was answered 421. Never returns Unreachable. What `cleared` raises
+        is raised: nothing was handed over, and only cutting the connection ends a 354.
         """
         self.is_reusable = False
         self.message_count += 1
@@ -85,6 +86,8 @@ class Connection:
             refusal = await self._offer(group)
             if refusal:
                 return refusal
+        if cleared:
+            await cleared()
         return await self._hand_over(message)
 
     async def begin(self, envelope: Envelope) -> SaidNo | Lacks | None:

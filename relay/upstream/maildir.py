@@ -18,7 +18,7 @@ from typing import Final
 from relay.core.config import MaildirUpstream
 from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports import Handover, Outcome, Refusal, Taken, Unknown, Unreachable
+from relay.ports import Clearance, Handover, Outcome, Refusal, Taken, Unknown, Unreachable
 from relay.upstream.observer import Observer
 
 OFFERS: Final = frozenset({"8BITMIME", "SMTPUTF8", "PIPELINING", "SIZE", "ENHANCEDSTATUSCODES"})
@@ -48,8 +48,10 @@ class Maildir:
         """See `ports.Upstream`."""
         return OFFERS
 
-    async def deliver(self, message: Outgoing) -> Outcome:
+    async def deliver(self, message: Outgoing, cleared: Clearance | None = None) -> Outcome:
         """See `ports.Upstream`. A cancelled call may still store the message."""
+        if cleared:
+            await cleared()
         try:
             async with asyncio.timeout(DISK_S):
                 outcome = await asyncio.to_thread(self._store, message)

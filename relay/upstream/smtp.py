@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail import Envelope, Outgoing
-from relay.ports import Handover, Outcome, Refusal, SaidNo, Unreachable
+from relay.ports import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
 from relay.upstream.handover import SmtpHandover
 from relay.upstream.handshake import greet
@@ -55,9 +55,11 @@ class Smtp:
         """See `ports.Upstream`."""
         return self._offers
 
-    def deliver(self, message: Outgoing) -> Coroutine[Any, Any, Outcome]:
+    def deliver(
+        self, message: Outgoing, cleared: Clearance | None = None
+    ) -> Coroutine[Any, Any, Outcome]:
         """See `ports.Upstream`."""
-        return self._used(methodcaller("deliver", message))
+        return self._used(methodcaller("deliver", message, cleared))
 
     def begin(self, envelope: Envelope) -> Coroutine[Any, Any, Handover | Refusal]:
         """See `ports.Upstream`."""

@@ -298,5 +298,6 @@ class _Upstream:
     gate: Gate
     session: str
 
-    async def deliver(self, _message):
+    async def deliver(self, _message, cleared):
+        await cleared()
         return OUTCOMES[await self.gate.passed("deliver", self.session)]

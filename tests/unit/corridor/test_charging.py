@@ -52,7 +52,8 @@ class ScriptedUpstream:
     taken: int = 0
     wait: asyncio.Event | None = None
 
-    async def deliver(self, _message):
+    async def deliver(self, _message, cleared):
+        await cleared()
         if self.wait:
             await self.wait.wait()
         outcome = self.outcomes.pop(0) if self.outcomes else Taken(OK)
