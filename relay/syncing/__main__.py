@@ -15,6 +15,7 @@ import sys
 from contextlib import suppress
 from typing import Final
 
+from relay.syncing.beside import Beside
 from relay.syncing.files import Files
 from relay.syncing.serving import Serving
 from relay.syncing.written import Written
@@ -29,7 +30,7 @@ def main(listener: str, appended: str, pointer: str, seconds: str) -> None:
     written = Written(lambda: _read(pointer), float(seconds))
     files = Files(appended)
     bound = socket.socket(fileno=int(listener))
-    Serving(bound, 0, lambda: files.sync(None), lambda: files.sync(written.check)).serve()
+    Serving(bound, 0, lambda: files.sync(None), Beside(files, written).sync).serve()
 
 
 def _keep_to_ourselves() -> None:

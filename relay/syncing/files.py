@@ -37,6 +37,15 @@ class Files:
         self._look()
         if check:
             check()
+        self.flush()
+
+    def lengths(self) -> dict[str, int]:
+        """Each file that is there, and how many bytes it has. Raises OSError."""
+        self._look()
+        return {name: os.fstat(descriptor).st_size for name, descriptor in self._open.items()}
+
+    def flush(self) -> None:
+        """Sync the files that were there at the last look, and look at the room. Raises OSError."""
         for descriptor in self._open.values():
             _SYNC(descriptor)
         room = os.statvfs(self._directory)

@@ -39,6 +39,25 @@ class Written:
         if _FINE not in answer:
             raise OSError(errno.EIO, "the store could not write its file")
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None
+
+    def ask(self) -> None:
+        """Ask over the connection there is; `told` has to follow, or `close`."""
+        with suppress(OSError):  # `told` meets it
+            if self._connection is not None:
+                self._connection.sendall(_QUESTION)
+
+    def told(self) -> bool:
+        """Whether all has been written, as the answer says; False where none comes."""
+        try:
+            return _FINE in self._answer()
+        except OSError:
+            self.close()
+            return False
+
     def close(self) -> None:
         """Close the connection; `check` makes another."""
         if self._connection is not None:
@@ -50,6 +69,9 @@ class Written:
         if self._connection is None:
             self._connection = self._connect()
         self._connection.sendall(_QUESTION)
+        return self._answer()
+
+    def _answer(self) -> bytes:
         head, _, answer = self._read_until(b"", b"\r\n").partition(b"\r\n")
         if head[:1] != b"$" or not head[1:].isdigit():
             raise OSError(errno.EPROTO, "the store does not tell whether it could write")
@@ -79,7 +101,8 @@ class Written:
         return read
 
     def _more(self) -> bytes:
-        assert self._connection is not None
+        if self._connection is None:
+            raise OSError(errno.ENOTCONN, "nothing was asked")
         more = self._connection.recv(_MOST_BYTES)
         if not more:
             raise OSError(errno.ECONNRESET, "the store closed the connection")

@@ -96,3 +96,30 @@ def test_a_server_that_does_not_answer_is_an_error_within_the_deadline(tmp_path)
         asking = Written(lambda: str(tmp_path / "s"), 0.2)
         with pytest.raises(TimeoutError):
             asking.check()
+
+
+def told(asking):
+    asking.ask()
+    return asking.told()
+
+
+@pytest.mark.parametrize("step", [1, 1000])
+def test_an_answer_may_be_fetched_later(tmp_path, asking, step):
+    Server(tmp_path / "s", bulk(FINE), bulk(FAILED), bulk(FINE), bulk(FINE), step=step)
+    asking.check()
+    assert not told(asking)
+    assert told(asking)
+    asking.check()
+
+
+@pytest.mark.parametrize("answer", [None, b"-ERR no\r\n", bulk(b"")])
+def test_an_answer_that_does_not_say_it_is_no_proof(tmp_path, asking, answer):
+    Server(tmp_path / "s", bulk(FINE), answer, bulk(FINE))
+    asking.check()
+    assert not told(asking)
+    asking.check()
+
+
+def test_without_a_connection_there_is_no_answer(asking):
+    assert not asking.is_connected
+    assert not told(asking)
