@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from relay.syncing import wire
@@ -33,6 +33,7 @@ class Serving:
     ) -> None:
         listener.settimeout(0)
         self._listener = listener
+        self._listening = listener.fileno()
         self._lifeline = lifeline
         self._works = {wire.PING: _nothing, wire.FILES: files, wire.SYNC: all_written}
         self._clients: dict[int, socket.socket] = {}
@@ -59,13 +60,13 @@ class Serving:
 
     def _asked(self) -> dict[int, bytes] | None:
         """What was said meanwhile, by the descriptor of who said it; None at the end."""
-        ready = {descriptor for descriptor, _ in self._poll.poll()}
-        if self._listener.fileno() in ready:
+        ready = dict(self._poll.poll())
+        if self._listening in ready:
             self._welcome()
-            ready = {descriptor for descriptor, _ in self._poll.poll(0)}  # the new ones with them
+            ready = dict(self._poll.poll(0))  # the new ones with them
         if self._lifeline in ready:
             return None
-        return {each: self._heard(each) for each in ready & self._clients.keys()}
+        return {each: self._heard(each) for each in ready if each in self._clients}
 
     def _welcome(self) -> None:
         with suppress(BlockingIOError):  # that was all of them
@@ -77,25 +78,21 @@ class Serving:
                     self._poll.register(client, select.POLLIN)
 
     def _heard(self, descriptor: int) -> bytes:
-        said = b""
-        with self._alive(descriptor):
+        try:
             said = self._clients[descriptor].recv(_MOST_BYTES)
-            if not said:
-                self._drop(descriptor)
+        except OSError:
+            said = b""
+        if not said:
+            self._drop(descriptor)
         return said
 
     def _tell(self, descriptor: int, told: bytes) -> None:
         """It has left, or does not read: then it asks anew over another connection."""
         if descriptor in self._clients:
-            with self._alive(descriptor):
+            try:
                 self._clients[descriptor].sendall(told)
-
-    @contextmanager
-    def _alive(self, descriptor: int) -> Iterator[None]:
-        try:
-            yield
-        except OSError:
-            self._drop(descriptor)
+            except OSError:
+                self._drop(descriptor)
 
     def _drop(self, descriptor: int) -> None:
         self._poll.unregister(descriptor)
