@@ -16,7 +16,7 @@ from relay.core.classify import check_reverse_path
 from relay.core.domain import domain_of
 from relay.core.mail import Classified, Client, Envelope, Submission
 from relay.core.tenancy import Directory
-from relay.ports import Accepted, Settings, Upstream
+from relay.ports import Accepted, Hears, Settings, Upstream
 from relay.preparing import Preparing
 from relay.splitting import Splitting
 
@@ -44,7 +44,7 @@ class Pipeline:
         self.heard = charging.heard
         self.unheard = charging.unheard
 
-    async def relay(self, submission: Submission) -> Accepted:
+    async def relay(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         """See `ports.Relay`."""
         size, directory = len(submission.content), self._settings.directory
         message = await beside(size, self._classify, submission, directory)
@@ -53,7 +53,10 @@ class Pipeline:
                 return Accepted(RETRIED, charge.reservation, is_retry=True)
             signed = await self._preparing.signed(message)
             upstream = self._upstreams[charge.reservation.route.upstream]
-            return await self._charging.hand_over(charge, upstream, signed)
+            accepted = await self._charging.hand_over(charge, upstream, signed)
+            if taken:
+                taken(accepted)
+            return accepted
 
     def check_sender(self, client: Client, mail_from: str) -> None:
         """See `ports.Relay`."""

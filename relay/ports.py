@@ -67,7 +67,7 @@ class QuotaStore(Protocol):
         """
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
-        """Record what became of `reservation`; it must come before the client hears of it.
+        """Record what became of `reservation`; it is sent before the client hears of it.
 
         SENT starts the clock (first send), counts towards the lifetime and, where there is a
         fingerprint, remembers the acceptance as TAKEN until `heard`. REFUND gives the charge
@@ -322,6 +322,10 @@ class Accepted:
         return self.more if self.receipt is None else (self.receipt, *self.more)
 
 
+Hears = Callable[[Accepted], None]
+"""Must return at once and never raise."""
+
+
 class SplitTransaction(Protocol):
     """One client transaction whose recipients are answered one by one (`recipients: split`).
 
@@ -336,7 +340,7 @@ class SplitTransaction(Protocol):
         Those accepted before stay so.
         """
 
-    async def finish(self, submission: Submission) -> Accepted:
+    async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         """As `Relay.relay`, for the recipients that were accepted; all of them, or none.
 
         Like it, it must be let run to its end. Whatever comes of it, the transaction is over.
@@ -374,11 +378,12 @@ class Relay(Protocol):
         `envelope` are not looked at. Nothing is charged or opened yet.
         """
 
-    async def relay(self, submission: Submission) -> Accepted:
+    async def relay(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         """The whole sentence: classify, reserve, sign, forward, settle.
 
-        Must be let run to its end once called, even when the client is gone: cancelling it
-        charges what is in flight.
+        `taken` hears of what will be returned when the upstream has it, just before that is
+        settled; of a retry it does not. Must be let run to its end once called, even when the
+        client is gone: cancelling it charges what is in flight.
         """
 
     async def left(self, submission: Submission) -> None:

@@ -23,6 +23,7 @@ from relay.core.tenancy import Directory, Route, SendingDomain
 from relay.ports import (
     Accepted,
     Handover,
+    Hears,
     Outcome,
     Refusal,
     SaidNo,
@@ -117,11 +118,11 @@ class SplitMessage:
         self._held.append(_Held(recipient, reservation))
         return answer
 
-    async def finish(self, submission: Submission) -> Accepted:
+    async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         """See `ports.SplitTransaction`."""
         self._is_over = True
         try:
-            return await self._relayed(submission)
+            return await self._relayed(submission, taken)
         finally:
             await self._let_go()
 
@@ -131,7 +132,7 @@ class SplitMessage:
             self._is_over = True
             await self._let_go()
 
-    async def _relayed(self, submission: Submission) -> Accepted:
+    async def _relayed(self, submission: Submission, taken: Hears | None) -> Accepted:
         size, directory = len(submission.content), self._desk.settings.directory
         message = await beside(size, self._desk.classify, submission, directory)
         await self._move(message)
@@ -145,8 +146,11 @@ class SplitMessage:
             shares.verdict = Verdict.UNKNOWN
             upstream = shares.reservations[0].route.upstream
             shares.verdict, answer = verdict_on(await self._send(upstream, signed))
-        reply = heard_as(answer)
-        return _accepted(reply, (*shares.reservations, *earlier), is_retry=False)
+            reply = heard_as(answer)
+            accepted = _accepted(reply, (*shares.reservations, *earlier), is_retry=False)
+            if taken:
+                taken(accepted)
+        return accepted
 
     # At RCPT.
 

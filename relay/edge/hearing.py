@@ -1,5 +1,8 @@
 """Rule 3's bookkeeping for one session: which acceptances its client has been seen to hear.
 
+The answer is written beside the settlement, when that has been sent to the store: from then on the
+store knows of the message, whatever becomes of this process.
+
 An acceptance is *owed* from the moment its 250 is written. It is heard when a command line
 ends that came in after that, or when the client closes its side and everything written has
 reached it. It is unheard when the connection is lost in any other way, and when the client
@@ -11,15 +14,18 @@ while longer is the safe mistake. A proxy in between makes the two look alike.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from relay.background import Background
 from relay.core.mail import Submission
 from relay.core.quota import Reservation
 from relay.edge.intake import Intake
-from relay.ports import Accepted, Relay
+from relay.ports import Accepted, Hears, Relay
 
-Relaying = Callable[[Submission], Awaitable[Accepted]]
+log = logging.getLogger(__name__)
+
+Relaying = Callable[[Submission, Hears], Awaitable[Accepted]]
 """`Relay.relay`, or what finishes a split transaction."""
 
 
@@ -40,28 +46,38 @@ class Hearing:
         self.owed: list[tuple[int, Reservation]] = []
         self._telling: set[asyncio.Task[None]] = set()
 
-    async def hand_over(self, submission: Submission, relay: Relaying) -> Accepted:
+    async def hand_over(self, submission: Submission, relay: Relaying, say: Hears) -> None:
         """Have `submission` relayed, to its end: nothing that the client does cancels it.
 
-        Its reply must be written before anything else is awaited. Raises what `relay` raises.
+        `say` writes the answer. Raises what `relay` raises, and then nothing was said.
         """
 
         def left(_gone: object) -> None:
             self._background.start(self._relay.left(submission))
 
-        self._gone.add_done_callback(left)
-        try:
-            accepted = await relay(submission)
-        finally:
+        def said(accepted: Accepted) -> None:
             self._gone.remove_done_callback(left)
-        if self._gone.done():
-            await asyncio.gather(*map(self._relay.unheard, accepted.receipts))
-        else:
+            say(accepted)
             written_at = self._intake.fed_bytes
-            if accepted.receipt is not None:
-                self.owed.append((written_at, accepted.receipt))
-            self.owed += [(written_at, receipt) for receipt in accepted.more]
-        return accepted
+            self.owed += [(written_at, receipt) for receipt in accepted.receipts]
+
+        self._gone.add_done_callback(left)
+        answer = _Answer(said, self._gone)
+        try:
+            accepted = await relay(submission, answer.soon)
+        except Exception:
+            if not answer.is_said:
+                raise
+            log.exception("what followed an answer failed")
+        else:
+            if not answer.is_said and self._gone.done():
+                await asyncio.gather(*map(self._relay.unheard, accepted.receipts))
+                say(accepted)
+            elif not answer.is_said:
+                said(accepted)
+        finally:
+            answer.drop()
+            self._gone.remove_done_callback(left)
 
     def line_came(self) -> None:
         """A command line was read: what was written before it came in has been heard.
@@ -85,3 +101,33 @@ class Hearing:
         owed, self.owed = self.owed, []
         tell = self._relay.heard if is_heard else self._relay.unheard
         await asyncio.gather(*(tell(receipt) for _, receipt in owed))
+
+
+class _Answer:
+    """Says once that a message was taken, unless the client is `gone`."""
+
+    __slots__ = ("_gone", "_loop", "_say", "_turn", "is_said")
+
+    def __init__(self, say: Hears, gone: asyncio.Future[None]) -> None:
+        self._say = say
+        self._gone = gone
+        self._loop = asyncio.get_running_loop()
+        self._turn: asyncio.Handle | None = None
+        self.is_said = False
+
+    def soon(self, accepted: Accepted) -> None:
+        """Say it two turns of the loop on: what is asked of the store now goes out in the next."""
+        self._turn = self._loop.call_soon(self._next, accepted)
+
+    def drop(self) -> None:
+        """What was not said is not said any more."""
+        if self._turn is not None:
+            self._turn.cancel()
+
+    def _next(self, accepted: Accepted) -> None:
+        self._turn = self._loop.call_soon(self._now, accepted)
+
+    def _now(self, accepted: Accepted) -> None:
+        if not self._gone.done():
+            self.is_said = True
+            self._say(accepted)

@@ -24,7 +24,7 @@ from relay.edge.dialogue import Over, Step
 from relay.edge.identity import Identity
 from relay.edge.replies import answer, bad_sequence, refusal_of, syntax_error, with_ref
 from relay.edge.surroundings import Door, Surroundings
-from relay.ports import SplitTransaction
+from relay.ports import Accepted, SplitTransaction
 
 DATA_TIMEOUTS = 20
 """A message may take this many times the timeout that is re-armed by each of its chunks."""
@@ -215,12 +215,16 @@ class Session(Identity):
                 session=self.id,
                 received_at=self.around.clock.now(),
             )
-            accepted = await self.hearing.hand_over(submission, relay)
-            self.errors = 0
-            self.say_or_close(with_ref(accepted.reply, ref))
+            await self.hearing.hand_over(submission, relay, self._answer)
         finally:
             if step := self.forget_transaction():
                 await step
+
+    def _answer(self, accepted: Accepted) -> None:
+        """Say that the message was taken; at once, for its settlement is still under way."""
+        self.errors = 0
+        self.say(with_ref(accepted.reply, self.ref))
+        self.write_out()
 
     def _opened(self) -> Transaction:
         if self._transaction is None:

@@ -23,6 +23,7 @@ from relay.ports import (
     Accepted,
     Clearance,
     Handover,
+    Hears,
     Outcome,
     QuotaStore,
     Refusal,
@@ -78,9 +79,11 @@ class MeasuredRelay:
         self.heard = relay.heard
         self.unheard = relay.unheard
 
-    def relay(self, submission: Submission) -> Coroutine[Any, Any, Accepted]:
+    def relay(
+        self, submission: Submission, taken: Hears | None = None
+    ) -> Coroutine[Any, Any, Accepted]:
         """See `ports.Relay`."""
-        return self.telling_of(submission, self._relay.relay(submission))
+        return self.telling_of(submission, self._relay.relay(submission, taken))
 
     async def telling_of(
         self,
@@ -173,9 +176,9 @@ class MeasuredSplit:
             self._relay.refused(replace(self._story, envelope=envelope, began=began), error)
             raise
 
-    async def finish(self, submission: Submission) -> Accepted:
+    async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         """See `ports.SplitTransaction`."""
-        return await self._relay.telling_of(submission, self._split.finish(submission))
+        return await self._relay.telling_of(submission, self._split.finish(submission, taken))
 
 
 class MeasuredStore:

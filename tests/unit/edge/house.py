@@ -114,7 +114,7 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        if not message.startswith(("unexpected failure [", "certificate ")):
+        if not message.startswith(("unexpected failure [", "certificate ", "what followed ")):
             self.messages.append(message)
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ from relay.core.quota import Reservation
 from relay.core.reply import Reply
 from relay.core.tenancy import RouteId
 from relay.core.window import CalendarDay
-from relay.ports import Accepted
+from relay.ports import Accepted, Hears
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 WINDOW = CalendarDay().at(NOW)
@@ -30,6 +30,11 @@ class RecordingRelay:
         self.gate = asyncio.Event()
         self.gate.set()
         self.under_way = asyncio.Event()
+        self.tells_early = True
+        self.settling = asyncio.Event()
+        self.settled = asyncio.Event()
+        self.settled.set()
+        self.settle_error: Exception | None = None
         self.quota_error: Exception | None = None
         self.error: Exception | None = None
         self.reply = Reply(250, "0.0", "Ok: queued as X")
@@ -56,7 +61,7 @@ class RecordingRelay:
         if self.quota_error:
             raise self.quota_error
 
-    async def relay(self, submission: Submission) -> Accepted:
+    async def relay(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         name = f"m{next(self._numbers)}"
         self.log.append(f"relay {name}")
         self.submissions.append(submission)
@@ -65,7 +70,17 @@ class RecordingRelay:
         if self.error:
             raise self.error
         self.log.append(f"taken {name}")
-        return Accepted(self.reply, receipt(name, submission) if self.gives_receipts else None)
+        accepted = Accepted(self.reply, receipt(name, submission) if self.gives_receipts else None)
+        await self._settle(accepted, taken)
+        return accepted
+
+    async def _settle(self, accepted: Accepted, taken: Hears | None) -> None:
+        if taken and self.tells_early:
+            taken(accepted)
+            self.settling.set()
+        await self.settled.wait()
+        if self.settle_error:
+            raise self.settle_error
 
     async def left(self, submission: Submission) -> None:
         self.log.append("left")
@@ -93,9 +108,16 @@ class RecordingSplit:
         self._relay.log.append(f"take {name}")
         return Reply(250, None, "fine by me")
 
-    async def finish(self, submission: Submission) -> Accepted:
+    async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         self._is_over = True
-        accepted = await self._relay.relay(submission)
+
+        def both(accepted: Accepted) -> None:
+            if taken:
+                taken(self._of_two(accepted))
+
+        return self._of_two(await self._relay.relay(submission, both))
+
+    def _of_two(self, accepted: Accepted) -> Accepted:
         if accepted.receipt is None:
             return accepted
         second = replace(accepted.receipt, id=f"{accepted.receipt.id}b")
