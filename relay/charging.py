@@ -123,6 +123,10 @@ class Charging:
             return self._settle(reservations[0], verdict)
         return self._settle_all(reservations, verdict)
 
+    def says_at_once(self) -> bool:
+        """Whether a settlement that begins now is sent in the next turn of the loop."""
+        return self._store.says_at_once()
+
     async def _settle_all(self, reservations: Sequence[Reservation], verdict: Verdict) -> None:
         await asyncio.gather(*(self._settle(held, verdict) for held in reservations))
 

@@ -54,7 +54,7 @@ class Pipeline:
             signed = await self._preparing.signed(message)
             upstream = self._upstreams[charge.reservation.route.upstream]
             accepted = await self._charging.hand_over(charge, upstream, signed)
-            if taken:
+            if taken and self._charging.says_at_once():
                 taken(accepted)
             return accepted
 

@@ -66,13 +66,17 @@ class QuotaStore(Protocol):
         whole or all of the parts are in flight: settling what is not there changes nothing.
         """
 
-    async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
-        """Record what became of `reservation`; it is sent before the client hears of it.
+    def says_at_once(self) -> bool:
+        """Whether a `settle` that is called now goes out in the next turn of the loop."""
 
-        SENT starts the clock (first send), counts towards the lifetime and, where there is a
-        fingerprint, remembers the acceptance as TAKEN until `heard`. REFUND gives the charge
-        back to its own window; a campaign of which every charge was given back may take any
-        route again. Idempotent: the second call changes nothing.
+    async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
+        """Record what became of `reservation`, before the client hears of it.
+
+        Where it `says_at_once`, that it was sent is enough. SENT starts the clock (first send),
+        counts towards the lifetime and, where there is a fingerprint, remembers the acceptance as
+        TAKEN until `heard`. REFUND gives the charge back to its own window; a campaign of which
+        every charge was given back may take any route again. Idempotent: the second call changes
+        nothing.
         """
 
     async def left(self, reservation: Reservation) -> None:
@@ -382,8 +386,8 @@ class Relay(Protocol):
         """The whole sentence: classify, reserve, sign, forward, settle.
 
         `taken` hears of what will be returned when the upstream has it, just before that is
-        settled; of a retry it does not. Must be let run to its end once called, even when the
-        client is gone: cancelling it charges what is in flight.
+        settled, unless the store is busy; of a retry it does not. Must be let run to its end once
+        called, even when the client is gone: cancelling it charges what is in flight.
         """
 
     async def left(self, submission: Submission) -> None:

@@ -148,7 +148,8 @@ class SplitMessage:
             shares.verdict, answer = verdict_on(await self._send(upstream, signed))
             reply = heard_as(answer)
             accepted = _accepted(reply, (*shares.reservations, *earlier), is_retry=False)
-            if taken:
+            is_one = len(shares.reservations) == 1
+            if taken and is_one and self._desk.charging.says_at_once():
                 taken(accepted)
         return accepted
 

@@ -51,6 +51,10 @@ class ClusterServers:
             await self.reach(until)
         return await self._say(commands, until, at)
 
+    def says_at_once(self) -> bool:
+        """See `Topology`. Of servers that were not spoken to yet nothing is known."""
+        return self._gate.is_open and all(node.says_at_once() for node in self._nodes.values())
+
     async def holdings(self, until: float) -> tuple[Holding, ...]:
         """See `Topology`."""
         await self.reach(until)

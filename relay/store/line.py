@@ -107,6 +107,10 @@ class Line:
         self._worked("holdings")
         return found
 
+    def says_at_once(self) -> bool:
+        """Whether what is said now goes out in the next turn of the loop."""
+        return self._servers.says_at_once()
+
     def answering_for_s(self) -> float:
         """How long the store has answered this process without a failure; 0 while away."""
         return self._servers.answering_for_s()

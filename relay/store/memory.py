@@ -83,6 +83,10 @@ class MemoryStore:
     async def lasts(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`. Nothing here outlives the process."""
 
+    def says_at_once(self) -> bool:
+        """See `ports.QuotaStore`."""
+        return True
+
     async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
         """See `ports.QuotaStore`."""
         charges = self._routes[whole.route].charges

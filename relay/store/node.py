@@ -75,6 +75,10 @@ class Node:
             raise
         return answers
 
+    def says_at_once(self) -> bool:
+        """Whether what is said now goes out in the next turn of the loop, and is not held up."""
+        return self._turns.free > 0 and self.gate.is_open and not self._acks.count
+
     async def say_unproven(
         self, commands: Sequence[Command[Any]], *, asking: bool = False
     ) -> list[Any]:
@@ -105,7 +109,7 @@ class Node:
         self, commands: Sequence[Command[Any]], until: float
     ) -> asyncio.Future[list[Any]] | None:
         """The answers to come, where nothing has to be waited for but them: nearly always."""
-        if not (self._turns.free and self.gate.is_open) or self._acks.count:
+        if not self.says_at_once():
             return None
         talk = self._pool.begin([*map(_WORDS_OF, commands)], until)
         if talk is not None:

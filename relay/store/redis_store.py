@@ -91,6 +91,10 @@ class RedisStore:
         self._sync_soon()  # the charge is on the disk; were this lost, the whole stays charged
         return parts_of(whole, parts)
 
+    def says_at_once(self) -> bool:
+        """See `ports.QuotaStore`."""
+        return self.line.says_at_once()
+
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""
         self._syncing.pop(reservation.id, None)  # nobody waited for it

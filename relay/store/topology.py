@@ -43,6 +43,9 @@ class Topology(Protocol):
         server to ask where the command itself does not tell.
         """
 
+    def says_at_once(self) -> bool:
+        """Whether what is said now has to wait for nothing, whichever server it is for."""
+
     async def holdings(self, until: float) -> tuple[Holding, ...]:
         """The servers that together hold every key, as of now. Comparable."""
 
@@ -68,6 +71,10 @@ class OneMaster:
         """See `Topology`."""
         assert at is None, "there is only one server"
         return self._node.say(commands, until)
+
+    def says_at_once(self) -> bool:
+        """See `Topology`."""
+        return self._node.says_at_once()
 
     async def holdings(self, until: float) -> tuple[Holding, ...]:  # noqa: ARG002
         """See `Topology`."""

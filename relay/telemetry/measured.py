@@ -190,6 +190,7 @@ class MeasuredStore:
         self._sync = metrics.stages["sync"]
         self._settle = metrics.stages["settle"]
         self.divide = store.divide
+        self.says_at_once = store.says_at_once
         self.left = store.left
         self.heard = store.heard
         self.attempts = store.attempts

@@ -51,9 +51,11 @@ class ScriptedUpstream:
     outcomes: list = field(default_factory=list)
     taken: int = 0
     wait: asyncio.Event | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def deliver(self, _message, cleared):
         await cleared()
+        self.asked.set()
         if self.wait:
             await self.wait.wait()
         outcome = self.outcomes.pop(0) if self.outcomes else Taken(OK)
@@ -208,7 +210,7 @@ async def test_a_reservation_of_its_own_lasts_before_it_is_used(desk, monkeypatc
 async def test_being_cancelled_while_the_upstream_is_asked_stays_charged(desk):
     desk.upstream.wait = asyncio.Event()
     task = asyncio.ensure_future(desk.send(desk.message()))
-    await asyncio.sleep(0.01)
+    await desk.upstream.asked.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -263,7 +265,7 @@ async def test_an_acceptance_of_another_relay_counts_by_whether_that_relay_lives
 async def test_a_retry_while_the_first_attempt_is_under_way_is_deferred(desk):
     desk.upstream.wait = asyncio.Event()
     first = asyncio.ensure_future(desk.send(desk.message(fingerprint="f")))
-    await asyncio.sleep(0.01)
+    await desk.upstream.asked.wait()
     await desk.charging.left("ref1")
     with pytest.raises(StillUnderWay):
         await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
@@ -316,7 +318,7 @@ async def test_an_equal_mail_while_the_first_client_waits_is_asked_for_too(desk,
 async def test_a_refused_attempt_whose_client_left_is_sent_at_the_retry(desk):
     desk.upstream.wait = asyncio.Event()
     first = asyncio.ensure_future(desk.send(desk.message(fingerprint="f"), Unreachable("x")))
-    await asyncio.sleep(0.01)
+    await desk.upstream.asked.wait()
     await desk.charging.left("ref1")
     desk.upstream.wait.set()
     with pytest.raises(UpstreamTrouble):
