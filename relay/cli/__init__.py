@@ -6,6 +6,8 @@ Each module holds the commands of one kind; `context.py` what they share. Exit c
 
 import sys
 
+from relay.cli.plain import serving_words
+from relay.processes.itself import become
 from relay.processes.secrecy import keep_memory_private
 
 __all__ = ["main"]
@@ -15,6 +17,8 @@ def main() -> None:
     """Run the command that the process was called with; importing no more than that one needs."""
     keep_memory_private()  # nearly every one reads a password, a key or a token
     name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name == "serve" and (words := serving_words(sys.argv[2:])):
+        become(*words)
     if name in {"serve", "--version"}:
         from relay.cli.root import app  # noqa: PLC0415  half a second of CPU at each start
     else:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from relay.cli.plain import DEFAULT_CONFIGS
 from relay.core.audit import MOST_REASON, REASON
 from relay.core.config import Config
 from relay.core.errors import StoreTrouble
@@ -23,8 +24,6 @@ from relay.core.tenancy import Route
 from relay.settings.problems import ConfigProblems, nearest
 
 T = TypeVar("T")
-
-DEFAULT_CONFIGS = ("relay.yaml", "relay.example.yaml")
 
 ConfigOption = Annotated[
     Path | None,

@@ -10,8 +10,9 @@ from typing import Final
 
 import typer
 
-from relay.cli.context import DEFAULT_CONFIGS, fail, find_route, load, load_with, run
+from relay.cli.context import fail, find_route, load, load_with, run
 from relay.cli.mail_mix import parse_mix
+from relay.cli.plain import DEFAULT_CONFIGS
 from relay.cli.sheet import BadSheet
 from relay.cli.volumes import Volumes, parse_date, read_volumes
 from relay.core.config import Config

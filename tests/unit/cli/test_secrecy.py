@@ -16,17 +16,20 @@ def reached(*_args: object, **_named: object) -> None:
     raise Reached
 
 
-@pytest.mark.parametrize("command", ["serve", "web", "token", "explain"])
-def test_no_command_begins_before_its_memory_is_private(monkeypatch, command):
+@pytest.mark.parametrize(
+    "words", ["serve --config a.yaml", "serve --workers 2", "web", "token", "explain"]
+)
+def test_no_command_begins_before_its_memory_is_private(monkeypatch, words):
     from relay.cli.root import app  # the same object for all commands
 
     kept = []
-    monkeypatch.setattr(relay.cli, "keep_memory_private", lambda: kept.append(command))
+    monkeypatch.setattr(relay.cli, "keep_memory_private", lambda: kept.append(words))
     monkeypatch.setattr(type(app), "__call__", reached)
-    monkeypatch.setattr("sys.argv", ["warmup-relay", command])
+    monkeypatch.setattr(relay.cli, "become", reached)
+    monkeypatch.setattr("sys.argv", ["warmup-relay", *words.split()])
     with pytest.raises(Reached):
         relay.cli.main()
-    assert kept == [command]
+    assert kept == [words]
 
 
 @pytest.mark.parametrize(
