@@ -5,6 +5,10 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 
+# The tests start thousands of processes: with this of the environment (Docker images like to set
+# it) each of them would compile the relay anew, a quarter of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo run test test-all audit sbom bench fmt lock clean setup setup-tests setup-bench
 # One target after the other, even under -j: they share the virtualenv and the ports.
 .NOTPARALLEL:

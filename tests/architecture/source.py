@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,13 +21,19 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
-    """The syntax tree of one file."""
+    """The syntax tree of one file, parsed once for all tests of a process: nobody changes it."""
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Every module that is imported anywhere in `tree`, inside functions too, with its line."""
+@cache
+def imported(path: Path) -> tuple[tuple[str, int], ...]:
+    """Every module that is imported anywhere in a file, inside functions too, with its line."""
+    return tuple(_imports(tree_of(path)))
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)

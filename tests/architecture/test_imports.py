@@ -51,7 +51,7 @@ def places(library: str) -> list[str]:
         f"{shown(path)}:{line}"
         for path in python_files()
         if room_of(path) not in ONLY_IN[library]
-        for module, line in imported(tree_of(path))
+        for module, line in imported(path)
         if top(module) == library
     ]
 
@@ -71,7 +71,7 @@ def test_the_sentence_knows_the_rooms_only_as_ports(name):
     allowed = {"core", "ports", "ports_web", *MIDDLE}
     wrong = [
         f"relay/{name}.py:{line} imports {module}"
-        for module, line in imported(tree_of(PACKAGE / f"{name}.py"))
+        for module, line in imported(PACKAGE / f"{name}.py")
         if top(module) not in sys.stdlib_module_names
         and (top(module) != "relay" or module.split(".")[1] not in allowed)
     ]
@@ -82,7 +82,7 @@ def test_core_imports_the_standard_library_and_itself_and_nothing_else():
     wrong = [
         f"{shown(path)}:{line} imports {module}"
         for path in python_files(PACKAGE / "core")
-        for module, line in imported(tree_of(path))
+        for module, line in imported(path)
         if top(module) not in sys.stdlib_module_names and not module.startswith("relay.core")
     ]
     assert wrong == []
@@ -93,7 +93,7 @@ def test_core_reads_no_clock_and_does_no_input_or_output():
     wrong = [
         f"{shown(path)}:{line} imports {module}"
         for path in python_files(PACKAGE / "core")
-        for module, line in imported(tree_of(path))
+        for module, line in imported(path)
         if top(module) in outside
     ]
     assert wrong == []
@@ -116,7 +116,7 @@ def test_nothing_is_imported_by_a_relative_path():
     wrong = [
         f"{shown(path)}:{line}"
         for path in python_files()
-        for module, line in imported(tree_of(path))
+        for module, line in imported(path)
         if top(module) == "."
     ]
     assert wrong == []
@@ -127,7 +127,7 @@ def test_every_library_that_is_imported_is_a_declared_dependency():
     wrong = [
         f"{shown(path)}:{line} imports {module}"
         for path in python_files()
-        for module, line in imported(tree_of(path))
+        for module, line in imported(path)
         if top(module) not in known
     ]
     assert wrong == [], "give the library its room in ONLY_IN"
