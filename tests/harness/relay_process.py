@@ -6,6 +6,7 @@ shows its log when something goes wrong.
 
 from __future__ import annotations
 
+import http
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.harness.asked import status_of
 from tests.harness.clock import MovableClock
 from tests.harness.processes import Child
 from tests.harness.relay_config import DOMAIN, RelayConfig
@@ -107,7 +109,12 @@ class RelayProcess:
         # One worker is enough for 200; what a test asks next may reach the other one. A single
         # worker is named by no check of its own.
         is_whole = self._workers() == 1 or '"worker 1": "ok"' in answer.body
-        return answer.status == 200 and is_whole and not _AWAITED.search(answer.body)
+        is_ready = answer.status == 200 and is_whole and not _AWAITED.search(answer.body)
+        return is_ready and (not self.config.api or self._web_is_up())
+
+    def _web_is_up(self) -> bool:
+        """Whether the web process of this relay, which comes up last, refuses us by itself."""
+        return self.http("/api/warmup").status == http.HTTPStatus.UNAUTHORIZED
 
     def _workers(self) -> int:
         if "--workers" in self.options:
@@ -176,11 +183,8 @@ class RelayProcess:
         return run_command(*arguments, "--config", self.config_path, cwd=self.home, stdin=stdin)
 
     def status(self, route: str = DOMAIN) -> dict[str, Any]:
-        """`warmup-relay status ROUTE --json`."""
-        ran = self.cli("status", route, "--json")
-        assert ran.exit == 0, f"{ran}\n{self.log_tail()}"
-        found = ran.json
-        return found[0] if isinstance(found, list) else found
+        """What `warmup-relay status ROUTE --json` prints, without the time a command takes."""
+        return status_of(self.config_path, route)
 
     def log_tail(self) -> str:
         """The end of its log."""

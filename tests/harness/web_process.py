@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.harness.asked import token_of
 from tests.harness.ports import free_port
 from tests.harness.processes import Child
 from tests.harness.relay_process import COMMAND, READY_S, ROOT, RelayProcess
@@ -68,13 +69,8 @@ class WebProcess:
             self._child.end()
 
     def make_token(self, *scopes: str, tenant: str | None = "acme", **more: str) -> str:
-        """`warmup-relay token create`: its text."""
-        words = ["token", "create", "--scope", ",".join(scopes), "--json"]
-        words += ["--tenant", tenant] if tenant else []
-        words += [word for name, value in more.items() for word in (f"--{name}", value)]
-        ran = self.relay.cli(*words)
-        assert ran.exit == 0, ran
-        return ran.json["token"]
+        """A token's text, as `warmup-relay token create` makes it; `more`: name, expires."""
+        return token_of(self.relay.config_path, scopes, tenant, **more)
 
     def ask(
         self,
