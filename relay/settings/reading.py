@@ -31,8 +31,11 @@ def read_for(out: BinaryIO, path: Path) -> None:
 def main() -> None:
     """Run as a process."""
     os.nice(int(sys.argv[2]))
-    read_for(sys.stdout.buffer, Path(sys.argv[1]))
-    sys.stdout.buffer.flush()
+    try:
+        read_for(sys.stdout.buffer, Path(sys.argv[1]))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # who asked was killed: its log is no place for a traceback of ours
+        os._exit(1)
     os._exit(0)  # a million objects need not be taken down one by one
 
 

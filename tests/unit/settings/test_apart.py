@@ -1,6 +1,8 @@
 """A large config, read by a process of its own: the same config, and the same problems."""
 
 import gc
+import os
+import subprocess
 import sys
 
 import pytest
@@ -119,6 +121,23 @@ def test_a_process_that_takes_too_long_is_ended_and_told_of(path, monkeypatch):
     assert live.config is before
     with pytest.raises(ReadingFailed):
         ApartReader().read(path, {})
+
+
+@pytest.mark.parametrize("name", ["b.d700.example", "b..d700.example"], ids=["good", "bad"])
+def test_what_reads_for_a_relay_that_was_killed_meanwhile_ends_without_a_word(path, name):
+    path.write_text(edited(LARGE, "b.d700.example", name))
+    ours, its = os.pipe()
+    os.close(ours)
+    with os.fdopen(its, "wb") as nobody_reads:
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "relay.settings.reading", str(path), "0"],
+            stdout=nobody_reads,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (1, b"")
 
 
 def test_collector_and_interpreter_are_left_as_they_were(path):
