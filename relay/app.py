@@ -143,7 +143,7 @@ def _assemble(
     web = _web(config, seat, vitals)
     return RelayParts(
         settings, clock, store, background, providers, upstreams, listeners, vitals, web,
-        Following(settings, RedisDomainShelf(store.line)),
+        Following(settings, RedisDomainShelf(store.line), charging.forget_room),
     )  # fmt: skip
 
 

@@ -59,6 +59,7 @@ class Charging:
         self._reserving = Reserving(store, clock, self._retries, providers)
         self.peek = self._reserving.peek
         self.room_for = self._reserving.room_for
+        self.forget_room = self._reserving.forget_room
         self.split_of = self._reserving.split_of
         self._under_way: dict[str, tuple[Reservation, ...]] = {}
 

@@ -2,13 +2,14 @@
 
 Asks again and again for one short text, which is another one after every change, and then reads
 only what has changed. While the store is away all stays as it was. A record that is not one of
-ours is left out and told in the log; the others come in.
+ours is left out and told in the log; the others come in. A pause of any route makes the text
+another one too: who believes that routes have room hears of it here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -27,11 +28,17 @@ log = structlog.get_logger("relay")
 
 
 class Following:
-    """Keeps `settings` in line with `shelf`. One for a process, in one loop."""
+    """Keeps `settings` in line with `shelf`. One for a process, in one loop.
 
-    def __init__(self, settings: LiveSettings, shelf: DomainShelf) -> None:
+    `told` is called when something has changed: a domain, or that a route is paused.
+    """
+
+    def __init__(
+        self, settings: LiveSettings, shelf: DomainShelf, told: Callable[[], None] | None = None
+    ) -> None:
         self._settings = settings
         self._shelf = shelf
+        self._told_of_change = told
         self._edition: str | None = None
         self._marks: Mapping[str, str] = {}
         self._told: set[tuple[str, str]] = set()
@@ -44,6 +51,8 @@ class Following:
             edition = await self._shelf.edition()
             if edition == self._edition:
                 return
+            if self._told_of_change is not None:
+                self._told_of_change()
             marks = await self._shelf.marks()
             if self._edition is None or marks != self._marks:
                 await self._read(marks)

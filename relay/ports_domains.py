@@ -53,7 +53,10 @@ class DomainShelf(Protocol):
         """The domain called `name`; None too where its record cannot be read."""
 
     async def edition(self) -> str:
-        """Another text after every change of any domain. Cheap: asked again and again."""
+        """Another text after every change of any domain, and after a route was paused.
+
+        Cheap: asked again and again.
+        """
 
     async def marks(self) -> dict[str, str]:
         """The mark of every domain, by its name."""

@@ -79,6 +79,7 @@ class Reserving:
         self._retries = retries
         self._providers = providers
         self._lately = Lately()
+        self.forget_room = self._lately.forget_all
 
     def reserve_message(self, message: Classified) -> Coroutine[Any, Any, Charge]:
         """Charge `message` to the first of its domain's routes that has room.
@@ -126,7 +127,7 @@ class Reserving:
     def peek(self, routes: Sequence[Route], count: int) -> Coroutine[Any, Any, None] | None:
         """Raise WarmupLimit if every route is paused or full, for certain, before any body.
 
-        None where one of them had room a moment ago: then there is nothing to be awaited.
+        None where one of them had room lately: then there is nothing to be awaited.
         A message of which the store still remembers an unheard acceptance may be on its way
         again (rule 3), so nothing is said then; neither while the store is away.
         """

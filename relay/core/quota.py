@@ -31,7 +31,7 @@ from relay.core.standing import (
     warmup_day,
 )
 from relay.core.tenancy import Route, RouteId
-from relay.core.walls import Wall, has_room, wall_before
+from relay.core.walls import Wall, room_left, wall_before
 from relay.core.window import Window
 
 __all__ = [
@@ -57,11 +57,11 @@ __all__ = [
     "after_idling",
     "bounds_on",
     "cap_of",
-    "has_room",
     "next_tier",
     "progress",
     "provider_cap_of",
     "remaining",
+    "room_left",
     "state_of",
     "wall_before",
     "warmed_on",

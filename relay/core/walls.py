@@ -220,21 +220,24 @@ def wall_before(
     return max(walls, key=_lasting, default=None)
 
 
-def has_room(route: Route, window: Window, standing: Standing, wanted: int) -> bool:
-    """Whether `wall_before` finds none, where no more than `wanted` is known of a message."""
+def room_left(route: Route, window: Window, standing: Standing) -> Cap:
+    """How many more sends `wall_before` finds no wall for, where only their number is known.
+
+    None is any number.
+    """
     policy = route.policy
     if standing.paused_at is not None:
-        return False
+        return 0
     if standing.graduated_at is not None:
-        return True
+        return None
     cap = cap_of(policy, window, standing)
     if policy.days_off and policy.is_off(window.date):
-        return False
+        return 0
     if cap is None:
-        return True
+        return None
+    left = cap - standing.charged
     pace = pace_at(policy.smoothing, policy.window, window, standing.at)
-    is_open = pace is None or standing.paced + wanted <= pace.open_of(cap)
-    return is_open and standing.charged + wanted <= cap
+    return max(0, left if pace is None else min(left, pace.open_of(cap) - standing.paced))
 
 
 def _wall(route: Route, window: Window, standing: Standing, bound: Bound, asked: Asked) -> Wall:

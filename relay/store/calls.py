@@ -122,6 +122,11 @@ def pause(route: RouteId, reason: str, now: datetime) -> Command[bool]:
     return evalsha("pause", script("pause"), (keys.route(route),), (epoch_ms(now), reason), bool)
 
 
+def tell_of_pause(mark: str) -> Command[None]:
+    """HSET: who follows the domains hears that a route is paused. `mark` is a new text."""
+    return Command("tell of pause", ("HSET", keys.DOMAIN_MARKS, keys.LATEST, mark), _nothing)
+
+
 def resume(route: RouteId) -> Command[bool]:
     """`resume.lua`."""
     return evalsha("resume", script("resume"), (keys.route(route),), (), bool)

@@ -13,14 +13,15 @@ from relay.core.pacing import Pace, pace_at
 from relay.core.policy import IdleAction, MailClass, Policy
 from relay.core.quota import Campaign, Demand
 from relay.core.ramp import Ramp
-from relay.core.tenancy import Route
 from relay.core.window import Window
 from relay.store.commands import Word
-from relay.store.keys import MOST_KEPT
 from relay.store.slices import epoch_ms, slice_at
 
 _UNLIMITED: Final = -1
 _NEVER: Final = 0
+
+MOST_FORMS: Final = 256
+"""Policies whose words are kept."""
 
 
 def reading_words(policy: Policy, window: Window, now: datetime) -> tuple[Word, ...]:
@@ -45,19 +46,19 @@ def reserving_words(demand: Demand, *, anew: bool) -> tuple[Word, ...]:
 
 
 class _Form:
-    """What all demands of `route` in `window` say alike while the clock is in one slice.
+    """What all demands under `policy` in `window` say alike while the clock is in one slice.
 
     With smoothing, in one second. It is so from `from_ms` up to, not including, `to_ms`.
     """
 
     __slots__ = (
-        *("from_ms", "of_class", "of_provider", "of_ramp", "of_window", "route", "slice"),
+        *("from_ms", "of_class", "of_provider", "of_ramp", "of_window", "policy", "slice"),
         *("to_ms", "window"),
     )
 
-    def __init__(self, route: Route, window: Window, now: datetime) -> None:
-        policy, slice_ = route.policy, slice_at(now, window)
-        self.route, self.window, self.slice = route, window, str(slice_)
+    def __init__(self, policy: Policy, window: Window, now: datetime) -> None:
+        slice_ = slice_at(now, window)
+        self.policy, self.window, self.slice = policy, window, str(slice_)
         self.from_ms, self.to_ms = slice_.from_s * 1000, slice_.to_s * 1000
         if policy.smoothing is not None:
             second_ms = epoch_ms(now) // 1000 * 1000
@@ -68,33 +69,32 @@ class _Form:
         self.of_ramp = (len(policy.ramp.tiers), *_tiers(policy.ramp))
         self.of_provider: dict[str, tuple[Word, ...]] = {}
 
-    def is_of(self, route: Route, window: Window, now_ms: int) -> bool:
+    def is_of(self, window: Window, now_ms: int) -> bool:
         """Whether it says what a demand says then."""
         is_same = window is self.window or window == self.window
-        return is_same and route is self.route and self.from_ms <= now_ms < self.to_ms
+        return is_same and self.from_ms <= now_ms < self.to_ms
 
     def provider(self, name: str) -> tuple[Word, ...]:
         """What `of_provider` has of `name` from now on: its limits."""
-        rule = self.route.policy.provider_cap(name) or ProviderCap(())
+        rule = self.policy.provider_cap(name) or ProviderCap(())
         pairs = [(tier.start, _limit(tier.limit)) for tier in rule.tiers]
         words = (len(pairs), *(number for pair in pairs for number in pair))
         self.of_provider[name] = words
         return words
 
 
-_FORMS: Final[dict[tuple[str, str], _Form]] = {}
-"""The forms used last, by domain and upstream: nearly every message says what the last one did."""
+_FORMS: Final[dict[int, _Form]] = {}
+"""The forms used last, by the id of their policy, which they keep: routes share few policies."""
 
 
 def _form_of(demand: Demand, now_ms: int) -> _Form:
-    route, window = demand.route, demand.window
-    place = (route.id.domain, route.id.upstream)
-    form = _FORMS.get(place)
-    if form is not None and form.is_of(route, window, now_ms):
+    policy, window = demand.route.policy, demand.window
+    form = _FORMS.get(id(policy))
+    if form is not None and form.is_of(window, now_ms):
         return form
-    if len(_FORMS) >= MOST_KEPT:
+    if len(_FORMS) >= MOST_FORMS:
         _FORMS.clear()
-    _FORMS[place] = form = _Form(route, window, demand.now)
+    _FORMS[id(policy)] = form = _Form(policy, window, demand.now)
     return form
 
 

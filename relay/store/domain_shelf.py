@@ -24,7 +24,6 @@ from relay.store.slices import epoch_ms, from_epoch_ms
 VERSION: Final = 1
 """Of a record. Another one is left alone: a newer relay has written it."""
 
-LATEST: Final = "@"
 _AT_ONCE: Final = 200
 _KEYS: Final = (keys.DOMAINS, keys.DOMAIN_MARKS, keys.DOMAIN_COUNTS)
 
@@ -54,14 +53,14 @@ class RedisDomainShelf:
 
     async def edition(self) -> str:
         """See `ports_domains.DomainShelf`."""
-        words = ("HGET", keys.DOMAIN_MARKS, LATEST)
+        words = ("HGET", keys.DOMAIN_MARKS, keys.LATEST)
         return await self._line.ask(Command("follow domains", words, lambda a: str(a or "")))
 
     async def marks(self) -> dict[str, str]:
         """See `ports_domains.DomainShelf`."""
         words = ("HGETALL", keys.DOMAIN_MARKS)
         found = await self._line.ask(Command("list domains", words, _pairs))
-        return {name: mark for name, mark in found.items() if name != LATEST}
+        return {name: mark for name, mark in found.items() if name != keys.LATEST}
 
     async def some(self, names: Collection[str]) -> Mapping[str, AddedDomain | Unreadable]:
         """See `ports_domains.DomainShelf`. Some hundred in one round trip."""

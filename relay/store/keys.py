@@ -38,7 +38,12 @@ DOMAINS: Final = "wr1:{@web}:domains"
 """Hash: name of a domain that was added over the API → JSON, its DKIM keys sealed."""
 
 DOMAIN_MARKS: Final = "wr1:{@web}:domain-marks"
-"""Hash: name of an added domain → a text that is new at each of its changes; "@" of any."""
+"""Hash: name of an added domain → a text that is new at each of its changes.
+
+`LATEST` → one that is new at any change, and when a route is paused.
+"""
+
+LATEST: Final = "@"
 
 DOMAIN_COUNTS: Final = "wr1:{@web}:domain-counts"
 """Hash: tenant → how many domains it has added."""
@@ -58,11 +63,15 @@ class Counted(NamedTuple):
 
 @lru_cache(MOST_KEPT)
 def counted(domain: str, upstream: str, label: str) -> Counted:
-    """All of them, of the route of `domain` over `upstream`, for the window of that label."""
-    route_id = RouteId(domain, upstream)
+    """All of them, of the route of `domain` over `upstream`, for the window of that label.
+
+    Spelled here once more: over many domains this is done for every message.
+    """
+    tag = f"wr1:{{{domain}}}"
     return Counted(
-        *(route(route_id), window(route_id, label), slices(route_id), days(route_id)),
-        *(unheard(domain), sending_days(route_id), qualified_days(route_id)),
+        *(f"{tag}:route:{upstream}", f"{tag}:window:{upstream}:{label}"),
+        *(f"{tag}:slices:{upstream}", f"{tag}:days:{upstream}", f"{tag}:unheard"),
+        *(f"{tag}:sending:{upstream}", f"{tag}:qualified:{upstream}"),
     )
 
 

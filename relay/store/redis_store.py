@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from secrets import token_hex
 from typing import Final
 
 from relay.core.errors import StoreTrouble
@@ -140,8 +141,12 @@ class RedisStore:
         return await self._changed(calls.start(route, now))
 
     async def pause(self, route: RouteId, reason: str, now: datetime) -> bool:
-        """See `ports.QuotaStore`."""
-        return await self._changed(calls.pause(route, reason, now))
+        """See `ports.QuotaStore`. Where those who follow cannot be told, they see it later."""
+        is_paused = await self.line.ask(calls.pause(route, reason, now))
+        with suppress(StoreTrouble):
+            await self.line.insist(calls.tell_of_pause(token_hex(8)))
+        await self.on_disk()
+        return is_paused
 
     async def resume(self, route: RouteId) -> bool:
         """See `ports.QuotaStore`."""

@@ -14,7 +14,7 @@ from relay.core.added import AddedDomain, RouteWish
 from relay.core.policy import MailClass
 from relay.core.tenancy import SealedKey
 from relay.ports_domains import Kept, Unreadable
-from relay.store import keys
+from relay.store import calls, keys
 from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.opening import line_to
 from tests.contract.world import NOON
@@ -105,6 +105,13 @@ async def test_the_edition_is_another_one_after_every_change(shelf):
     assert len(set(seen)) == 4
     await shelf.put(replace(one, mark="late"), instead="other", most=1)
     assert await shelf.edition() == seen[-1], "what is refused is no change"
+
+
+async def test_a_pause_makes_another_edition_and_no_mark(shelf):
+    before = await shelf.marks()
+    await shelf._line.insist(calls.tell_of_pause("paused"))
+    assert await shelf.edition() == "paused"
+    assert await shelf.marks() == before
 
 
 async def test_a_record_that_is_not_ours_is_told_apart_alone(shelf, valkey):

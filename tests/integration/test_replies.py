@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -73,6 +74,22 @@ def test_another_wall_paused_is_451_4_7_1_and_says_so_until_resumed(
         assert text.startswith(f"{DOMAIN} temporarily rate limited by warm-up: paused")
         assert relay.cli("resume", DOMAIN, "--json").exit == 0
         assert wire.send(SENDER, "r@example.org", mail(SENDER)).code == 250
+
+
+def test_a_pause_is_told_at_rcpt_soon_though_the_route_had_plenty_of_room(
+    make_relay: MakeRelay,
+) -> None:
+    relay = make_relay(policies={"ramp": calendar(100_000, UNLIMITED)}).start()
+    fill(relay)
+    assert relay.cli("pause", DOMAIN).exit == 0
+    with Wire(relay.port) as wire:
+        for _ in range(100):
+            reply = wire.envelope(SENDER, "late@example.org")
+            if reply.code != 250:
+                break
+            wire.do("RSET")
+            time.sleep(0.1)
+    assert "paused" in heard(reply, 451, "4.7.1")
 
 
 def test_wider_than_today_is_451_4_7_1_with_the_day_on_which_it_fits(

@@ -1,4 +1,4 @@
-"""`has_room` says what `wall_before` says, where only the number of sends is known."""
+"""`room_left` says what `wall_before` says, where only the number of sends is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from relay.core.pacing import Even, HourlyShare
 from relay.core.policy import MailClass
-from relay.core.quota import Standing, has_room, wall_before
+from relay.core.quota import Standing, room_left, wall_before
 from relay.core.ramp import Advance
 from tests.contract.world import NOON, fresh_route, policy, share
 
@@ -54,4 +54,5 @@ def test_there_is_room_where_there_is_no_wall(the_policy, standing, wanted):
     route = fresh_route(the_policy)
     window = the_policy.window.at(standing.at)
     wall = wall_before(route, window, standing, wanted)
-    assert has_room(route, window, standing, wanted) == (wall is None)
+    room = room_left(route, window, standing)
+    assert (room is None or wanted <= room) == (wall is None)

@@ -8,7 +8,7 @@ import pytest
 from relay.core.errors import WarmupLimit
 from relay.core.quota import Standing
 from relay.core.tenancy import Route, RouteId
-from relay.lately import FRESH_S, MOST, Lately
+from relay.lately import FRESH_S, LONG_S, MOST, PLENTY, Lately
 from tests.contract.world import NOON, policy
 from tests.unit.corridor.test_reserving import Walk
 
@@ -57,16 +57,46 @@ def test_another_window_another_policy_and_a_wall_are_seen_at_once(lately):
     assert not lately.had_room(ROUTE, NOON, 1)
 
 
+WIDE = replace(ROUTE, policy=policy((0, 3 + 2 * PLENTY)))
+
+
+def test_plenty_of_room_counts_for_long(lately, ticks):
+    lately.note(WIDE, WINDOW, Standing(charged=3))
+    ticks.now_s += LONG_S
+    assert lately.had_room(WIDE, NOON, 2)
+    assert not lately.had_room(WIDE, NOON, 3)  # for a hundred of these there was none
+    ticks.now_s += 0.001
+    assert not lately.had_room(WIDE, NOON, 1)
+
+
+def test_a_route_without_a_cap_has_plenty_of_room(lately, ticks):
+    unlimited = replace(ROUTE, policy=policy((0, None)))
+    lately.note(unlimited, WINDOW, Standing(charged=10**6))
+    ticks.now_s += LONG_S
+    assert lately.had_room(unlimited, NOON, 100)
+
+
+def test_a_pause_anywhere_ends_what_was_believed_of_all(lately):
+    for route in (ROUTE, WIDE):
+        lately.note(route, WINDOW, Standing(charged=1))
+    lately.forget_all()
+    assert not any(lately.had_room(route, NOON, 1) for route in (ROUTE, WIDE))
+
+
 def test_routes_are_remembered_up_to_a_bound(lately):
     routes = [
-        replace(ROUTE, id=RouteId(f"d{number}.example", "outbound")) for number in range(MOST + 1)
+        replace(ROUTE, id=RouteId(f"d{number}.example", "outbound"))
+        for number in range(2 * MOST + 1)
     ]
     for route in routes[:-1]:
         lately.note(route, WINDOW, Standing(charged=1))
     assert lately.had_room(routes[0], NOON, 1)
     lately.note(routes[-1], WINDOW, Standing(charged=1))
     assert lately.had_room(routes[-1], NOON, 1)
+    assert lately.had_room(routes[MOST], NOON, 1)
     assert not lately.had_room(routes[0], NOON, 1)
+    lately.forget(routes[MOST])
+    assert not lately.had_room(routes[MOST], NOON, 1)
 
 
 class _Looks:
@@ -89,6 +119,28 @@ async def test_a_peek_leaves_the_store_alone_while_the_last_grant_left_room():
     await walk.taken()
     assert walk.reserving.peek(walk.domain.walk, 1) is None
     assert looks.count == 1
+
+
+async def test_a_route_that_was_paused_costs_one_body_and_is_asked_from_then_on():
+    walk = Walk([policy((0, 1000))])
+    looks = walk.store.standings = _Looks(walk.store)
+    await walk.taken()
+    await walk.store.pause(walk.domain.routes[0].id, "by operator", walk.clock.now())
+    assert walk.reserving.peek(walk.domain.walk, 1) is None
+    with pytest.raises(WarmupLimit):
+        await walk.taken()
+    with pytest.raises(WarmupLimit):
+        await walk.reserving.peek(walk.domain.walk, 1)
+    assert looks.count == 1
+
+
+async def test_who_hears_of_a_pause_asks_at_once():
+    walk = Walk([policy((0, 1000))])
+    await walk.taken()
+    await walk.store.pause(walk.domain.routes[0].id, "by operator", walk.clock.now())
+    walk.reserving.forget_room()
+    with pytest.raises(WarmupLimit):
+        await walk.reserving.peek(walk.domain.walk, 1)
 
 
 async def test_a_full_route_is_told_at_once_by_the_store():

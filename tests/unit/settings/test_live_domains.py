@@ -69,6 +69,19 @@ def following(settings, shelf) -> Following:
     return Following(settings, shelf)
 
 
+async def test_each_change_is_told_once(settings, shelf):
+    told = []
+    following = Following(settings, shelf, lambda: told.append(shelf.number))
+    await following.catch_up()
+    shelf.keep(added("one.example"))
+    await following.catch_up()
+    shelf.keep()  # as a pause does: nothing of the domains has changed
+    await following.catch_up()
+    await following.catch_up()
+    assert told == [0, 1, 2]
+    assert shelf.reads == ["one.example"]
+
+
 def names(settings: LiveSettings) -> list[str]:
     return sorted(settings.directory.domains)
 

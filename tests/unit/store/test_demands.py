@@ -49,7 +49,7 @@ def test_what_was_said_before_changes_no_word(name):
     for step_s in STEPS_S:
         now += timedelta(seconds=step_s)
         for demand in demands(route, now):
-            unknown = replace(demand, route=fresh_route(POLICIES[name]))
+            unknown = replace(demand, route=fresh_route(replace(POLICIES[name])))
             assert reserving_words(demand, anew=False) == reserving_words(unknown, anew=False)
 
 
@@ -58,7 +58,7 @@ def test_an_edited_policy_is_said_at_once():
     (before, *_), edited = demands(route, LATE), replace(route, policy=POLICIES["all"])
     (after, *_) = demands(edited, LATE)
     assert reserving_words(before, anew=False) != reserving_words(after, anew=False)
-    unknown = replace(after, route=fresh_route(POLICIES["all"]))
+    unknown = replace(after, route=fresh_route(replace(POLICIES["all"])))
     assert reserving_words(after, anew=False) == reserving_words(unknown, anew=False)
 
 
@@ -67,7 +67,7 @@ def test_a_window_that_the_clock_is_not_in_is_said_as_it_is():
     for window_at in (LATE, LATE + timedelta(days=1), LATE - timedelta(days=1)):
         window = route.policy.window.at(window_at)
         demand = Demand(route, window, 1, LATE, "r", "i.1")
-        unknown = replace(demand, route=fresh_route(POLICIES["plain"]))
+        unknown = replace(demand, route=fresh_route(replace(POLICIES["plain"])))
         assert reserving_words(demand, anew=True) == reserving_words(unknown, anew=True)
 
 
