@@ -18,6 +18,7 @@ from relay.core.providers import MxFinding, ProviderAnswer
 from relay.core.quota import Answer, Demand, Mark, Part, Reservation, Standing, Verdict
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory, Route, RouteId
+from relay.core.values import value
 from relay.core.window import Window
 
 
@@ -199,7 +200,7 @@ class Signer(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Taken:
     """The upstream took every recipient; `answer` is its reply to the final dot."""
 
@@ -307,7 +308,7 @@ class Upstream(Protocol):
         """QUIT and close every connection, within a bounded time."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Accepted:
     """A message that the upstream took. `receipt` is None where nothing needs to be heard.
 

@@ -32,6 +32,7 @@ from relay.core.quota import (
     wall_before,
 )
 from relay.core.tenancy import Route
+from relay.core.values import value
 from relay.core.window import Window
 from relay.lately import Lately
 from relay.ports import Clock, Providers, QuotaStore
@@ -52,7 +53,7 @@ class Charge:
     verdict: Verdict = Verdict.REFUND
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Wanted:
     """What is asked for, whichever route takes it: a `Demand` without route, window and time.
 

@@ -13,9 +13,10 @@ from relay.core.campaign import Campaign
 from relay.core.header import Field
 from relay.core.policy import MailClass
 from relay.core.tenancy import SendingDomain, Tenant
+from relay.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Recipient:
     """One RCPT TO. `notify` and `orcpt` are the DSN parameters of RFC 3461, as they came."""
 
@@ -24,7 +25,7 @@ class Recipient:
     orcpt: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Envelope:
     """The envelope of RFC 5321 §2.3.1. `mail_from` is "" for the null reverse-path.
 
@@ -55,7 +56,7 @@ class Client:
     mail_class: MailClass | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Submission:
     """What the client handed in: `content` is the DATA payload, CRLF lines, dots unstuffed.
 
@@ -71,7 +72,7 @@ class Submission:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Classified:
     """A submission that may be sent, and as what. Its route is found when quota is reserved.
 
@@ -96,7 +97,7 @@ class Classified:
     needs_utf8: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outgoing:
     """What goes to the upstream: `head` + `body` is the message, CRLF lines, no stuffing.
 

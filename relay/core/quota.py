@@ -31,6 +31,7 @@ from relay.core.standing import (
     warmup_day,
 )
 from relay.core.tenancy import Route, RouteId
+from relay.core.values import value
 from relay.core.walls import Wall, room_left, wall_before
 from relay.core.window import Window
 
@@ -69,7 +70,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Demand:
     """What one message asks of the store: `count` sends of `route` in `window`.
 
@@ -91,7 +92,7 @@ class Demand:
     campaign: Campaign | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reservation:
     """Quota that has been charged. Good for one `settle`.
 
@@ -138,7 +139,7 @@ class Mark(StrEnum):
     """The client's connection was lost while the upstream was still being asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Granted:
     """The reservation stands and is charged.
 

@@ -7,7 +7,8 @@ class. Which reply answers which error is in `errors.py`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from relay.core.values import value
 
 _ENHANCED = re.compile(r"^([245])\.(\d{1,3})\.(\d{1,3})\b ?")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
@@ -15,7 +16,7 @@ MAX_LINE_BYTES = 512
 """A reply line with its code and CRLF (RFC 5321 §4.5.3.1.5)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reply:
     """A reply to the SMTP client.
 

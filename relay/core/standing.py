@@ -15,6 +15,7 @@ from typing import Final
 from relay.core.policy import EXEMPT, IdleAction, Policy
 from relay.core.ramp import Advance, Cap, Tier
 from relay.core.tenancy import Route
+from relay.core.values import value
 from relay.core.window import Window
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,7 +31,7 @@ class State(StrEnum):
     EXEMPT = "exempt"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tally:
     """Recipients of one window: of a route, or of one provider of it.
 
@@ -58,7 +59,7 @@ class Leaving:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Standing:
     """One route in one window, as the store has it at the instant `at`.
 

@@ -8,12 +8,12 @@ not: an upstream without it merely does not hear of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from string import hexdigits
 from typing import Final
 
 from relay.core.mail import Recipient
 from relay.core.reply import Reply
+from relay.core.values import value
 from relay.edge.paths import BadPath, check_mailbox, plain_mailbox, split_path
 from relay.edge.replies import Misspoken, syntax_error
 
@@ -26,7 +26,7 @@ _CONTROLS: Final = bytes([*range(0x20), 0x7F])
 _HEX: Final = frozenset(hexdigits)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Mail:
     """What MAIL says. `size_bytes` is None where it was not declared (RFC 1870)."""
 

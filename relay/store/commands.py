@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+from relay.core.values import value
+
 T = TypeVar("T")
 
 Word = str | int
@@ -28,7 +30,7 @@ class Script:
     sha: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Command(Generic[T]):
     """One command. `verb` names it in the log; `script` is what EVALSHA refers to, if any."""
 
