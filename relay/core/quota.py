@@ -8,7 +8,8 @@ other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -143,11 +144,16 @@ class Mark(StrEnum):
 class Granted:
     """The reservation stands and is charged.
 
-    `standing` is as of after it; of providers it holds those of the demand.
+    `tell` gives where its route stands after it: few of those who ask for quota want to know.
     """
 
     reservation: Reservation
-    standing: Standing
+    tell: Callable[[], Standing] = field(compare=False)
+
+    @property
+    def standing(self) -> Standing:
+        """As of after it; of providers it holds those of the demand."""
+        return self.tell()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from relay.core.quota import (
@@ -37,7 +37,7 @@ def found(demand: Demand, answer: list[Any]) -> Answer:
     """What `reserve.lua` answered to `demand`."""
     outcome, told, more = answer
     if outcome == "granted":
-        return Granted(reservation_for(demand), _standing(told, demand.now))
+        return Granted(reservation_for(demand), partial(_standing, told, demand.now))
     if outcome == "seen":
         return Seen({session: Mark(mark) for session, mark in _in_groups(more, 2)})
     if outcome == "elsewhere":

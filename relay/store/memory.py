@@ -78,7 +78,7 @@ class MemoryStore:
         self._routes[demand.route.id].charge(demand)
         self._keep(demand, kept)
         after = replace(self._of_demand(demand), leaving=())
-        return Granted(reservation_for(demand), after)
+        return Granted(reservation_for(demand), lambda: after)
 
     async def lasts(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`. Nothing here outlives the process."""
