@@ -107,13 +107,12 @@ def fingerprint_of(domain: str, envelope: Envelope, content: bytes) -> str:
     `content` may be what stands for it.
     """
     recipients = sorted([recipient.address for recipient in envelope.recipients])
-    digest = sha256(len(recipients).to_bytes(8))
+    parts = [len(recipients).to_bytes(8)]
     for text in (domain, envelope.mail_from, *recipients):
         part = text.encode("utf-8", "surrogateescape")
-        digest.update(len(part).to_bytes(8))
-        digest.update(part)
-    digest.update(content)
-    return digest.hexdigest()
+        parts += (len(part).to_bytes(8), part)
+    parts.append(content)
+    return sha256(b"".join(parts)).hexdigest()
 
 
 def recipient_fingerprints(message: Classified) -> tuple[str, ...]:

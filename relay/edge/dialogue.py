@@ -176,22 +176,23 @@ class Dialogue(Connection):
 
     def _attend(self) -> bool:
         """Obey the command lines that are here, or take content in; see `Attend`."""
+        intake = self.intake
         while self._step is None and len(self._out) <= _FLUSH_BYTES:
             if self.is_taking_content:
                 self._step = self.arrived()
                 if self._step is None:
                     return self.is_writable
                 break
-            if not self.intake.unread:
+            if not intake.unread:
                 return self.answered()
             try:
-                line = self.intake.take_line(MAX_AUTH_BYTES)
+                line = intake.take_line(MAX_AUTH_BYTES)
             except LineTooLong:
                 self._obey(None)
                 continue
             if line is not None:
                 self._obey(line)
-            elif len(self.intake) > MAX_AUTH_BYTES:
+            elif len(intake.unread) > MAX_AUTH_BYTES:
                 self._step = self._skip_line()
             else:
                 return self.answered()
@@ -220,7 +221,7 @@ class Dialogue(Connection):
 
     def _begun(self, line: bytes) -> Step | None:
         verb, argument = parse_command(line)
-        method = getattr(self, f"smtp_{verb}", None)
+        method = getattr(self, "smtp_" + verb, None)
         if method is None:
             if verb in _HTTP_VERBS:
                 raise Over(replies.NOT_HTTP)

@@ -9,6 +9,7 @@ something else than a part of the address.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from string import ascii_letters, digits
 from typing import Final
@@ -22,12 +23,13 @@ MAX_DOMAIN_BYTES: Final = 255
 
 _ATOM: Final = frozenset(ascii_letters + digits + "!#$%&'*+-/=?^_`{|}~.")
 _LABEL: Final = frozenset(ascii_letters + digits + "-_")
-_PLAIN: Final = re.compile(
-    r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+@"
+_PLAIN_LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.]+")
+_PLAIN_DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
     r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 )
 """What nearly every address is made of: such a one needs no closer look."""
+_KNOWN_DOMAINS: Final = 4096
 
 
 class BadPath(ValueError):
@@ -43,7 +45,18 @@ def plain_mailbox(keyword: str, argument: str) -> str | None:
     if not argument.endswith(">") or argument[:begin].upper() != f"{keyword}<":
         return None
     address = argument[begin:-1]
-    return address if len(address) <= MAX_DOMAIN_BYTES and _PLAIN.fullmatch(address) else None
+    return address if _is_plain(address) else None
+
+
+def _is_plain(address: str) -> bool:
+    local, _, domain = address.rpartition("@")
+    is_short = len(address) <= MAX_DOMAIN_BYTES
+    return is_short and _PLAIN_LOCAL.fullmatch(local) is not None and _is_plain_domain(domain)
+
+
+@lru_cache(maxsize=_KNOWN_DOMAINS)  # it takes longer to look at, and most mail goes to a few
+def _is_plain_domain(domain: str) -> bool:
+    return _PLAIN_DOMAIN.fullmatch(domain) is not None
 
 
 def split_path(text: str) -> tuple[str, str]:
@@ -96,7 +109,7 @@ def _without_route(path: str) -> str:
 
 def check_mailbox(address: str, *, smtputf8: bool) -> None:
     """Raise BadPath unless `address` is a mailbox; 553 5.6.7 for UTF-8 that was not announced."""
-    if len(address) <= MAX_DOMAIN_BYTES and _PLAIN.fullmatch(address):
+    if _is_plain(address):
         return
     if not address.isascii() and not smtputf8:
         raise Misspoken(Reply(553, "6.7", "non-ASCII addresses need the SMTPUTF8 parameter"))

@@ -15,9 +15,15 @@ def new_ref(now: datetime) -> str:
 
     In base 32 (RFC 4648 §7, lower case): 40 bits of time and 40 at random.
     """
-    milliseconds = int(now.timestamp() * 1000) & 0xFF_FFFF_FFFF
-    number = milliseconds << 40 | int.from_bytes(urandom(5))
-    return "".join([_PAIRS[number >> at & 0x3FF] for at in range(70, -1, -10)])
+    time = int(now.timestamp() * 1000)
+    chance = int.from_bytes(urandom(5))
+    pairs = _PAIRS
+    return (
+        f"{pairs[time >> 30 & 0x3FF]}{pairs[time >> 20 & 0x3FF]}"
+        f"{pairs[time >> 10 & 0x3FF]}{pairs[time & 0x3FF]}"
+        f"{pairs[chance >> 30]}{pairs[chance >> 20 & 0x3FF]}"
+        f"{pairs[chance >> 10 & 0x3FF]}{pairs[chance & 0x3FF]}"
+    )
 
 
 def protocol_name(*, extended: bool, tls: bool, auth: bool, utf8: bool) -> str:

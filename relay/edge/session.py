@@ -12,6 +12,7 @@ split transaction, each RCPT has an answer of its own.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from typing import NamedTuple
 
 from relay.core.errors import MessageTooBig, TooManyRecipients
 from relay.core.mail import Client, Envelope, Recipient, Submission
@@ -37,6 +38,11 @@ class Transaction:
     instead (there is an `opening`, the envelope of the first, once the relay was asked which it
     is). `content` has come in since `began_s` of the loop's clock.
     """
+
+    __slots__ = (
+        *("began_s", "client", "content", "mail", "opening", "recipients", "refusal"),
+        "split",
+    )
 
     def __init__(self, client: Client, mail: Mail) -> None:
         self.client = client
@@ -72,6 +78,19 @@ class Transaction:
         )
 
 
+class Sender(NamedTuple):
+    """A MAIL that was accepted: nearly always the next one of its session says the same.
+
+    `client` is new whenever the session is identified anew, or the directory is another one:
+    what was checked by the old one does not count then. `speaker` is whom the mail is sent for.
+    """
+
+    argument: str
+    client: Client
+    speaker: Client
+    mail: Mail
+
+
 class Session(Identity):
     """One client's session. It is in a transaction from an accepted MAIL until its outcome."""
 
@@ -79,6 +98,7 @@ class Session(Identity):
         super().__init__(door, around, address)
         self._transaction: Transaction | None = None
         self._was_mail_refused = False
+        self._sender: Sender | None = None
 
     def forget_transaction(self) -> Step | None:
         """Drop the envelope, if there is one; what is to be done about what was taken for it."""
@@ -103,17 +123,26 @@ class Session(Identity):
         self._was_mail_refused = True
         # Who may not send hears so before any word about syntax.
         client = self.identified(utf8=False)
-        mail = parse_mail(argument, extended=self.is_extended)
-        if mail.smtputf8:
-            client = self.identified(utf8=True)
-        limit = self.around.limits.message_bytes
-        if mail.size_bytes is not None and mail.size_bytes > limit:
-            raise MessageTooBig(limit)
-        self.around.relay.check_sender(client, mail.address)
+        before = self._sender
+        if before is not None and before.argument == argument and before.client is client:
+            client, mail = before.speaker, before.mail
+        else:
+            client, mail = self._admitted(client, argument)
         self._transaction = Transaction(client, mail)
         self.is_in_transaction = True
         self._was_mail_refused = False
         self.say(replies.SENDER_OK)
+
+    def _admitted(self, client: Client, argument: str) -> tuple[Client, Mail]:
+        """What MAIL says, checked, and whom it is said for; kept for the next one."""
+        mail = parse_mail(argument, extended=self.is_extended)
+        speaker = self.identified(utf8=True) if mail.smtputf8 else client
+        limit = self.around.limits.message_bytes
+        if mail.size_bytes is not None and mail.size_bytes > limit:
+            raise MessageTooBig(limit)
+        self.around.relay.check_sender(speaker, mail.address)
+        self._sender = Sender(argument, client, speaker, mail)
+        return speaker, mail
 
     def smtp_RCPT(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.3."""

@@ -17,7 +17,7 @@ from relay.core.header import Field, parse_fields
 from relay.core.mail import Classified
 from relay.core.tenancy import DkimKey, SealedKey
 from relay.ports import Clock
-from relay.signing.canonical import body_hash, relaxed_field, relaxed_value
+from relay.signing.canonical import body_hash, relaxed_fields, relaxed_value
 from relay.signing.choice import chosen
 from relay.signing.keys import KeyRing, SigningKey
 from relay.signing.sealed import SealedRing
@@ -81,7 +81,7 @@ class DkimSigner:
         names, fields = chosen(_fields_of(head, message))
         hashed = b2a_base64(body_hash(body[_EMPTY_LINE_BYTES:], message.body_sha256), newline=False)
         tags = b" %b;\r\n%b;\r\n bh=%b;\r\n b=" % (self._times(), _folded_names(names), hashed)
-        signed = b"".join([relaxed_field(field.name, field.value) for field in fields])
+        signed = relaxed_fields(fields)
         domain = message.domain.name.encode("ascii")
         return b"".join([_field(domain, entry, key, tags, signed) for entry, key in keys])
 

@@ -77,19 +77,19 @@ def test_unprintable_characters_beyond_ascii_are_no_part_of_an_address(address):
 
 @given(st.text('aZ0.-_@+"[]<> \u00e4', max_size=40), st.text("aZ0.-_@[]: \u00e4", max_size=40))
 def test_what_needs_no_closer_look_would_have_passed_it(local, domain):
-    if paths._PLAIN.fullmatch(f"{local}@{domain}"):
+    if paths._is_plain(f"{local}@{domain}"):
         assert paths._is_local_part(local)
         assert paths._is_domain(domain)
 
 
 @pytest.mark.parametrize("address", ["a@b", "A.b+c=d@x-y.example", "_@_a.b9", "a@" + "x" * 63])
 def test_a_plain_address_needs_no_closer_look(address):
-    assert paths._PLAIN.fullmatch(address)
+    assert paths._is_plain(address)
     check_mailbox(address, smtputf8=False)
 
 
 @pytest.mark.parametrize("domain", ["-a", "a-", "a..b", ".a", "a.", "", "x" * 64])
 def test_a_malformed_domain_is_not_plain(domain):
-    assert not paths._PLAIN.fullmatch(f"a@{domain}")
+    assert not paths._is_plain(f"a@{domain}")
     with pytest.raises(BadPath):
         check_mailbox(f"a@{domain}", smtputf8=False)
