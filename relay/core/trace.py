@@ -46,9 +46,9 @@ def _date(second: int) -> str:
 def _received(submission: Submission, hostname: str, date: str) -> str:
     client = submission.client
     whole, last = _beginning(client.helo, client.address, hostname, client.protocol)
-    words = ["id", submission.ref, *_sole_recipient(submission.envelope)]
-    words[-1] += ";"
-    lines = _folded([*words, *date.split()], last)
+    rest = f"id {submission.ref}{_sole_recipient(submission.envelope)}; {date}"
+    fits = len(last) + 1 + len(rest) <= _LINE_CHARACTERS  # nearly always
+    lines = [f"{last} {rest}"] if fits else _folded(rest.split(" "), last)
     return "\r\n".join([*whole, *lines, ""])
 
 
@@ -78,14 +78,14 @@ def _origin(client: str) -> tuple[str, ...]:
     return (f"([{address}])",)
 
 
-def _sole_recipient(envelope: Envelope) -> list[str]:
+def _sole_recipient(envelope: Envelope) -> str:
     """The For clause. With several recipients it would tell each of the others."""
     if len(envelope.recipients) != 1:
-        return []
+        return ""
     address = envelope.recipients[0].address
     if len(address) > _WORD_CHARACTERS or not _PLAIN_ADDRESS.fullmatch(address):
-        return []
-    return ["for", f"<{address}>"]
+        return ""
+    return f" for <{address}>"
 
 
 def _folded(words: Iterable[str], line: str) -> list[str]:

@@ -52,8 +52,8 @@ class Line:
         `at` is one of `holdings`, for a command that is about a server and not about a key.
         """
         try:
-            answers = await self._servers.say((command,), _in(self._timeout_s), at)
-            (found,) = _decoded((command,), answers)
+            (answer,) = await self._servers.say((command,), _in(self._timeout_s), at)
+            found = command.decode(_good(answer))
         except Exception as error:
             raise self._failed(command.verb, error) from error
         if self._outages.since:
@@ -155,9 +155,11 @@ def _with_touches(commands: Sequence[Command[T]]) -> list[Command[Any]]:
 
 def _decoded(commands: Sequence[Command[T]], answers: Sequence[Any]) -> list[T]:
     """What `answers` mean. Raises the first that is an error."""
-    found = []
-    for command, answer in zip(commands, answers, strict=True):
-        if isinstance(answer, ResponseError):
-            raise answer
-        found.append(command.decode(answer))
-    return found
+    pairs = zip(commands, answers, strict=True)
+    return [command.decode(_good(answer)) for command, answer in pairs]
+
+
+def _good(answer: Any) -> Any:
+    if isinstance(answer, ResponseError):
+        raise answer
+    return answer

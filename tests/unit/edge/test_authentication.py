@@ -158,6 +158,34 @@ async def test_a_credential_that_a_reload_took_away_is_good_for_no_further_messa
         assert (await client.do("MAIL FROM:<a@acme.example>")).last.startswith("530 5.7.0")
 
 
+async def test_a_sender_is_checked_once_while_its_session_says_the_same():
+    async with open_house(CLEAR) as house:
+        client = await house.greeted()
+        for _ in range(2):
+            await client.follow("C: MAIL FROM:<a@acme.example>\nS: 250\nC: RSET\nS: 250")
+        assert [sender for _, sender in house.relay.senders] == ["a@acme.example"]
+        await client.follow("C: MAIL FROM:<b@acme.example>\nS: 250\nC: RSET\nS: 250")
+        await client.follow("C: MAIL FROM:<a@elsewhere.example>\nS: 550 5.7.1")
+        await client.follow("C: MAIL FROM:<a@elsewhere.example>\nS: 550 5.7.1")
+        assert len(house.relay.senders) == 4
+
+
+@pytest.mark.parametrize("change", ["directory", "greeting", "login"])
+async def test_a_sender_is_checked_again_once_its_session_may_be_somebody_else(change):
+    async with open_house(CLEAR) as house:
+        client = await house.greeted()
+        await client.follow("C: MAIL FROM:<a@acme.example>\nS: 250\nC: RSET\nS: 250")
+        if change == "directory":
+            house.settings.directory = directory_of([LOCAL])
+        elif change == "greeting":
+            await client.do("EHLO other.example")
+        else:
+            assert (await client.do(PLAIN)).code == 235
+        await client.follow("C: MAIL FROM:<a@acme.example>\nS: 250")
+        (before, _), (after, _) = house.relay.senders
+        assert before is not after
+
+
 async def test_an_authenticator_that_fails_is_a_temporary_problem():
     async with open_house(CLEAR) as house:
         client = await house.greeted()
