@@ -44,7 +44,7 @@ class Hearing:
         self._intake = intake
         self._gone = gone
         self.owed: list[tuple[int, Reservation]] = []
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling: list[asyncio.Task[None]] = []
 
     async def hand_over(self, submission: Submission, relay: Relaying, say: Hears) -> None:
         """Have `submission` relayed, to its end: nothing that the client does cancels it.
@@ -87,9 +87,8 @@ class Hearing:
         """
         while self.owed and self.owed[0][0] < self._intake.taken_bytes:
             _, receipt = self.owed.pop(0)
-            telling = self._background.start(self._relay.heard(receipt))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            self._telling = [task for task in self._telling if not task.done()]
+            self._telling.append(self._background.start(self._relay.heard(receipt)))
 
     async def told(self) -> None:
         """Wait until the store was told of all that was heard. Before the session is no more."""

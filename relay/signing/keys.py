@@ -8,6 +8,7 @@ errors end up at SMTP clients.
 from __future__ import annotations
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from relay.core.filemode import is_open_to_all, open_to_all_text
 RSA_BITS: Final = range(2048, 4097)
 """RFC 8301 §3.2: sign with 2048 at least; verifiers need not take more than 4096."""
 MAX_FILE_BYTES: Final = 65_536
+BELIEVED_S: Final = 0.02
+"""For how long a relay takes a key's file to be as it was."""
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 
@@ -72,10 +75,20 @@ class KeyRing:
 
     A file is read again when its inode, size or time of change differs. Checking an RSA key
     whole costs 80 ms: `check` does. Here its numbers have to belong together, which is looked
-    at once by content. Thread-safe.
+    at once by content. A file that was looked at is taken to be the same for `believed_s`: of a
+    crowd of messages one looks. Thread-safe.
     """
 
-    def __init__(self, capacity: int = 4096, remembered: int = 131_072) -> None:
+    def __init__(
+        self,
+        capacity: int = 4096,
+        remembered: int = 131_072,
+        believed_s: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._believed_s = believed_s
+        self._monotonic = monotonic
+        self._lately: dict[str, tuple[float, SigningKey]] = {}
         self._capacity = capacity
         self._remembered = remembered
         # By name, for a Path takes long to hash and to compare.
@@ -89,7 +102,10 @@ class KeyRing:
 
         Raises KeyTrouble where the file cannot be looked at, or others may read it.
         """
-        name = str(path)
+        name, now_s = str(path), self._monotonic()
+        lately = self._lately.get(name)
+        if lately is not None and now_s < lately[0]:
+            return lately[1]
         try:
             stamp = _stamp(os.stat(name), path)  # noqa: PTH116 - half the time of Path.stat
         except (OSError, UnusableKey) as error:
@@ -99,7 +115,13 @@ class KeyRing:
             if found is None or found[0] != stamp:
                 return None
             self._keys.move_to_end(name)
+            self._believe(name, now_s, found[1])
             return found[1]
+
+    def _believe(self, name: str, now_s: float, key: SigningKey) -> None:
+        if len(self._lately) >= self._capacity:
+            self._lately.clear()
+        self._lately[name] = now_s + self._believed_s, key
 
     def load(self, path: Path) -> SigningKey:
         """The key of `path`, read if need be: for a thread, as it may take some ms.

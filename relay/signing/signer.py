@@ -19,7 +19,7 @@ from relay.core.tenancy import DkimKey, SealedKey
 from relay.ports import Clock
 from relay.signing.canonical import body_hash, relaxed_fields, relaxed_value
 from relay.signing.choice import chosen
-from relay.signing.keys import KeyRing, SigningKey
+from relay.signing.keys import BELIEVED_S, KeyRing, SigningKey
 from relay.signing.sealed import SealedRing
 from relay.signing.sealing import Vault
 
@@ -49,7 +49,7 @@ class DkimSigner:
     ) -> None:
         self._clock = clock
         self._expiry_s = expiry_s
-        self._keys = keys or KeyRing()
+        self._keys = keys or KeyRing(believed_s=BELIEVED_S)
         self._sealed = sealed or SealedRing(Vault(None, makes=False))
 
     async def sign(self, message: Classified, head: bytes, body: memoryview) -> bytes:
@@ -99,7 +99,10 @@ def _fields_of(head: bytes, message: Classified) -> Sequence[Field]:
     """
     if not head.endswith(message.header):
         return parse_fields(head)
-    return parse_fields(head[: len(head) - len(message.header)]) + message.fields
+    added = head[: len(head) - len(message.header)]
+    if added.startswith(b"Received:") and added.count(b"\r\n") == added.count(b"\r\n ") + 1:
+        return message.fields  # that one field, which is never signed, and its folds
+    return parse_fields(added) + message.fields
 
 
 def _field(

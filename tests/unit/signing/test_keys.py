@@ -134,6 +134,24 @@ def test_a_changed_file_is_read_again(write, rsa_pem):
     assert ring.load(path).algorithm == b"ed25519-sha256"
 
 
+def test_a_file_that_was_looked_at_a_moment_ago_is_taken_to_be_the_same(write, rsa_pem):
+    now_s = [100.0]
+    ring = KeyRing(believed_s=1.0, monotonic=lambda: now_s[0])
+    path = write(rsa_pem)
+    first = ring.load(path)
+    assert ring.held(path) is first
+    write(pem(ed25519.Ed25519PrivateKey.generate()))
+    now_s[0] += 0.9
+    assert ring.held(path) is first
+    now_s[0] += 0.1
+    assert ring.held(path) is None
+    assert ring.load(path).algorithm == b"ed25519-sha256"
+    path.chmod(0o644)
+    now_s[0] += 1.0
+    with pytest.raises(KeyTrouble):
+        ring.held(path)
+
+
 def test_a_replaced_file_of_the_same_size_and_time_is_read_again(write, tmp_path):
     ring = KeyRing()
     path = write(pem(ed25519.Ed25519PrivateKey.generate()))
