@@ -80,7 +80,8 @@ _known_sender = lru_cache(maxsize=1024)(_sender)
 
 
 def _only(fields: Iterable[Field], name: str) -> bytes:
-    values = [field.value for field in fields if field.name == name.lower().encode()]
+    wanted = name.lower().encode()
+    values = [field.value for field in fields if field.name == wanted]
     if len(values) == 1:
         return values[0]
     if values:

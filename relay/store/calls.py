@@ -166,8 +166,7 @@ def ping() -> Command[None]:
 
 def reading_keys(route: RouteId, window: Window) -> tuple[str, ...]:
     """KEYS 1 to 6: what `lua/reading.lua` asks for."""
-    counted = keys.counted(route.domain, route.upstream, window.label)
-    return counted[:3] + counted[4:]
+    return keys.read(route.domain, route.upstream, window.label)
 
 
 def _of_message(domain: str, fingerprint: str | None, campaign: str | None) -> tuple[str, ...]:

@@ -75,6 +75,13 @@ def counted(domain: str, upstream: str, label: str) -> Counted:
     )
 
 
+@lru_cache(MOST_KEPT)
+def read(domain: str, upstream: str, label: str) -> tuple[str, ...]:
+    """Those of `counted` that are read to tell where the route stands."""
+    found = counted(domain, upstream, label)
+    return (*found[:3], *found[4:])
+
+
 def route(route_id: RouteId) -> str:
     """Hash: what outlives windows (first send, lifetime, pause, graduation)."""
     return f"{_domain(route_id.domain)}:route:{route_id.upstream}"
