@@ -8,15 +8,21 @@ Not for people: what they type is `cli/serve.py`.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from relay.settings import resting as _resting  # noqa: F401  until `_run`
+
+# isort: split
 from relay.telemetry import lean as _lean  # noqa: F401  before structlog is imported
 
 # isort: split
+import gc
 import os
 import pickle
 import socket
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from relay.clock import clock_for
 from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
@@ -44,7 +50,7 @@ def serve(config: str, workers: str, clock: str = "") -> None:
     count = int(workers or settings.config.workers)
     now = clock_for(Path(clock) if clock else None)
     try:
-        run(supervise(settings, now, count) if count > 1 else serve(settings, now))
+        _run(supervise(settings, now, count) if count > 1 else serve(settings, now))
     except CannotServe as error:
         _fail(str(error))
 
@@ -63,7 +69,7 @@ def worker(number: str) -> None:
     share_values(seat.metrics, seat.number)
     settings = LiveSettings(loaded.config, os.environ, reader, loaded.seen, is_loud=False)
     try:
-        run(serve_seat(settings, clock_for(clock), seat, say_ready))
+        _run(serve_seat(settings, clock_for(clock), seat, say_ready))
     except CannotServe as error:
         say_failed(str(error))
         sys.exit(1)
@@ -86,7 +92,7 @@ def front(descriptor: str) -> None:
     settings = LiveSettings(loaded.config, os.environ, reader, loaded.seen, is_loud=False)
     bound = socket.socket(fileno=int(descriptor))
     try:
-        run(serve_web(settings, clock_for(clock), bound, kept))
+        _run(serve_web(settings, clock_for(clock), bound, kept))
     except CannotServeWeb as error:
         say_failed(str(error))
         sys.exit(1)
@@ -101,6 +107,11 @@ def _settings(path: Path) -> LiveSettings:
         sys.exit(1)
     except ReadingFailed:
         _fail(f"{path} could not be read: its reading took too long, or was ended")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    gc.enable()
+    run(work)
 
 
 def _order() -> bytes:

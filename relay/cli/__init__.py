@@ -4,11 +4,18 @@ Each module holds the commands of one kind; `context.py` what they share. Exit c
 1 a problem was found, 2 the command line was wrong.
 """
 
+from __future__ import annotations
+
 import sys
+from typing import TYPE_CHECKING
 
 from relay.cli.plain import serving_words
 from relay.processes.itself import become
 from relay.processes.secrecy import keep_memory_private
+from relay.settings.collector import collector_at_rest, keep_out_of_collections
+
+if TYPE_CHECKING:
+    import typer
 
 __all__ = ["main"]
 
@@ -19,10 +26,17 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name == "serve" and (words := serving_words(sys.argv[2:])):
         become(*words)
+    with collector_at_rest():
+        app = _app(name)
+        keep_out_of_collections()
+    app(prog_name="warmup-relay")
+
+
+def _app(name: str) -> typer.Typer:
     if name in {"serve", "--version"}:
         from relay.cli.root import app  # noqa: PLC0415  half a second of CPU at each start
-    else:
-        from relay.cli.every import app_for  # noqa: PLC0415  as above
 
-        app = app_for(name)
-    app(prog_name="warmup-relay")
+        return app
+    from relay.cli.every import app_for  # noqa: PLC0415  as above
+
+    return app_for(name)

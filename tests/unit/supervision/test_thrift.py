@@ -77,3 +77,14 @@ def test_without_glibc_there_is_nothing_to_give_back(monkeypatch):
     monkeypatch.setattr(thrift.ctypes, "CDLL", lambda _: SimpleNamespace())
     thrift.settle_down()
     assert calls == ["collect", "freeze", "set_threshold"]
+
+
+def test_the_collector_is_at_rest_while_modules_load_and_awake_when_serving_begins():
+    assert told("""
+        import gc
+        from relay.settings import resting
+        import relay.serving
+        print(gc.isenabled())
+        async def work(): print(gc.isenabled())
+        relay.serving._run(work())
+    """) == ["False", "True"]
