@@ -10,6 +10,7 @@ from itertools import count
 
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 
 from relay.core.audit import AuditWanted
 from relay.core.recent import MOST_KEPT, Happening, Kind
@@ -44,6 +45,13 @@ def clock() -> HandClock:
 @pytest.fixture
 def name() -> str:
     return f"user{next(_numbers)}"
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch) -> None:
+    """A hash takes 50 ms of a core and 64 MB, as it should; what is tested here is the store."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("relay.users._hasher", quick)
 
 
 @pytest.fixture

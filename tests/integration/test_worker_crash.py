@@ -42,7 +42,7 @@ def crash_while(storming: Future[Told], relay: RelayProcess, sink: SinkProcess) 
     return counted
 
 
-@pytest.mark.parametrize("where", ["embedded", "external"])
+@pytest.mark.parametrize("where", ["embedded", pytest.param("external", marks=pytest.mark.slow)])
 def test_kill_9_of_workers_in_mid_load_never_exceeds_the_cap_and_loses_only_what_was_in_flight(
     make_relay: MakeRelay, make_sink: MakeSink, make_store: MakeStore, where: str
 ) -> None:

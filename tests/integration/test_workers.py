@@ -30,7 +30,7 @@ def both_serve(relay: RelayProcess) -> bool:
     return relay.metric("relay_workers") == 2
 
 
-@pytest.fixture(params=["embedded", "external", "cluster"])
+@pytest.fixture(params=["embedded", pytest.param("external", marks=pytest.mark.slow), "cluster"])
 def store(request: pytest.FixtureRequest, make_store: MakeStore, endings: ExitStack) -> str:
     """What stands behind `store:`."""
     if request.param == "embedded":
@@ -210,7 +210,9 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> MovableClock:
     return MovableClock(tmp_path_factory.mktemp("clock") / "clock")
 
 
-@pytest.mark.parametrize(("holder", "newcomer"), [(1, 2), (2, 1), (2, 2)])
+@pytest.mark.parametrize(
+    ("holder", "newcomer"), [(1, 2), (2, 1), pytest.param(2, 2, marks=pytest.mark.slow)]
+)
 def test_a_port_that_is_taken_is_a_clear_error(
     make_relay: MakeRelay, holder: int, newcomer: int
 ) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from relay.core.header import parse_fields
 from relay.signing.canonical import CHUNK_BYTES, relaxed_body, relaxed_field
+from tests.harness.examples import examples
 
 PIECES = [
     b"a",
@@ -44,19 +45,19 @@ def same_as_dkimpy(body: bytes, chunk_bytes: int) -> bool:
     return ours == Relaxed.canonicalize_body(body)
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=examples(5000), deadline=None)
 @given(BODIES, st.integers(1, 12))
 def test_bodies_are_the_same_as_dkimpys_at_any_chunk_size(body, chunk_bytes):
     assert same_as_dkimpy(body, chunk_bytes)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 20))
 def test_bodies_of_any_bytes_are_the_same_as_dkimpys(noise, chunk_bytes):
     assert same_as_dkimpy(noise.replace(b"\r", b" ") + b"\r\n", chunk_bytes)
 
 
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=examples(4000), deadline=None)
 @given(VALUES)
 def test_fields_are_the_same_as_dkimpys(value):
     ((name, theirs),) = Relaxed.canonicalize_headers([[b"X-Name", value + b"\r\n"]])

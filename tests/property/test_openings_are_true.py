@@ -18,6 +18,7 @@ from relay.core.tenancy import Route, RouteId
 from relay.core.window import Rolling24h
 from relay.store.memory import MemoryStore
 from tests.contract.world import HandClock
+from tests.harness.examples import examples
 from tests.property.plan_driver import _done
 from tests.property.test_quota_machine import classes, policies, sane, splits, starting_points
 
@@ -56,7 +57,7 @@ def reserve(store, route, now, split, mail_class):
     return _done(store.reserve(demand, anew=True))
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(policies.map(told), starting_points, sent_before, splits, classes)
 def test_a_message_passes_when_its_deferral_says_and_not_before(
     the_policy, start, before, split, mail_class

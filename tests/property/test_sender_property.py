@@ -7,6 +7,7 @@ from relay.core.domain import normalize_domain
 from relay.core.errors import BadMessage, BadSender, BareNewline
 from relay.core.header import Field, parse_fields, split_message
 from relay.core.sender import Sender, parse_from
+from tests.harness.examples import examples
 
 PIECES = [
     "a", "news", "acme.example", "@acme.example", "@evil.example", "x@evil.example", "a@acme.example",
@@ -24,7 +25,7 @@ def parsed(*fields: tuple[bytes, bytes]) -> Sender | None:
         return None
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(3000), deadline=None)
 @given(VALUES, VALUES)
 @example(b"a@" + b"\xf0\x9f\x98\x80" * 60, b"")
 @example(b"a@" + b"xn--" * 60 + b"\xc3\xa9", b"")
@@ -39,7 +40,7 @@ def test_any_bytes_give_a_sender_with_normal_domains_or_a_bad_sender(value, send
     assert tuple(dict.fromkeys(tails)) == found.domains
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=examples(2000), deadline=None)
 @given(NOISY)
 def test_another_address_outside_quotes_and_comments_never_passes_as_acme_alone(value):
     for text in (value + b" x@evil.example", b"x@evil.example " + value):
@@ -49,13 +50,13 @@ def test_another_address_outside_quotes_and_comments_never_passes_as_acme_alone(
         assert found is None or any("evil" in domain for domain in found.domains)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(VALUES, VALUES)
 def test_two_from_fields_are_never_a_sender(one, other):
     assert parsed((b"from", one), (b"from", other)) is None
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(st.lists(st.sampled_from(["\r\n", "From", ":", " ", "\t", "a@b.example", "\n", "\r", "X-", "é"]),
                 max_size=25).map("".join).map(str.encode) | st.binary(max_size=80))  # fmt: skip
 def test_any_bytes_are_a_header_that_joins_up_again_or_refused(content):
@@ -69,7 +70,7 @@ def test_any_bytes_are_a_header_that_joins_up_again_or_refused(content):
     assert not body or bytes(body[:2]) == b"\r\n"
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(
     st.text(alphabet="abc.'+-\u00e9", min_size=1, max_size=8).filter(
         lambda text: ".." not in text and text.strip(".") == text

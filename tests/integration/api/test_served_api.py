@@ -60,12 +60,21 @@ def forwarded(relay: RelayProcess) -> float:
     return relay.metric("relay_messages_total", tenant="acme", domain=DOMAIN, outcome="forwarded")
 
 
-@pytest.fixture(params=[1, 2], ids=["one process", "two workers"])
+TWO = pytest.param(2, id="two workers")
+SLOW_TWO = pytest.param(2, id="two workers", marks=pytest.mark.slow)
+as_quickly = pytest.mark.parametrize(
+    "relay", [pytest.param(1, id="one process"), TWO], indirect=True
+)
+"""What several workers do in another way than one is tried with both in `make test` too."""
+
+
+@pytest.fixture(params=[pytest.param(1, id="one process"), SLOW_TWO])
 def relay(request, make_relay):
     made = make_relay(api=True, policies={"ramp": calendar(50)}, more={"workers": request.param})
     return made.start()
 
 
+@as_quickly
 def test_api_metrics_and_readiness_are_on_one_address_and_api_mail_is_counted(relay):
     api = api_of(relay)
     assert api.get("/readyz", token="").json["checks"]["upstream outbound"] == "ok"
@@ -148,6 +157,7 @@ def test_a_web_process_that_dies_again_and_again_does_neither(make_relay):
     until(lambda: api.get("/api/warmup").status == 200, "the web process", timeout_s=30)
 
 
+@as_quickly
 def test_a_killed_relay_takes_its_web_process_along(relay):
     [pid] = web_pids(relay)
     relay.kill9()
@@ -158,6 +168,7 @@ def said(relay: RelayProcess) -> list[str]:
     return [line["event"] for line in relay.log_lines()]
 
 
+@as_quickly
 def test_it_ends_in_order_when_the_relay_is_asked_to(relay):
     until(lambda: "serving the web" in said(relay), "the web process", timeout_s=30)
     [pid] = web_pids(relay)

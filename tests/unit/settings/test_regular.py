@@ -8,6 +8,7 @@ from relay.settings import yaml
 from relay.settings.findings import Findings
 from relay.settings.regular import read_regular
 from relay.settings.yaml import parse_yaml
+from tests.harness.examples import examples
 from tests.unit.settings.told import CONFIG, edited
 
 ENV = {"NAME": "12", "WORD": "a: b", "BAD": "\x07"}
@@ -78,13 +79,13 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(3000), deadline=None)
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_no_text_is_read_otherwise_than_by_the_parser(text):
     agrees("a: b\n" + text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_no_edit_of_a_config_is_read_otherwise_than_by_the_parser(data):
     at = data.draw(st.integers(0, len(CONFIG)))

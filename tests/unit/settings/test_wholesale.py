@@ -15,6 +15,7 @@ from relay.settings.kept import LOCK, NAME
 from relay.settings.load import load
 from relay.settings.problems import ConfigProblems
 from relay.settings.wholesale import frames_in_pieces
+from tests.harness.examples import examples
 from tests.unit.settings.told import CONFIG, LARGE, POLICY, edited
 
 
@@ -204,7 +205,9 @@ BITS = st.sampled_from(
 
 @pytest.mark.usefixtures("small_ones_too")
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(400),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans(), BITS), max_size=4))
 def test_no_edit_is_read_otherwise_than_whole(path, edits):
