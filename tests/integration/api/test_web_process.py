@@ -8,22 +8,34 @@ import time
 import pytest
 
 from tests.harness.ports import free_port
-from tests.harness.relay_config import DOMAIN
-from tests.harness.relay_process import run_command
+from tests.harness.relay_config import DOMAIN, RelayConfig
+from tests.harness.relay_process import RelayProcess, run_command
 from tests.harness.web_process import WebProcess
 
 ORIGIN = "https://app.example.net"
 
 
-@pytest.fixture
-def web(make_relay, endings):
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """One relay and one web process for all: starting both takes longer than what is asked."""
     port = free_port()
     section = {"address": f"127.0.0.1:{port}", "requests_per_minute": 12, "cors": [ORIGIN]}
-    made = WebProcess(make_relay(web_port=port, more={"web": section}).start())
-    endings.callback(made.end)
-    made.start()
-    made.token = made.make_token("read")
-    return made
+    config = RelayConfig(web_port=port, more={"web": section})
+    relay = RelayProcess(tmp_path_factory.mktemp("web"), config)
+    made = WebProcess(relay)
+    try:
+        relay.start()
+        yield made.start()
+    finally:
+        made.end()
+        relay.end()
+
+
+@pytest.fixture
+def web(served):
+    """With a token of the test's own, for a token may ask only so often."""
+    served.token = served.make_token("read")
+    return served
 
 
 def test_a_token_may_ask_so_often_and_no_more(web):
