@@ -22,15 +22,21 @@ demo: setup ## The main job on real mail, shown; stays up until Ctrl-C (DEMO_EXI
 run: setup ## Serve relay.example.yaml
 	@exec $(PY) -m relay serve --config relay.example.yaml
 
+# The audit waits for the network, and its output comes after that of the checks.
+define check-and-audit
+	@said="$$(mktemp)"; scripts/audit --offline-ok >"$$said" 2>&1 & audit=$$!; \
+	checked=0; scripts/check || checked=$$?; \
+	audited=0; wait $$audit || audited=$$?; \
+	cat -- "$$said"; rm -f -- "$$said"; exit $$((checked | audited))
+endef
+
 test: setup-tests ## Style, types, architecture, generated files, audit, tests: what CI runs
-	@scripts/check
-	@scripts/audit --offline-ok
+	$(check-and-audit)
 	@$(PY) -m pytest -n 3 --dist worksteal -m "not slow"
 	@$(PY) -m bench --quick
 
 test-all: setup-tests ## The same with the tests that take minutes
-	@scripts/check
-	@scripts/audit --offline-ok
+	$(check-and-audit)
 	@EXAMPLES=new $(PY) -m pytest -n 2 --dist worksteal
 
 audit: ## Known vulnerabilities in what is locked (asks pypi.org)

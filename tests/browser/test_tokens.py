@@ -6,8 +6,12 @@ from urllib.parse import urlencode
 
 import pytest
 
+from relay.access import Access
+from relay.core.access import ApiToken
+from relay.store.token_shelf import RedisTokenShelf
 from tests.browser.test_sign_in import ask, cookies_of
 from tests.browser.world import GLOBEX, PAUSED
+from tests.harness.asked import ask as ask_store
 
 PAGES = {"tokens": "/dashboard/tokens", "audit": "/dashboard/audit"}
 
@@ -29,7 +33,20 @@ def row(eyes, name: str):
 
 
 def listed(world) -> dict[str, dict]:
-    return {each["name"]: each for each in world.relay.cli("token", "list", "--json").json}
+    """What `warmup-relay token list` tells, by name."""
+
+    async def asked(tools) -> list[ApiToken]:
+        return await Access(RedisTokenShelf(tools.line), tools.clock).tokens()
+
+    found = ask_store(world.relay.config_path, asked)
+    return {
+        each.name: {
+            "scopes": sorted(each.scopes),
+            "tenant": each.tenant,
+            "expires_at": each.expires_at,
+        }
+        for each in found
+    }
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
