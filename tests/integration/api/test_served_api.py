@@ -136,7 +136,9 @@ def test_a_web_process_that_hangs_keeps_nobody_from_metrics_and_readiness(relay)
 
 
 def test_a_web_process_that_dies_again_and_again_does_neither(make_relay):
-    relay = make_relay(api=True).start()
+    relay = make_relay(api=True)
+    relay.launch()  # `start` waits until its web process answers; this one is to have none yet
+    until(lambda: relay.http("/readyz").status == 200, "the relay", timeout_s=45)
     stop = threading.Event()
 
     def kill() -> None:
