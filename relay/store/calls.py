@@ -7,6 +7,7 @@ this module, `demands.py` (what is said) and `answers.py` (what is answered) kno
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -77,6 +78,11 @@ def settle(reservation: Reservation, verdict: Verdict, now: datetime) -> Command
     arguments = (epoch_ms(now), reservation.id, verdict.value, window.label, window.day)
     remembered = (reservation.session, member, TAKEN_MS, int(reservation.campaign is not None))
     return evalsha("settle", script(*SETTLE), names + more, (*arguments, *remembered), bool)
+
+
+def give_back(reservation: Reservation, now: datetime) -> Command[bool]:
+    """A refund of what nobody was told of: no replica is waited for, for a loss under-uses only."""
+    return replace(settle(reservation, Verdict.REFUND, now), verb="give back")
 
 
 def left(reservation: Reservation, fingerprint: str, now: datetime) -> Command[None]:

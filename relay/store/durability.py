@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
+from relay.core.errors import StoreTrouble
 from relay.store import keys
 from relay.store.commands import Command, Word
 
@@ -29,6 +30,7 @@ _MAY_BE_LOST: Final = frozenset(
         "beat",
         "beats",
         "backup",
+        "give back",
         "recall mx",
         "remember mx",
         "get token",
@@ -79,6 +81,11 @@ class Acks:
 def waits(acks: Acks | None) -> bool:
     """Whether conversations hold up what is behind them on their connection (WAIT does)."""
     return acks is not None and acks.count > 0
+
+
+def was_carried_out(trouble: StoreTrouble) -> bool:
+    """Whether the server did what it was asked, and only replicas are not known to have it."""
+    return isinstance(trouble.__cause__, TooFewReplicas)
 
 
 def tells_of_desertion(answer: Any) -> bool:

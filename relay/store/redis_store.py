@@ -21,9 +21,10 @@ from relay.core.tenancy import Route, RouteId
 from relay.core.window import Window
 from relay.ports import Clock
 from relay.store import calls
-from relay.store.answers import parts_of
+from relay.store.answers import parts_of, reservation_for
 from relay.store.commands import Command
 from relay.store.disk import Disk
+from relay.store.durability import was_carried_out
 from relay.store.embedded import EmbeddedStore
 from relay.store.instances import RedisInstances
 from relay.store.line import Line
@@ -61,12 +62,17 @@ class RedisStore:
         return self._embedded.url if self._embedded else None
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
-        """See `ports.QuotaStore`."""
+        """See `ports.QuotaStore`. A charge that too few replicas have is given back."""
         if demand.fingerprint is not None:
             await self._forgetting.settled(demand.fingerprint)
         if self._disk:
             await self._disk.allows()
-        found = await self.line.ask(calls.reserve(demand, anew=anew))
+        try:
+            found = await self.line.ask(calls.reserve(demand, anew=anew))
+        except StoreTrouble as trouble:
+            if was_carried_out(trouble):
+                await self._give_back(reservation_for(demand))
+            raise
         if self._disk and isinstance(found, Granted):
             self._syncing[demand.reservation] = self._disk.begin()
         return found
@@ -81,10 +87,13 @@ class RedisStore:
             try:
                 await self._disk.ended(syncing)
             except StoreTrouble:
-                with suppress(StoreTrouble):
-                    now = self._clock.now()
-                    await self.line.ask(calls.settle(reservation, Verdict.REFUND, now))
+                await self._give_back(reservation)
                 raise
+
+    async def _give_back(self, reservation: Reservation) -> None:
+        """A charge that nobody was told of: retries would use up the day's quota with more."""
+        with suppress(StoreTrouble):
+            await self.line.ask(calls.give_back(reservation, self._clock.now()))
 
     async def divide(self, whole: Reservation, parts: Sequence[Part]) -> list[Reservation]:
         """See `ports.QuotaStore`."""
