@@ -38,6 +38,7 @@ test: setup-tests ## Style, types, architecture, generated files, audit, tests: 
 test-all: setup-tests ## The same with the tests that take minutes
 	$(check-and-audit)
 	@EXAMPLES=new $(PY) -m pytest -n 2 --dist worksteal
+	@$(PY) -m bench --quick
 
 audit: ## Known vulnerabilities in what is locked (asks pypi.org)
 	@scripts/audit
