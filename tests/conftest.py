@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -36,6 +37,17 @@ hypothesis_settings.load_profile(os.environ.get("EXAMPLES", "same"))
 
 SLOW_S = 900
 """What a slow test may take that does not say it itself, on a machine that is busy as well."""
+
+
+def pytest_collection() -> None:
+    """Python's collector rests while all tests are loaded, as in the relay's own start."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded stays, and is not looked through again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
