@@ -32,7 +32,8 @@ MakeExim = Callable[..., Exim]
 # `make test` tries the same examples every time, `make test-all` new ones.
 hypothesis_settings.register_profile("same", deadline=None, derandomize=True, max_examples=60)
 hypothesis_settings.register_profile("new", deadline=None)
-hypothesis_settings.load_profile(os.environ.get("EXAMPLES", "same"))
+EXAMPLES = os.environ.get("EXAMPLES", "same")
+hypothesis_settings.load_profile(EXAMPLES)
 
 
 SLOW_S = 900
@@ -51,10 +52,15 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A slow test has a deadline of its own."""
+    """A slow test has a deadline of its own, and so has one of more examples than usual."""
     for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+        if _is_long(item) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_S))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    of_examples = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    return item.get_closest_marker("slow") is not None or (of_examples and EXAMPLES == "new")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -341,6 +341,8 @@ def machine() -> Iterator[type[QuotaMachine]]:
         runner.run(real.close())
 
 
+# 4,800 steps: at low priority beside others more than 2 minutes.
+@pytest.mark.timeout(600)
 def test_the_store_and_the_model_agree_and_never_pass_the_cap(machine):
     run_state_machine_as_test(
         machine,
