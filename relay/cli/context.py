@@ -10,7 +10,8 @@ import getpass
 import json
 import os
 import re
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -19,6 +20,7 @@ import typer
 from relay.cli.plain import DEFAULT_CONFIGS
 from relay.core.audit import MOST_REASON, REASON
 from relay.core.config import Config
+from relay.core.domain import normalize_domain
 from relay.core.errors import StoreTrouble
 from relay.core.tenancy import Route
 from relay.settings.problems import ConfigProblems, nearest
@@ -55,12 +57,11 @@ def config_path(option: Path | None) -> Path:
 
 
 def load(option: Path | None) -> Config:
-    """The config, or its problems on stderr and exit code 1."""
-    try:
-        return read_config(config_path(option))
-    except ConfigProblems as found:
-        show_problems(found)
-        raise typer.Exit(1) from None
+    """The config without its sources, or its problems on stderr and exit code 1."""
+    from relay.settings.glance import glance  # noqa: PLC0415  # see above
+
+    with _problems_told():
+        return glance(config_path(option), os.environ)
 
 
 def load_whole(option: Path | None) -> Config:
@@ -69,8 +70,32 @@ def load_whole(option: Path | None) -> Config:
 
 
 def load_with(option: Path | None, name: str) -> Config:
-    """`load`, with added domains where the files have no route called `name`."""
-    config = load(option)
+    """`load` for the route called `name`: of many domains perhaps only some.
+
+    With added domains, and all others, where the files have no such route.
+    """
+    from relay.settings.glance import glance_at  # noqa: PLC0415  # see above
+
+    with _problems_told():
+        config = glance_at(config_path(option), os.environ, _domain_in(name))
+    return _completed(config, name)
+
+
+def load_with_sources(option: Path | None, name: str) -> Config:
+    """`load_with`, with sources, which takes longer where there are many domains."""
+    with _problems_told():
+        config = read_config(config_path(option))
+    return _completed(config, name)
+
+
+def _domain_in(name: str) -> str:
+    try:
+        return normalize_domain(name.partition("@")[0])
+    except ValueError:
+        return ""
+
+
+def _completed(config: Config, name: str) -> Config:
     try:
         is_known = config.directory.route_named(name) is not None
     except ValueError:
@@ -82,6 +107,15 @@ def _with_added(config: Config) -> Config:
     from relay.tools import with_added  # noqa: PLC0415  # see above
 
     return run(with_added(config))
+
+
+@contextmanager
+def _problems_told() -> Iterator[None]:
+    try:
+        yield
+    except ConfigProblems as found:
+        show_problems(found)
+        raise typer.Exit(1) from None
 
 
 def read_config(path: Path) -> Config:

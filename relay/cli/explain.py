@@ -8,7 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.cli.context import ConfigOption, JsonOption, find_route, load_with, print_json, run
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    find_route,
+    load_with_sources,
+    print_json,
+    run,
+)
 from relay.cli.inspect import RouteArgument, read_routes
 from relay.cli.layers import Layer, layers_of, recipient_layer, rule_layer
 from relay.cli.order import Order
@@ -69,7 +76,7 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Show every layer that made today's number, and what one more message would hear."""
-    settings = load_with(config, id)
+    settings = load_with_sources(config, id)
     answers = run(_asked(settings, find_route(settings, id), rcpt))
     explained = [_explained(*pair, answers, settings.sources) for pair in answers.order.pairs()]
     refusal, taker = answers.order.refusal(), answers.order.taker()

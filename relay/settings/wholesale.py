@@ -41,8 +41,13 @@ WORTH_KEEPING: Final = 3
 """Pieces that have to be read before it is worth a turn, and a file."""
 
 
-def frames_in_pieces(path: Path, env: Mapping[str, str]) -> list[bytes] | None:
-    """What `frames.as_frames` makes of the config in `path`; None where `load` has to read it."""
+def frames_in_pieces(
+    path: Path, env: Mapping[str, str], *, keeps: bool = True
+) -> list[bytes] | None:
+    """What `frames.as_frames` makes of the config in `path`; None where `load` has to read it.
+
+    Without `keeps` what was kept is taken, and nothing is kept.
+    """
     here = Path(abspath(path))  # noqa: PTH100 - resolve() would follow links
     with collector_at_rest(), noting_reads() as stats:
         try:
@@ -50,7 +55,8 @@ def frames_in_pieces(path: Path, env: Mapping[str, str]) -> list[bytes] | None:
             if len(text) < LARGE_BYTES or _may_be_too_much(text):
                 return None
             cut = cut_out(text)
-            return None if cut is None else _Reading(here, env, cut).frames(stats)
+            reading = cut and _Reading(here, env, cut, keeps=keeps)
+            return reading.frames(stats) if reading else None
         except (Irregular, Wrong, ConfigProblems):
             return None
 
@@ -63,7 +69,8 @@ def _may_be_too_much(text: str) -> bool:
 class _Reading:
     """Of one file, once."""
 
-    def __init__(self, here: Path, env: Mapping[str, str], cut: Cut) -> None:
+    def __init__(self, here: Path, env: Mapping[str, str], cut: Cut, *, keeps: bool) -> None:
+        self._keeps = keeps
         self._here = here
         self._env = env
         self._cut = cut
@@ -108,7 +115,7 @@ class _Reading:
         lasting = {mark for mark, piece in pieces.items() if is_lasting(piece)}
         kept = Kept(config.data_dir)
         held = kept.read()
-        if len(lasting - held.keys()) < WORTH_KEEPING:
+        if not self._keeps or len(lasting - held.keys()) < WORTH_KEEPING:
             return [*self._found(pieces, held, around).values()]
         with kept.turn():
             held = kept.read()
