@@ -13,7 +13,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from relay.core.quota import Standing, room_left
 from relay.core.ramp import Cap
 from relay.core.tenancy import Route
 from relay.core.window import Window
@@ -37,12 +36,6 @@ A pause is told sooner: whoever pauses a route says so, and then all are forgott
 MOST: Final = 65_536
 """Routes after which the older ones are forgotten; twice as many at most, of 0.2 kB each."""
 
-AMPLE: Final = 1000
-"""Room for so many is not used up within AGAIN_S by one process."""
-
-AGAIN_S: Final = 0.05
-"""How long after a grant that left ample room the next one is not noted."""
-
 _Known = tuple[Route, float, Window, Cap]
 """The route, when it was granted something, in which window, and the room left after it."""
 
@@ -59,21 +52,11 @@ class Lately:
         self._known: dict[int, _Known] = {}
         self._older: dict[int, _Known] = {}
 
-    def note(self, route: Route, window: Window, standing: Standing) -> None:
-        """`route` was granted something, and stands like this after it."""
+    def note(self, route: Route, window: Window, room: Cap) -> None:
+        """`route` was granted something, and has `room` after it."""
         if len(self._known) >= MOST:
             self._known, self._older = {}, self._known
-        room = room_left(route, window, standing)
         self._known[id(route)] = route, self._monotonic(), window, room
-
-    def has_ample_room(self, route: Route, window: Window) -> bool:
-        """Whether a grant a moment ago left so much that one of now need not be noted."""
-        known = self._known.get(id(route))
-        if known is None:
-            return False
-        _, noted_at, noted_in, room = known
-        is_ample = room is None or room >= AMPLE
-        return is_ample and noted_in is window and self._monotonic() - noted_at < AGAIN_S
 
     def forget(self, route: Route) -> None:
         """`route` has met a wall."""

@@ -73,18 +73,13 @@ class Reserving:
     """Asks `store` for quota, route by route."""
 
     def __init__(
-        self,
-        store: QuotaStore,
-        clock: Clock,
-        retries: Retries,
-        providers: Providers,
-        lately: Lately | None = None,
+        self, store: QuotaStore, clock: Clock, retries: Retries, providers: Providers
     ) -> None:
         self._store = store
         self._clock = clock
         self._retries = retries
         self._providers = providers
-        self._lately = lately or Lately()
+        self._lately = Lately()
         self.forget_room = self._lately.forget_all
 
     def reserve_message(self, message: Classified) -> Coroutine[Any, Any, Charge]:
@@ -182,7 +177,7 @@ class Reserving:
                 is_anew = True
                 found = await self._store.reserve(demand, anew=True)
             if isinstance(found, Granted):
-                self._note(demand, found)
+                self._lately.note(route, demand.window, found.room)
                 return Charge(found.reservation)
             self._lately.forget(route)
             if not isinstance(found, Walled):
@@ -192,11 +187,6 @@ class Reserving:
                 raise _refusal_by_own(found.wall, wanted)
             walls.append(found.wall)
         raise refusal_by(walls)
-
-    def _note(self, demand: Demand, found: Granted) -> None:
-        """To read what the store tells of the route costs as much as to ask for it."""
-        if not self._lately.has_ample_room(demand.route, demand.window):
-            self._lately.note(demand.route, demand.window, found.standing)
 
     async def _wall(
         self, route: Route, count: int, split: Split, mail_class: MailClass

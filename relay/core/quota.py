@@ -8,14 +8,14 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from relay.core.bounds import Bound, Split, WallKind, bounds_on
 from relay.core.campaign import Campaign
 from relay.core.policy import MailClass
+from relay.core.ramp import Cap
 from relay.core.standing import (
     Leaving,
     Standing,
@@ -142,18 +142,10 @@ class Mark(StrEnum):
 
 @value(frozen=True, slots=True)
 class Granted:
-    """The reservation stands and is charged.
-
-    `tell` gives where its route stands after it: few of those who ask for quota want to know.
-    """
+    """The reservation stands and is charged; `room` is what is left after it, see `room_left`."""
 
     reservation: Reservation
-    tell: Callable[[], Standing] = field(compare=False)
-
-    @property
-    def standing(self) -> Standing:
-        """As of after it; of providers it holds those of the demand."""
-        return self.tell()
+    room: Cap = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final
 
 from relay.core.quota import (
@@ -35,19 +35,19 @@ MOST_KEPT: Final = 1024
 
 def found(demand: Demand, answer: list[Any]) -> Answer:
     """What `reserve.lua` answered to `demand`."""
-    outcome, told, more = answer
+    outcome, more, *kept = answer
     if outcome == "granted":
-        return Granted(reservation_for(demand), partial(_standing, told, demand.now))
+        return Granted(reservation_for(demand), None if more < 0 else more)
     if outcome == "seen":
         return Seen({session: Mark(mark) for session, mark in _in_groups(more, 2)})
     if outcome == "elsewhere":
-        return Elsewhere(*more)
-    standing = _standing(told, demand.now)
+        return Elsewhere(more)
+    standing = _standing(more, demand.now)
     wall = wall_before(
         demand.route, demand.window, standing, demand.count, demand.split, demand.mail_class
     )
     assert wall is not None, "reserve.lua found a wall where core.quota finds none"
-    return Walled(wall, is_kept=bool(more))
+    return Walled(wall, is_kept=bool(kept))
 
 
 def standing_of(route: Route, window: Window, now: datetime, told: list[Any]) -> Standing:

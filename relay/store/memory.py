@@ -26,6 +26,7 @@ from relay.core.quota import (
     Standing,
     Verdict,
     Walled,
+    room_left,
     wall_before,
 )
 from relay.core.tenancy import Route, RouteId
@@ -77,8 +78,8 @@ class MemoryStore:
             return Walled(wall, is_kept=kept is not None)
         self._routes[demand.route.id].charge(demand)
         self._keep(demand, kept)
-        after = replace(self._of_demand(demand), leaving=())
-        return Granted(reservation_for(demand), lambda: after)
+        left = room_left(demand.route, demand.window, self._of_demand(demand))
+        return Granted(reservation_for(demand), left)
 
     async def lasts(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`. Nothing here outlives the process."""

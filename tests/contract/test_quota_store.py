@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Granted, Mark, Part, Seen, Standing, Verdict, WallKind
+from relay.core.quota import Granted, Mark, Part, Seen, Standing, Verdict, WallKind, room_left
 from relay.core.ramp import Advance
 from relay.core.tenancy import Route, RouteId
 from tests.contract.world import NOON, fresh_route, policy
@@ -20,11 +20,11 @@ async def test_a_route_never_seen_stands_at_nothing(world):
     assert await world.standing() == Standing()
 
 
-async def test_a_reservation_is_charged_at_once_and_stands_in_the_answer(world):
+async def test_a_reservation_is_charged_at_once_and_its_answer_tells_what_room_is_left(world):
     found = await world.reserve(3)
     assert isinstance(found, Granted)
-    assert found.standing == Standing(charged=3)
-    assert await world.standing() == found.standing
+    assert await world.standing() == Standing(charged=3)
+    assert found.room == room_left(world.route, world.window, await world.standing()) == 47
     assert (found.reservation.count, found.reservation.route) == (3, world.route.id)
 
 

@@ -56,20 +56,37 @@ local function open_window(standing)
   prune(now - SLICES_MS, tonumber(standing.pruned or 0))
 end
 
+-- What settle.lua reads of the window, and the span of the smoothing: only what has changed, which
+-- most messages do not.
+local function changed(standing, cap, words)
+  local held, qualifies = standing.held, 1
+  if cap >= 0 then
+    qualifies = math.max(1, part(cap, tonumber(ARGV[19]), WHOLE_PPM, WHOLE_PPM - 1))
+  end
+  local progress, at = unit .. ':' .. progress_of(standing), #words
+  if tonumber(held[9]) ~= cap or tonumber(held[10]) ~= qualifies or held[11] ~= progress then
+    words[at + 1], words[at + 2], words[at + 3], words[at + 4] = 'cap', cap, 'qualifies_from',
+      qualifies
+    words[at + 5], words[at + 6], at = 'progress', progress, at + 6
+  end
+  if held[3] ~= pace or tonumber(held[4]) ~= standing.paced then
+    words[at + 1], words[at + 2], words[at + 3], words[at + 4] = 'pace', pace, 'paced',
+      standing.paced
+  end
+end
+
 local function charge(standing, cap, count, split, in_step)
-  local shares, qualifies = {}, cap < 0 and 1
-  qualifies = qualifies or math.max(1, part(cap, tonumber(ARGV[19]), WHOLE_PPM, WHOLE_PPM - 1))
+  local shares, words = '', { 'r:' .. ARGV[10], false }
   if till > 0 then standing.paced = standing.paced + count end
-  local words = { 'cap', cap, 'qualifies_from', qualifies, 'pace', pace, 'paced', standing.paced,
-    'progress', unit .. ':' .. progress_of(standing) }
   if not in_step then open_window(standing) end
   add(standing, '', count, words)
   for i, share in ipairs(split) do
     add(standing, share[1], share[2], words)
-    shares[i] = share[1] .. '=' .. share[2]
+    shares = shares .. (i > 1 and ',' or '') .. share[1] .. '=' .. share[2]
   end
-  redis.call('HSET', KEYS[2], 'r:' .. ARGV[10], string.format('%d:%s:%s:%s', count, ARGV[11],
-    ARGV[13], table.concat(shares, ',')), unpack(words))
+  words[2] = ARGV[9] .. ':' .. ARGV[11] .. ':' .. ARGV[13] .. ':' .. shares
+  changed(standing, cap, words)
+  redis.call('HSET', KEYS[2], unpack(words))
   if not in_step then
     keep(KEYS[2], closes - now + KEPT_MS)
     keep(KEYS[3], closes - now + KEPT_MS)

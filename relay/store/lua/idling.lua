@@ -27,6 +27,7 @@ end
 local function has_idled(standing)
   local days = standing.last_day and day - tonumber(standing.last_day) or 0
   if idle_after == 0 or days <= idle_after then return false end
+  more_of(standing)
   local base = one_below(standing)
   for _, name in ipairs({ 'first_day', 'first_at', 'graduated_at', 'last_day', 'last_days',
     'last_sends', 'base_days', 'base_sends' }) do

@@ -65,19 +65,19 @@ local function providers_in(key)
   return names
 end
 
--- The window's values (lifetime_open, restarts, pace, paced, charged, ...), and its counts by
--- pool: those of `names`, or of all of them.
+-- The window's values (lifetime_open, restarts, pace, paced, charged, ...; cap, qualifies_from and
+-- progress are 9 to 11), and its counts by pool: those of `names`, or of all of them.
 local function window_of(names)
   names = names or providers_in(KEYS[2])
   local fields = { 'lifetime_open', 'restarts', 'pace', 'paced', 'charged', 'sent', 'unknown',
-    'transactional' }
+    'transactional', 'cap', 'qualifies_from', 'progress' }
   for i, name in ipairs(names) do
-    local at = 4 * i
+    local at = 4 * i + 3
     fields[at + 5], fields[at + 6] = 'charged:' .. name, 'sent:' .. name
     fields[at + 7], fields[at + 8] = 'unknown:' .. name, 'transactional:' .. name
   end
   local values = redis.call('HMGET', KEYS[2], unpack(fields))
   local pools = { [''] = counts_at(values, 5) }
-  for i, name in ipairs(names) do pools[name] = counts_at(values, 4 * i + 5) end
+  for i, name in ipairs(names) do pools[name] = counts_at(values, 4 * i + 8) end
   return values, pools
 end

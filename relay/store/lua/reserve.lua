@@ -12,14 +12,15 @@
 --         rising order: from (days or sends), cap (-1: unlimited); then per provider: name,
 --         sends, limits (0: no wall), from, limit (see limits.lua), ...; then, with a campaign:
 --         how long it keeps its route (ms), this route's upstream, upstreams it may keep to, ...
--- Returns {outcome, what telling.lua says of the providers of the message, more}; outcome and more:
---         granted    (charged; the numbers are as of after it)  {}
+-- Returns {outcome, more, ...}:
+--         granted    (charged) how many more sends the route has room for after it (-1: any)
 --         seen       (from here on nothing is charged)  {session, mark, ...}
---         walled     {} or, where the campaign keeps to this route, {its upstream}
---         elsewhere  (no numbers) {upstream of the route that the campaign keeps to}
+--         walled     what telling.lua says of the providers of the message; then its upstream
+--                    where the campaign keeps to this route
+--         elsewhere  upstream of the route that the campaign keeps to
 -- Repeat  never: each call charges. After a lost reply the charge may stand.
 --
--- Example: cap 50, charged 48: count 2 -> granted, charged 50; then count 1 -> walled, 50.
+-- Example: cap 50, charged 47: count 2 -> granted, 1; then count 2 -> walled, charged 49.
 
 assert(#KEYS >= 6 and #ARGV >= 27, 'reserve: arity')
 local count = tonumber(ARGV[9])
@@ -57,11 +58,11 @@ end
 -- Decide.
 local idled = has_idled(standing)
 local seen = message and ARGV[12] == '0' and marks() or {}
-if #seen > 0 then return { 'seen', told(standing, names), seen } end
+if #seen > 0 then return { 'seen', seen } end
 local kept = campaign and kept_route(campaign, now, among)
-if kept and kept ~= upstream then return { 'elsewhere', {}, { kept } } end
+if kept and kept ~= upstream then return { 'elsewhere', kept } end
 local passed, cap = passes(standing, count, split)
-if not passed then return { 'walled', told(standing, names, true), { kept } } end
+if not passed then return { 'walled', told(standing, names, true), kept } end
 
 -- Write.
 if idled then forget(standing) end
@@ -70,4 +71,4 @@ if campaign then
   keep_route(campaign, upstream, not kept, now + keep_ms, ARGV[10])
   keep(campaign, keep_ms + KEPT_MS)
 end
-return { 'granted', told(standing, names), {} }
+return { 'granted', room_in(standing, cap) }

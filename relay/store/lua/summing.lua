@@ -7,23 +7,42 @@
 --
 -- Example: a route of which the store knows nothing: lifetime 0, charged 0, not in step.
 
--- Run for every message: the table is written in one piece, and fields are found by their place.
+-- Run for every message: the table is written in one piece, fields are found by their place, and
+-- what most messages do not need is left to more_of.
 local function route_of()
-  local r = redis.call('HMGET', KEYS[1], 'open', 'pruned', 'restarts', 'lifetime', 'first_day',
-    'first_at', 'graduated_at', 'paused_at', 'reason', 'last_day', 'last_days', 'last_sends',
-    'base_days', 'base_sends', 'idled')
-  return { open = r[1], pruned = r[2], restarts = r[3], lifetime = r[4], first_day = r[5],
-    first_at = r[6], graduated_at = r[7], paused_at = r[8], reason = r[9], last_day = r[10],
-    last_days = r[11], last_sends = r[12], base_days = r[13], base_sends = r[14], idled = r[15],
-    pools = false, lifetime_open = 0, paced = 0, unheard = 0, sending = 0, qualified = 0 }
+  local r = redis.call('HMGET', KEYS[1], 'open', 'restarts', 'first_day', 'graduated_at',
+    'paused_at', 'last_day', 'base_days', 'base_sends')
+  return { open = r[1], restarts = r[2] or '0', first_day = r[3], graduated_at = r[4],
+    paused_at = r[5], last_day = r[6], base_days = r[7], base_sends = r[8], pools = false,
+    held = false, lifetime = false, lifetime_open = 0, paced = 0, sending = false,
+    qualified = false, progress = false, pruned = false, first_at = false, reason = false,
+    last_days = false, last_sends = false, idled = false }
+end
+
+-- The rest of the route: for an answer in full, and for a window that is not in step.
+local function more_of(standing)
+  if standing.lifetime then return end
+  local r = redis.call('HMGET', KEYS[1], 'lifetime', 'pruned', 'first_at', 'reason', 'last_days',
+    'last_sends', 'idled')
+  standing.lifetime, standing.pruned, standing.first_at = tonumber(r[1] or 0), r[2], r[3]
+  standing.reason, standing.last_days, standing.last_sends = r[4], r[5], r[6]
+  standing.idled = r[7]
+end
+
+-- How many of the days in `key` were before the window's own. Asked where it is needed: most
+-- ramps count no such days, and few answers tell them.
+local function days_in(key)
+  return redis.call('ZCOUNT', key, '-inf', '(' .. ARGV[5])
 end
 
 local function standing_of(names)
   local standing, values = route_of(), nil
   values, standing.pools = window_of(names)
+  standing.held = values
   local lifetime_open, restarts, paced_in, paced = values[1], values[2], values[3], values[4]
   local in_step = values[5] and standing.open == label
   if not in_step then
+    more_of(standing)
     local sums, held = tally().pools, standing.pools
     local incomplete = tonumber(standing.pruned or 0) > opens
     if not (incomplete and held[''].c > sums[''].c) then
@@ -31,9 +50,9 @@ local function standing_of(names)
       standing.pools = sums
     end
   end
-  standing.lifetime, standing.restarts = tonumber(standing.lifetime or 0), standing.restarts or '0'
   -- The lifetime when the window opened: fixed at its first touch, 0 after a restart inside it.
   if not lifetime_open then
+    more_of(standing)
     standing.lifetime_open = math.max(0, standing.lifetime - standing.pools[''].s)
   else
     standing.lifetime_open = restarts == standing.restarts and tonumber(lifetime_open) or 0
@@ -42,8 +61,5 @@ local function standing_of(names)
   elseif till == 0 then standing.paced = 0
   elseif in_step and paced_in == pace then standing.paced = tonumber(paced)
   else standing.paced = tally().paced end
-  standing.unheard = redis.call('ZCOUNT', KEYS[4], '(' .. ARGV[1], '+inf')
-  standing.sending = redis.call('ZCOUNT', KEYS[5], '-inf', '(' .. ARGV[5])
-  standing.qualified = redis.call('ZCOUNT', KEYS[6], '-inf', '(' .. ARGV[5])
   return standing, in_step
 end

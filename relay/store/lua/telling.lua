@@ -16,6 +16,10 @@
 -- Example: a route never seen: {{0, 0, 0, nil, nil, 0, 0, nil, ...}, {}, {}}
 
 local function told(standing, names, with_leaving)
+  more_of(standing)
+  local unheard = redis.call('ZCOUNT', KEYS[4], '(' .. ARGV[1], '+inf')
+  local sending = standing.sending or days_in(KEYS[5])
+  local qualified = standing.qualified or days_in(KEYS[6])
   local all, pools, leaving, wanted = standing.pools[''], {}, {}, names and {}
   local function tell(name)
     local counts, at = standing.pools[name], #pools
@@ -40,8 +44,8 @@ local function told(standing, names, with_leaving)
   end
   local numbers = { all.c, all.s, all.u, standing.first_day, standing.first_at,
     standing.lifetime, standing.lifetime_open, standing.graduated_at, standing.paused_at,
-    standing.reason, standing.unheard, all.t, standing.sending, standing.qualified,
-    standing.paced, standing.last_day, standing.last_days, standing.last_sends,
-    standing.base_days, standing.base_sends, standing.idled }
+    standing.reason, unheard, all.t, sending, qualified, standing.paced, standing.last_day,
+    standing.last_days, standing.last_sends, standing.base_days, standing.base_sends,
+    standing.idled }
   return { numbers, pools, leaving }
 end

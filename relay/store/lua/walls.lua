@@ -24,14 +24,21 @@ local function tier_at(first, pairs_count, at)
   return value
 end
 
-local function progress_of(standing)
+local function progress_now(standing)
   local base_days = tonumber(standing.base_days or 0)
-  if advance == 'sending-days' then return base_days + standing.sending end
-  if advance == 'qualified-days' then return base_days + standing.qualified end
+  if advance == 'sending-days' then return base_days + (standing.sending or days_in(KEYS[5])) end
+  if advance == 'qualified-days' then
+    return base_days + (standing.qualified or days_in(KEYS[6]))
+  end
   if advance == 'calendar-days' then
     return base_days + math.max(0, day - tonumber(standing.first_day or day))
   end
   return tonumber(standing.base_sends or 0) + standing.lifetime_open
+end
+
+local function progress_of(standing)
+  standing.progress = standing.progress or progress_now(standing)
+  return standing.progress
 end
 
 local function has_room(counts, cap, sends)
@@ -42,10 +49,19 @@ local function has_room(counts, cap, sends)
   return counts.c + sends <= cap - kept
 end
 
-local function is_open(paced, cap, sends)
-  if till == 0 or cap < 0 then return true end
+-- What smoothing has opened of a cap that is none of -1.
+local function open_of(cap)
+  if till == 0 then return cap end
   local line = part(cap, tonumber(ARGV[20]), tonumber(ARGV[21]), tonumber(ARGV[22]))
-  return paced + sends <= math.min(cap, math.max(line, limit_of(tonumber(ARGV[23]), cap)))
+  return math.min(cap, math.max(line, limit_of(tonumber(ARGV[23]), cap)))
+end
+
+-- How many more sends the cap has room for, and smoothing: -1 is any number.
+local function room_in(standing, cap)
+  if cap < 0 then return -1 end
+  local room = cap - standing.pools[''].c
+  if till ~= 0 then room = math.min(room, open_of(cap) - standing.paced) end
+  return math.max(0, room)
 end
 
 -- `split` is a list of {provider, sends, first, pairs_count}: its limits, as for tier_at.
@@ -60,5 +76,5 @@ local function passes(standing, count, split)
     local limit = share[4] == 0 and -1 or limit_of(tier_at(share[3], share[4], at), cap)
     if not has_room(standing.pools[share[1]], limit, share[2]) then return false end
   end
-  return is_open(standing.paced, cap, count), cap
+  return till == 0 or cap < 0 or standing.paced + count <= open_of(cap), cap
 end

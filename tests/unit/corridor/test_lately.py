@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from relay.core.errors import WarmupLimit
-from relay.core.quota import Standing
 from relay.core.tenancy import Route, RouteId
 from relay.lately import FRESH_S, LONG_S, MOST, PLENTY, Lately
 from tests.contract.world import NOON, policy
@@ -40,7 +39,7 @@ def test_nothing_is_known_of_a_route_that_was_granted_nothing(lately):
 
 
 def test_room_that_was_left_counts_for_a_moment(lately, ticks):
-    lately.note(ROUTE, WINDOW, Standing(charged=3))
+    lately.note(ROUTE, WINDOW, 2)
     assert lately.had_room(ROUTE, NOON, 2)
     assert not lately.had_room(ROUTE, NOON, 3)
     ticks.now_s += FRESH_S
@@ -50,37 +49,35 @@ def test_room_that_was_left_counts_for_a_moment(lately, ticks):
 
 
 def test_another_window_another_policy_and_a_wall_are_seen_at_once(lately):
-    lately.note(ROUTE, WINDOW, Standing(charged=3))
+    lately.note(ROUTE, WINDOW, 2)
     assert not lately.had_room(ROUTE, NOON + timedelta(days=1), 1)
     assert not lately.had_room(replace(ROUTE, policy=policy((0, 3))), NOON, 1)
     lately.forget(ROUTE)
     assert not lately.had_room(ROUTE, NOON, 1)
 
 
-WIDE = replace(ROUTE, policy=policy((0, 3 + 2 * PLENTY)))
-
-
 def test_plenty_of_room_counts_for_long(lately, ticks):
-    lately.note(WIDE, WINDOW, Standing(charged=3))
+    lately.note(ROUTE, WINDOW, 2 * PLENTY)
     ticks.now_s += LONG_S
-    assert lately.had_room(WIDE, NOON, 2)
-    assert not lately.had_room(WIDE, NOON, 3)  # for a hundred of these there was none
+    assert lately.had_room(ROUTE, NOON, 2)
+    assert not lately.had_room(ROUTE, NOON, 3)  # for a hundred of these there was none
     ticks.now_s += 0.001
-    assert not lately.had_room(WIDE, NOON, 1)
+    assert not lately.had_room(ROUTE, NOON, 1)
 
 
 def test_a_route_without_a_cap_has_plenty_of_room(lately, ticks):
-    unlimited = replace(ROUTE, policy=policy((0, None)))
-    lately.note(unlimited, WINDOW, Standing(charged=10**6))
+    lately.note(ROUTE, WINDOW, None)
     ticks.now_s += LONG_S
-    assert lately.had_room(unlimited, NOON, 100)
+    assert lately.had_room(ROUTE, NOON, 100)
 
 
 def test_a_pause_anywhere_ends_what_was_believed_of_all(lately):
-    for route in (ROUTE, WIDE):
-        lately.note(route, WINDOW, Standing(charged=1))
+    other = replace(ROUTE, id=RouteId("other.example", "outbound"))
+    for route in (ROUTE, other):
+        lately.note(route, WINDOW, 1000)
+        assert lately.had_room(route, NOON, 1)
     lately.forget_all()
-    assert not any(lately.had_room(route, NOON, 1) for route in (ROUTE, WIDE))
+    assert not any(lately.had_room(route, NOON, 1) for route in (ROUTE, other))
 
 
 def test_routes_are_remembered_up_to_a_bound(lately):
@@ -89,9 +86,9 @@ def test_routes_are_remembered_up_to_a_bound(lately):
         for number in range(2 * MOST + 1)
     ]
     for route in routes[:-1]:
-        lately.note(route, WINDOW, Standing(charged=1))
+        lately.note(route, WINDOW, 4)
     assert lately.had_room(routes[0], NOON, 1)
-    lately.note(routes[-1], WINDOW, Standing(charged=1))
+    lately.note(routes[-1], WINDOW, 4)
     assert lately.had_room(routes[-1], NOON, 1)
     assert lately.had_room(routes[MOST], NOON, 1)
     assert not lately.had_room(routes[0], NOON, 1)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 import pytest
 
@@ -13,9 +12,8 @@ from relay.core.campaign import Campaign
 from relay.core.errors import NeverFits, StillUnderWay, StoreTrouble, WarmupLimit
 from relay.core.mail import Recipient
 from relay.core.policy import EXEMPT, Excess, MailClass
-from relay.core.quota import Elsewhere, Granted, Mark, Verdict, WallKind
+from relay.core.quota import Elsewhere, Mark, Verdict, WallKind
 from relay.core.tenancy import Route, RouteId, SendingDomain
-from relay.lately import AGAIN_S, AMPLE, Lately
 from relay.reserving import Reserving, Wanted
 from relay.retries import Retries
 from relay.store.memory import MemoryStore
@@ -42,24 +40,6 @@ class AskedStore(MemoryStore):
         return await super().reserve(demand, anew=anew)
 
 
-class ReadStore(AskedStore):
-    """Counts in `read` how often it was looked at where a route stands after a grant."""
-
-    def __init__(self, clock):
-        super().__init__(clock)
-        self.read = 0
-
-    async def reserve(self, demand, *, anew=False):
-        found = await super().reserve(demand, anew=anew)
-        return (
-            replace(found, tell=partial(self._told, found)) if isinstance(found, Granted) else found
-        )
-
-    def _told(self, found):
-        self.read += 1
-        return found.standing
-
-
 class Instances:
     own = "house"
 
@@ -74,16 +54,13 @@ class Walk:
     policies: list
     live: set = field(default_factory=set)
     number: int = 0
-    kind: type = AskedStore
-    ticks_s: float = 100.0
 
     def __post_init__(self):
         self.clock = HandClock()
-        self.store = self.kind(self.clock)
+        self.store = AskedStore(self.clock)
         retries = Retries(Instances(), self.live.__contains__)
         providers = KnownProviders(google="gmail.com")
-        lately = Lately(lambda: self.ticks_s)
-        self.reserving = Reserving(self.store, self.clock, retries, providers, lately)
+        self.reserving = Reserving(self.store, self.clock, retries, providers)
         names = ("new", "warm", "last")
         self.domain = SendingDomain(
             DOMAIN,
@@ -387,31 +364,3 @@ async def test_many_at_once_fill_the_first_route_to_its_cap_and_lose_none():
     found = await asyncio.gather(*(walk.take() for _ in range(60)), return_exceptions=True)
     assert sum(isinstance(each, WarmupLimit) for each in found) == 10
     assert (found.count("new"), found.count("warm")) == (20, 30)
-
-
-async def test_a_route_with_plenty_of_room_is_looked_at_once_in_a_while():
-    walk = Walk([policy((0, 5000))], kind=ReadStore)
-    for _ in range(20):
-        await walk.taken()
-    assert walk.store.read == 1
-    walk.ticks_s += 2 * AGAIN_S
-    await walk.taken()
-    assert walk.store.read == 2
-
-
-async def test_a_route_with_little_room_is_looked_at_after_each_grant():
-    walk = Walk([policy((0, AMPLE))], kind=ReadStore)
-    for _ in range(3):
-        await walk.taken()
-    assert walk.store.read == 3
-    assert walk.reserving.peek(walk.domain.walk, AMPLE - 3) is None
-    with pytest.raises(WarmupLimit):
-        await walk.reserving.peek(walk.domain.walk, AMPLE - 2)
-
-
-async def test_a_route_that_met_a_wall_is_looked_at_after_the_next_grant():
-    walk = Walk([policy((0, 2 * AMPLE))], kind=ReadStore)
-    await walk.taken()
-    await walk.limit(count=2 * AMPLE)
-    await walk.taken()
-    assert walk.store.read == 2
