@@ -20,7 +20,9 @@ from relay.core.errors import RelayError
 from relay.core.mail import Classified, Submission
 from relay.core.quota import Part, Reservation, Verdict
 from relay.core.tenancy import Directory
-from relay.ports import Accepted, QuotaStore, Settings, Upstream
+from relay.ports import QuotaStore, Settings
+from relay.ports_relay import Accepted
+from relay.ports_upstream import Upstream
 from relay.ports_web import BadMessageOfBatch
 from relay.preparing import Preparing
 from relay.reserving import Wanted

@@ -20,7 +20,9 @@ from relay.core.reply import Reply
 from relay.core.tenancy import Route
 from relay.core.window import SLICE_S, Window
 from relay.insisting import Insisting
-from relay.ports import Accepted, Clock, Instances, Providers, QuotaStore, Upstream
+from relay.ports import Clock, Instances, Providers, QuotaStore
+from relay.ports_relay import Accepted
+from relay.ports_upstream import Upstream
 from relay.reserving import Charge, Reserving, Wanted
 from relay.retries import Retries
 from relay.verdicts import heard_as, verdict_on

@@ -16,7 +16,8 @@ from relay.core.errors import BareNewline, MessageTooBig, RelayError
 from relay.core.mail import Client, Submission
 from relay.edge.data import has_bare_newline
 from relay.edge.refs import new_ref
-from relay.ports import Accepted, Clock, Relay
+from relay.ports import Clock
+from relay.ports_relay import Accepted, Relay
 from relay.ports_web import BadMessageOfBatch, Batches, Mail, NotSent, Sent
 
 PROTOCOL: Final = "HTTP"

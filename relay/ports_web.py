@@ -20,7 +20,7 @@ from relay.core.mail import Envelope, Submission
 from relay.core.reply import Reply
 from relay.core.report import Status
 from relay.core.tenancy import Route, Tenant
-from relay.ports import Accepted
+from relay.ports_relay import Accepted
 
 
 class TokenShelf(Protocol):

@@ -20,17 +20,9 @@ from relay.core.policy import MailClass, Recipients
 from relay.core.quota import Reservation, Verdict
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory, Route, SendingDomain
-from relay.ports import (
-    Accepted,
-    Handover,
-    Hears,
-    Outcome,
-    Refusal,
-    SaidNo,
-    Settings,
-    Unreachable,
-    Upstream,
-)
+from relay.ports import Settings
+from relay.ports_relay import Accepted, Hears
+from relay.ports_upstream import Handover, Outcome, Refusal, SaidNo, Unreachable, Upstream
 from relay.preparing import Preparing
 from relay.reserving import Wanted
 from relay.verdicts import heard_as, refusal_of, verdict_on
@@ -58,7 +50,7 @@ class Splitting:
     def begin(
         self, client: Client, envelope: Envelope, ref: str, session: str
     ) -> SplitMessage | None:
-        """See `ports.Relay`: None where the sending domain is not certain yet, too."""
+        """See `ports_relay.Relay`: None where the sending domain is not certain yet, too."""
         name = domain_of(envelope.mail_from)
         domain = name and self.settings.directory.standing_in(client.tenant, name)
         if not domain or domain.routes[0].policy.recipients is not Recipients.SPLIT:
@@ -75,7 +67,7 @@ class _Held:
 
 
 class SplitMessage:
-    """Implements `ports.SplitTransaction` for a message that stands to be `domain`'s.
+    """Implements `ports_relay.SplitTransaction` for a message that stands to be `domain`'s.
 
     The first recipient that is reserved decides its route: the first of the domain's that has
     room. Those after it fit that route, or are deferred.
@@ -104,7 +96,7 @@ class SplitMessage:
         self._is_over = False
 
     async def recipient(self, recipient: Recipient) -> Reply:
-        """See `ports.SplitTransaction`."""
+        """See `ports_relay.SplitTransaction`."""
         if self._lost:
             raise refusal_of(self._lost)  # the upstream takes nothing more: charge nothing
         routes = (self._route,) if self._route else self._domain.walk
@@ -119,7 +111,7 @@ class SplitMessage:
         return answer
 
     async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
-        """See `ports.SplitTransaction`."""
+        """See `ports_relay.SplitTransaction`."""
         self._is_over = True
         try:
             return await self._relayed(submission, taken)
@@ -127,7 +119,7 @@ class SplitMessage:
             await self._let_go()
 
     async def abort(self) -> None:
-        """See `ports.SplitTransaction`."""
+        """See `ports_relay.SplitTransaction`."""
         if not self._is_over:
             self._is_over = True
             await self._let_go()

@@ -8,7 +8,7 @@ from typing import Final
 
 from relay.background import Background
 from relay.core.config import UpstreamConfig
-from relay.ports import Upstream
+from relay.ports_upstream import Upstream
 
 LINGER_S: Final = 330.0
 """How long a replaced upstream stays open for what is under way on it."""

@@ -16,7 +16,7 @@ from relay.core.errors import (
 from relay.core.excess import first_to_open, widest
 from relay.core.quota import Verdict, Wall
 from relay.core.reply import Reply
-from relay.ports import Lacks, Outcome, Refusal, SaidNo, Taken, Unknown, Unreachable
+from relay.ports_upstream import Lacks, Outcome, Refusal, SaidNo, Taken, Unknown, Unreachable
 
 
 def verdict_on(outcome: Outcome) -> tuple[Verdict, Reply | RelayError]:

@@ -21,7 +21,7 @@ from relay.background import Background
 from relay.core.mail import Submission
 from relay.core.quota import Reservation
 from relay.edge.intake import Intake
-from relay.ports import Accepted, Hears, Relay
+from relay.ports_relay import Accepted, Hears, Relay
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ from relay.edge.guesses import Guesses
 from relay.edge.roster import Roster
 from relay.edge.tls import Certificate
 from relay.edge.turnstile import Turnstile
-from relay.ports import Clock, Relay, Settings
+from relay.ports import Clock, Settings
+from relay.ports_relay import Relay
 
 
 class Authenticator(Protocol):

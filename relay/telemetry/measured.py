@@ -19,19 +19,9 @@ from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, S
 from relay.core.quota import Answer, Demand, Reservation, Verdict
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory
-from relay.ports import (
-    Accepted,
-    Clearance,
-    Handover,
-    Hears,
-    Outcome,
-    QuotaStore,
-    Refusal,
-    Relay,
-    Signer,
-    SplitTransaction,
-    Upstream,
-)
+from relay.ports import QuotaStore, Signer
+from relay.ports_relay import Accepted, Hears, Relay, SplitTransaction
+from relay.ports_upstream import Clearance, Handover, Outcome, Refusal, Upstream
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.story import Story, current
 
@@ -59,7 +49,7 @@ def told(classify: Classify) -> Classify:
 
 
 class MeasuredRelay:
-    """Wraps `ports.Relay`: one story, one log line and one count per message."""
+    """Wraps `ports_relay.Relay`: one story, one log line and one count per message."""
 
     def __init__(
         self,
@@ -82,7 +72,7 @@ class MeasuredRelay:
     def relay(
         self, submission: Submission, taken: Hears | None = None
     ) -> Coroutine[Any, Any, Accepted]:
-        """See `ports.Relay`."""
+        """See `ports_relay.Relay`."""
         return self.telling_of(submission, self._relay.relay(submission, taken))
 
     async def telling_of(
@@ -114,7 +104,7 @@ class MeasuredRelay:
     def begin(
         self, client: Client, envelope: Envelope, ref: str, session: str
     ) -> SplitTransaction | None:
-        """See `ports.Relay`."""
+        """See `ports_relay.Relay`."""
         split = self._relay.begin(client, envelope, ref, session)
         return split and MeasuredSplit(split, self, Story(ref, client.tenant.name, envelope))
 
@@ -124,7 +114,7 @@ class MeasuredRelay:
         self._end(story)
 
     def check_sender(self, client: Client, mail_from: str) -> None:
-        """See `ports.Relay`."""
+        """See `ports_relay.Relay`."""
         try:
             self._relay.check_sender(client, mail_from)
         except Exception as error:
@@ -134,7 +124,7 @@ class MeasuredRelay:
     def check_quota(
         self, client: Client, envelope: Envelope, ref: str
     ) -> Coroutine[Any, Any, None] | None:
-        """See `ports.Relay`."""
+        """See `ports_relay.Relay`."""
         asked = self._relay.check_quota(client, envelope, ref)
         return asked and self._asked(asked, client, envelope, ref)
 
@@ -158,7 +148,7 @@ class MeasuredRelay:
 
 
 class MeasuredSplit:
-    """Wraps `ports.SplitTransaction`: a recipient that is refused is a story of its own."""
+    """Wraps `ports_relay.SplitTransaction`: a recipient that is refused is a story of its own."""
 
     def __init__(self, split: SplitTransaction, relay: MeasuredRelay, story: Story) -> None:
         self._split = split
@@ -167,7 +157,7 @@ class MeasuredSplit:
         self.abort = split.abort
 
     async def recipient(self, recipient: Recipient) -> Reply:
-        """See `ports.SplitTransaction`."""
+        """See `ports_relay.SplitTransaction`."""
         began = perf_counter()
         try:
             return await self._split.recipient(recipient)
@@ -177,7 +167,7 @@ class MeasuredSplit:
             raise
 
     async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
-        """See `ports.SplitTransaction`."""
+        """See `ports_relay.SplitTransaction`."""
         return await self._relay.telling_of(submission, self._split.finish(submission, taken))
 
 
@@ -245,7 +235,7 @@ class MeasuredSigner:
 
 
 class MeasuredUpstream:
-    """Wraps `ports.Upstream`: times the forwarding."""
+    """Wraps `ports_upstream.Upstream`: times the forwarding."""
 
     def __init__(self, upstream: Upstream, metrics: Metrics) -> None:
         self._upstream = upstream
@@ -257,16 +247,16 @@ class MeasuredUpstream:
 
     @property
     def name(self) -> str:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         return self._name
 
     @property
     def offers(self) -> frozenset[str] | None:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         return self._upstream.offers
 
     async def deliver(self, message: Outgoing, cleared: Clearance | None = None) -> Outcome:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         _goes_over(self._name)
         began = perf_counter()
         try:
@@ -275,7 +265,7 @@ class MeasuredUpstream:
             self._observe(perf_counter() - began)
 
     async def begin(self, envelope: Envelope) -> Handover | Refusal:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         begun = await self._upstream.begin(envelope)
         if isinstance(begun, Refusal):
             return begun
@@ -283,7 +273,7 @@ class MeasuredUpstream:
 
 
 class MeasuredHandover:
-    """Wraps `ports.Handover`: times the forwarding, not the waiting between recipients."""
+    """Wraps `ports_upstream.Handover`: times the forwarding, not the waiting between recipients."""
 
     def __init__(self, handover: Handover, metrics: Metrics, upstream: str) -> None:
         self._handover = handover
@@ -293,7 +283,7 @@ class MeasuredHandover:
         self.abort = handover.abort
 
     async def send(self, message: Outgoing) -> Outcome:
-        """See `ports.Handover`."""
+        """See `ports_upstream.Handover`."""
         _goes_over(self._upstream)
         began = perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""One transaction that stays open between its steps: `ports.Handover` over SMTP.
+"""One transaction that stays open between its steps: `ports_upstream.Handover` over SMTP.
 
 Owns its connection from MAIL to the end, and sees to it that the end comes: a client that
 dawdles may not keep a connection from everybody else. What is said over it is `connection.py`.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from relay.core.config import SmtpUpstream
 from relay.core.mail import Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports import Outcome, Refusal, SaidNo, Unreachable
+from relay.ports_upstream import Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
 from relay.upstream.wire import Broken
 
@@ -41,7 +41,7 @@ class SmtpHandover:
         self._timer = self._set_timer()
 
     async def recipient(self, recipient: Recipient) -> Reply | Refusal:
-        """See `ports.Handover`."""
+        """See `ports_upstream.Handover`."""
         if self._why_over is not None:
             return Unreachable(self._why_over)
         self._timer.cancel()
@@ -56,7 +56,7 @@ class SmtpHandover:
         return answer
 
     async def send(self, message: Outgoing) -> Outcome:
-        """See `ports.Handover`."""
+        """See `ports_upstream.Handover`."""
         if self._why_over is not None:
             return Unreachable(self._why_over)
         self._timer.cancel()
@@ -68,7 +68,7 @@ class SmtpHandover:
             self._end("the transaction is over")
 
     async def abort(self) -> None:
-        """See `ports.Handover`."""
+        """See `ports_upstream.Handover`."""
         if self._why_over is not None:
             return
         self._timer.cancel()

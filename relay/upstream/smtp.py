@@ -1,4 +1,4 @@
-"""`ports.Upstream` over SMTP: which host, which connection, and how often to try.
+"""`ports_upstream.Upstream` over SMTP: which host, which connection, and how often to try.
 
 A message is tried again only after Broken, which proves that nothing was handed over.
 """
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail import Envelope, Outgoing
-from relay.ports import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
+from relay.ports_upstream import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
 from relay.upstream.handover import SmtpHandover
 from relay.upstream.handshake import greet
@@ -32,7 +32,7 @@ Use = Callable[[Connection], Awaitable[T]]
 
 
 class Smtp:
-    """See `ports.Upstream`."""
+    """See `ports_upstream.Upstream`."""
 
     def __init__(
         self, config: SmtpUpstream, hostname: str, tls: ssl.SSLContext, observer: Observer
@@ -47,26 +47,26 @@ class Smtp:
 
     @property
     def name(self) -> str:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         return self._config.name
 
     @property
     def offers(self) -> frozenset[str] | None:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         return self._offers
 
     def deliver(
         self, message: Outgoing, cleared: Clearance | None = None
     ) -> Coroutine[Any, Any, Outcome]:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         return self._used(methodcaller("deliver", message, cleared))
 
     def begin(self, envelope: Envelope) -> Coroutine[Any, Any, Handover | Refusal]:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         return self._used(lambda connection: self._begin(connection, envelope))
 
     async def probe(self) -> str | None:
-        """See `ports.Upstream`. Uses a connection of its own, outside the pool's limit."""
+        """See `ports_upstream.Upstream`. Uses a connection of its own, outside the pool's limit."""
         troubles = []
         for host in self._config.hosts:
             try:
@@ -79,7 +79,7 @@ class Smtp:
         return "; ".join(troubles)
 
     async def close(self) -> None:
-        """See `ports.Upstream`."""
+        """See `ports_upstream.Upstream`."""
         await self._pool.close()
 
     async def _used(self, use: Use[T]) -> T | SaidNo | Unreachable:

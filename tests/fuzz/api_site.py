@@ -23,8 +23,8 @@ from relay.core.mail import Submission
 from relay.core.published import DnsRecord
 from relay.core.reply import Reply
 from relay.outbox import Outbox, Sessions
-from relay.ports import Accepted
 from relay.ports_domains import By, DomainEdit, DomainRefused, DomainView, Why
+from relay.ports_relay import Accepted
 from relay.ports_web import BadMessageOfBatch, Keeping, KeptAnswer
 from relay.store.memory import MemoryStore
 from relay.web.api.desk import Desk

@@ -18,7 +18,8 @@ from relay.core.policy import MailClass
 from relay.core.reply import Reply
 from relay.core.tenancy import Route, SendingDomain, Tenant
 from relay.insisting import Insisting
-from relay.ports import QuotaStore, SaidNo, Taken, Unknown
+from relay.ports import QuotaStore
+from relay.ports_upstream import SaidNo, Taken, Unknown
 from tests.contract.world import HandClock
 from tests.model.attempts import Bounds, State, Step, after
 from tests.unit.corridor.known_providers import KnownProviders

@@ -25,7 +25,8 @@ from relay.core.policy import Excess
 from relay.core.reply import Reply
 from relay.core.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
 from relay.insisting import Insisting
-from relay.ports import Accepted, SaidNo, Taken, Unknown
+from relay.ports_relay import Accepted
+from relay.ports_upstream import SaidNo, Taken, Unknown
 from relay.ports_web import BadMessageOfBatch
 from relay.preparing import Preparing
 from relay.store.memory import MemoryStore

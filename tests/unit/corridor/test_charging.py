@@ -22,7 +22,7 @@ from relay.core.quota import WallKind
 from relay.core.reply import Reply
 from relay.core.tenancy import MailClass, SendingDomain, Tenant
 from relay.insisting import Insisting
-from relay.ports import Lacks, SaidNo, Taken, Unknown, Unreachable
+from relay.ports_upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.reserving import Wanted
 from relay.store.memory import MemoryStore
 from tests.contract.world import NOON, HandClock, fresh_route, policy, share

@@ -8,7 +8,7 @@ from relay.core.errors import StoreTrouble, UpstreamAnswered, UpstreamTrouble, W
 from relay.core.policy import Excess
 from relay.core.reply import Reply
 from relay.core.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
-from relay.ports import SaidNo, Unreachable
+from relay.ports_upstream import SaidNo, Unreachable
 from tests.contract.world import policy
 from tests.unit.corridor.test_splitting import OK, Desk
 

@@ -23,7 +23,7 @@ from relay.core.policy import Recipients
 from relay.core.reply import Reply
 from relay.core.tenancy import RouteId, SendingDomain, Tenant, directory_of
 from relay.insisting import Insisting
-from relay.ports import Lacks, SaidNo, Taken, Unknown, Unreachable
+from relay.ports_upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.preparing import Preparing
 from relay.splitting import Splitting
 from relay.store.memory import MemoryStore

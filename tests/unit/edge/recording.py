@@ -1,4 +1,4 @@
-"""A `ports.Relay` that writes down what it is asked, and answers as the test wants."""
+"""A `ports_relay.Relay` that writes down what it is asked, and answers as the test wants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relay.core.quota import Reservation
 from relay.core.reply import Reply
 from relay.core.tenancy import RouteId
 from relay.core.window import CalendarDay
-from relay.ports import Accepted, Hears
+from relay.ports_relay import Accepted, Hears
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 WINDOW = CalendarDay().at(NOW)
@@ -93,7 +93,7 @@ class RecordingRelay:
 
 
 class RecordingSplit:
-    """A `ports.SplitTransaction`; `refused` of its relay says whom it does not take, and why."""
+    """A `ports_relay.SplitTransaction`; `refused` of its relay says whom it does not take, and why."""
 
     def __init__(self, relay: RecordingRelay) -> None:
         self._relay = relay
