@@ -102,6 +102,7 @@ def test_a_retry_after_a_worker_was_killed_is_not_a_second_mail(
     assert wire.envelope(SENDER, "reader@example.org").code == 250
     wire.hand_in(mail(SENDER, message_id=f"killed@{DOMAIN}"))
     until(lambda: relay.status()["emails_sent_today"] == 1, "the acceptance to be noted")
+    until(lambda: messages_by_worker(relay), "its line in the log")
     [owner] = messages_by_worker(relay)
     kill_worker(relay, owner)
     wire.close()  # never read a byte of the answer
@@ -184,7 +185,7 @@ def test_all_workers_take_a_good_edit_and_refuse_a_bad_one_and_so_does_one_that_
     assert relay.metric("relay_worker_restarts_total") == 2
     told = storm([relay.port], SENDER, clients=8, each=8)
     assert told.replies == {"250 2.0.0": 40, "451 4.7.1": 24}, "the config in force, not the file"
-    assert relay.metric("relay_policy_reload_failed") == 1
+    until(lambda: relay.metric("relay_policy_reload_failed") == 1, "the new ones to refuse it")
 
     relay.config.write_policy(relay.home, "ramp", calendar(50))
     relay.hang_up()

@@ -110,6 +110,7 @@ async def test_all_that_wait_go_at_once_when_it_is_back_but_few_together(store, 
     await all_done(waiting, within_s=5)
     assert sorted(store.done) == list(range(500))
     assert store.most_at_once == AT_ONCE
+    await asyncio.sleep(0.05)
     assert len(waiting.background) == 0
 
 
