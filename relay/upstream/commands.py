@@ -7,12 +7,12 @@ its own is refused here, whoever checked it before.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
 from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
+from relay.core.values import value
 from relay.ports_upstream import Lacks, SaidNo
 from relay.upstream.capabilities import Capabilities
 
@@ -25,7 +25,7 @@ _ADDRESS_OF: Final = attrgetter("address")
 _VALUE: Final = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]+")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Command:
     """One command. `line` ends in CRLF; `recipient` is that of a RCPT.
 

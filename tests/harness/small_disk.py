@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 NEEDS = "needs root: it mounts a small file system (tmpfs) to fill it up"
@@ -34,9 +35,10 @@ class SmallDisk:
         """Leave room for so much and no more."""
         disk = os.statvfs(self.path)
         more = disk.f_bavail * disk.f_frsize - leave_bytes
-        with self._ballast.open("ab") as file:
+        with self._ballast.open("ab", buffering=0) as file:
             if more > 0:
-                file.write(bytes(more))
+                with suppress(OSError):  # what else writes may have taken the last of it
+                    file.write(bytes(more))
             else:
                 file.truncate(max(0, file.tell() + more))
 

@@ -96,7 +96,11 @@ def _append(file: Path, line: bytes) -> None:
 
 
 def entries(file: Path) -> Iterator[dict[str, object]]:
-    """The lines of a ledger file; none if there is no such file yet."""
+    """The whole lines of a ledger file; none if there is no such file yet.
+
+    What is being appended may be seen up to a page's end: it counts when its line end is there.
+    """
     if file.exists():
-        for line in file.read_bytes().splitlines():
-            yield json.loads(line)
+        for line in file.read_bytes().splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                yield json.loads(line)
