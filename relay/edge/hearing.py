@@ -1,7 +1,7 @@
 """Rule 3's bookkeeping for one session: which acceptances its client has been seen to hear.
 
-The answer is written beside the settlement, when that has been sent to the store: from then on the
-store knows of the message, whatever becomes of this process.
+The answer is written when the message is settled; or beside that, once it has been sent to a store
+that outlives this process (`Hears`): the store hears of the message whatever becomes of us.
 
 An acceptance is *owed* from the moment its 250 is written. It is heard when a command line
 ends that came in after that, or when the client closes its side and everything written has

@@ -15,8 +15,8 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-from relay.syncing.beside import Beside
 from relay.syncing.files import Files
+from relay.syncing.overlap import Overlap
 from relay.syncing.serving import Serving
 from relay.syncing.written import Written
 
@@ -30,7 +30,7 @@ def main(listener: str, appended: str, pointer: str, seconds: str) -> None:
     written = Written(lambda: _read(pointer), float(seconds))
     files = Files(appended)
     bound = socket.socket(fileno=int(listener))
-    Serving(bound, 0, lambda: files.sync(None), Beside(files, written).sync).serve()
+    Serving(bound, 0, lambda: files.sync(None), Overlap(files, written).sync).serve()
 
 
 def _keep_to_ourselves() -> None:

@@ -6,8 +6,8 @@ import errno
 
 import pytest
 
-from relay.syncing.beside import MOST_PASSED, Beside
 from relay.syncing.files import Files
+from relay.syncing.overlap import MOST_PASSED, Overlap
 
 FILE = "store.aof.1.incr.aof"
 
@@ -71,71 +71,71 @@ def files(tmp_path, file, log):
 
 
 @pytest.fixture
-def beside(files, server):
-    return Beside(files, server)
+def overlap(files, server):
+    return Overlap(files, server)
 
 
 AT_ONCE, IN_ORDER = ["ask", "flush", "told"], ["check", "flush"]
 
 
-def test_files_that_stay_as_they_were_are_synced_while_the_server_is_asked(beside, log):
+def test_files_that_stay_as_they_were_are_synced_while_the_server_is_asked(overlap, log):
     for _ in range(3):
-        beside.sync()
+        overlap.sync()
     assert log == AT_ONCE * 3
 
 
-def test_what_was_written_after_the_sync_began_is_synced_too(beside, server, file, log):
+def test_what_was_written_after_the_sync_began_is_synced_too(overlap, server, file, log):
     """It may be what a failed write had left out: it was answered before, and written now."""
     server.does = lambda: file.write_bytes(file.read_bytes() + b"and what was missing")
-    beside.sync()
+    overlap.sync()
     assert log == AT_ONCE + IN_ORDER
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_another_file_is_synced_too(beside, server, file, log, is_kept):
+def test_another_file_is_synced_too(overlap, server, file, log, is_kept):
     def goes_on_in_another():
         file.with_name("store.aof.2.incr.aof").write_bytes(b"")
         if not is_kept:
             file.unlink()
 
     server.does = goes_on_in_another
-    beside.sync()
+    overlap.sync()
     assert log == AT_ONCE + IN_ORDER
 
 
-def test_a_server_that_could_not_write_is_an_error(beside, server, log):
+def test_a_server_that_could_not_write_is_an_error(overlap, server, log):
     server.is_fine = False
     with pytest.raises(OSError, match="could not write"):
-        beside.sync()
+        overlap.sync()
     assert log == [*AT_ONCE, "check"]
 
 
-def test_a_server_that_is_not_known_yet_is_asked_first(beside, server, log):
+def test_a_server_that_is_not_known_yet_is_asked_first(overlap, server, log):
     server.is_connected = False
-    beside.sync()
+    overlap.sync()
     assert log == IN_ORDER
 
 
-def test_a_sync_that_fails_is_an_error_and_its_answer_is_nobodys(beside, files, log):
+def test_a_sync_that_fails_is_an_error_and_its_answer_is_nobodys(overlap, files, log):
     def fails():
         raise OSError(errno.EIO, "Input/output error")
 
     flush, files.flush = files.flush, fails
     with pytest.raises(OSError, match="Input/output"):
-        beside.sync()
+        overlap.sync()
     assert log == ["ask", "close"]
     files.flush = flush
-    beside.sync()
+    overlap.sync()
     assert log[2:] == AT_ONCE
 
 
-def test_files_that_always_grow_are_hardly_ever_tried(beside, server, file, log):
+def test_files_that_always_grow_are_hardly_ever_tried(overlap, server, file, log):
     server.does = lambda: file.write_bytes(file.read_bytes() + b"more")
     for _ in range(10 * MOST_PASSED):
-        beside.sync()
+        overlap.sync()
     assert log.count("check") == 10 * MOST_PASSED, "each was proven in order"
     assert 10 <= log.count("ask") <= 20
     server.does = lambda: None
     for _ in range(2 * MOST_PASSED + 1):
-        beside.sync()
+        overlap.sync()
     assert log[-6:] == AT_ONCE * 2, "and again when it is quiet"

@@ -17,7 +17,7 @@ MOST_PASSED: Final = 64
 """Syncs that do not try after files that grew: one, twice as many the next time, up to this."""
 
 
-class Beside:
+class Overlap:
     """Syncs `files`, whose server is asked through `written`."""
 
     def __init__(self, files: Files, written: Written) -> None:
