@@ -5,30 +5,12 @@ from dataclasses import replace
 import pytest
 
 from relay.core.sources import Sources
-from relay.settings import wholesale
 from relay.settings.glance import glance, glance_at
 from relay.settings.kept import NAME
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems
 from relay.settings.wholesale import frames_in_pieces
 from tests.unit.settings.told import CONFIG, LARGE
-
-
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "relay.yaml"
-    path.write_text(LARGE)
-    (tmp_path / "var").mkdir()
-    return path
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    """How often a piece was read."""
-    read = []
-    real = wholesale.frame_of
-    monkeypatch.setattr(wholesale, "frame_of", lambda *given: read.append(1) or real(*given))
-    return read
 
 
 def whole(path):

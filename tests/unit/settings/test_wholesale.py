@@ -20,26 +20,9 @@ from tests.unit.settings.told import CONFIG, LARGE, POLICY, edited
 
 
 @pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "relay.yaml"
-    path.write_text(LARGE)
-    (tmp_path / "var").mkdir()
-    return path
-
-
-@pytest.fixture
 def small_ones_too(monkeypatch):
     monkeypatch.setattr(wholesale, "LARGE_BYTES", 0)
     monkeypatch.setattr(wholesale, "WORTH_KEEPING", 1)
-
-
-@pytest.fixture
-def reads(monkeypatch):
-    """How often a piece was read."""
-    read = []
-    real = wholesale.frame_of
-    monkeypatch.setattr(wholesale, "frame_of", lambda *given: read.append(1) or real(*given))
-    return read
 
 
 def config_of(frames, loaded):

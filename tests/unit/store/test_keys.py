@@ -58,3 +58,11 @@ def test_what_a_key_is_can_be_told_from_it():
     assert [key for key in (*family, message) if keys.is_slices(key)] == [keys.slices(route)]
     assert [key for key in (*family, message) if keys.is_route(key)] == [keys.route(route)]
     assert keys.is_passing(keys.touch(keys.route(route)))
+
+
+def test_what_is_spelled_in_one_go_is_what_each_is_called_alone():
+    route = RouteId("a.example", "out")
+    assert keys.counted("a.example", "out", "d1") == (
+        *(keys.route(route), keys.window(route, "d1"), keys.slices(route), keys.days(route)),
+        *(keys.unheard("a.example"), keys.sending_days(route), keys.qualified_days(route)),
+    )
