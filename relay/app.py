@@ -128,6 +128,7 @@ def _assemble(
         clock=clock,
         observer=observer,
         roster=roster,
+        company=store.company,
         offers_dsn=partial(upstreams.all_offer, "DSN"),
     )
     listeners = Listeners(config.listeners, surroundings, shares_ports=seat is not None)

@@ -99,12 +99,19 @@ class Session(Identity):
         self._transaction: Transaction | None = None
         self._was_mail_refused = False
         self._sender: Sender | None = None
+        self._era: int | None = None  # as `Company` counts, while others may expect its message
 
     def forget_transaction(self) -> Step | None:
         """Drop the envelope, if there is one; what is to be done about what was taken for it."""
+        self._arrive()
         transaction, self._transaction = self._transaction, None
         self.is_in_transaction = self.is_taking_content = False
         return transaction.split.abort() if transaction and transaction.split else None
+
+    def _arrive(self) -> None:
+        if self._era is not None:
+            self.around.company.arrived(self._era)
+            self._era = None
 
     def smtp_RSET(self, argument: str) -> Step | None:
         """RFC 5321 §4.1.1.5."""
@@ -129,6 +136,7 @@ class Session(Identity):
         else:
             client, mail = self._admitted(client, argument)
         self._transaction = Transaction(client, mail)
+        self._era = self.around.company.set_out()
         self.is_in_transaction = True
         self._was_mail_refused = False
         self.say(replies.SENDER_OK)
@@ -244,6 +252,7 @@ class Session(Identity):
                 session=self.id,
                 received_at=self.around.clock.now(),
             )
+            self._arrive()
             await self.hearing.hand_over(submission, relay, self._answer)
         finally:
             if step := self.forget_transaction():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from relay.background import Background
+from relay.company import Company
 from relay.core.config import Limits, Listener
 from relay.core.tenancy import Credential, Tenant
 from relay.edge.guesses import Guesses
@@ -49,7 +50,10 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Everything that all sessions share. `offers_dsn` says whether EHLO names DSN (RFC 3461)."""
+    """Everything that all sessions share. `offers_dsn` says whether EHLO names DSN (RFC 3461).
+
+    `company` is told of messages on their way.
+    """
 
     hostname: str
     limits: Limits
@@ -60,6 +64,7 @@ class Surroundings:
     observer: Observer
     roster: Roster
     offers_dsn: Callable[[], bool] = lambda: False
+    company: Company = field(default_factory=Company)
     background: Background = field(default_factory=Background)
     turnstile: Turnstile = field(default_factory=Turnstile)
     guesses: Guesses = field(default_factory=Guesses)

@@ -13,6 +13,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
+from relay.company import Company, Meeting
 from relay.core.errors import StoreTrouble
 from relay.store.outages import Outages
 from relay.store.sync_link import SyncLink, Where
@@ -23,16 +24,20 @@ LAZY_S: Final = 0.25
 
 
 class Disk:
-    """Asks the process that listens on the socket `where`. Every wait ends within `timeout_s`."""
+    """Asks the process that listens on the socket `where`. Every wait ends within `timeout_s`.
+
+    Those of a crowd wait for each other (`relay/company.py`): `company` tells who is coming.
+    """
 
     def __init__(self, where: Where, timeout_s: float) -> None:
+        self.company = Company()
         self._timeout_s = timeout_s
         self._link = SyncLink(where, self._ended)
         self._is_failing = False
         self._is_closing = False
         self._is_under_way = False
         self._is_behind = False
-        self._is_crowded = False
+        self._meeting = Meeting(self._begin_for_all, self._coming)
         self._served: list[asyncio.Future[None]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -49,17 +54,13 @@ class Disk:
         """As `reached`, without waiting: that is `ended` of what is returned.
 
         The sync has been asked for when this returns, unless one is under way, after which
-        comes the next; or unless the last one served several: then all who come in this turn
-        of the loop share one, which costs less, and ends no later for most of them.
+        comes the next; or unless there is a crowd, and more of it are coming.
         """
         reached = asyncio.get_running_loop().create_future()
         reached.add_done_callback(_noticed)
         self._waiting.append(reached)
         if not self._is_under_way:
-            if not self._is_crowded:
-                self._begin()
-            elif len(self._waiting) == 1:
-                asyncio.get_running_loop().call_soon(self._begin_for_all)
+            self._meeting.came()
         return reached
 
     async def ended(self, reached: asyncio.Future[None]) -> None:
@@ -107,9 +108,13 @@ class Disk:
         if self._is_behind and not self._is_under_way:
             self._begin()
 
-    def _begin_for_all(self) -> None:
+    def _coming(self) -> int:
+        return self.company.coming() + self.company.charging
+
+    def _begin_for_all(self) -> int:
         if self._waiting and not self._is_under_way:
             self._begin()
+        return len(self._served)
 
     def _begin(self) -> None:
         self._is_under_way, self._is_behind = True, False
@@ -121,11 +126,12 @@ class Disk:
         self._is_under_way = False
         self._is_failing = error is not None
         served, self._served = self._served, []
-        self._is_crowded = len(served) > 1
         for one in served:
             if not one.done():
                 one.set_exception(error) if error else one.set_result(None)
-        if self._waiting or (self._is_behind and self._timer is None):
+        if self._waiting:
+            self._meeting.came()
+        elif self._is_behind and self._timer is None:
             self._begin()
 
 

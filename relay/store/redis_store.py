@@ -14,6 +14,7 @@ from datetime import datetime
 from secrets import token_hex
 from typing import Final
 
+from relay.company import Company, InCompany
 from relay.core.errors import StoreTrouble
 from relay.core.history import Past
 from relay.core.quota import Answer, Demand, Granted, Mark, Part, Reservation, Standing, Verdict
@@ -38,7 +39,8 @@ class RedisStore:
     """`ports.QuotaStore` over `line`, with the `instances` that live on the same store.
 
     `disk` is where the server writes, if it leaves the syncing to us. `embedded` is the
-    private server that belongs to it, if any; `run` keeps it up and `close` ends it.
+    private server that belongs to it, if any; `run` keeps it up and `close` ends it. `company`
+    wants to be told who is on the way here.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class RedisStore:
         self._disk = disk
         self._embedded = embedded
         self._forgetting = Together(line)
+        self.company = disk.company if disk else Company()
+        self._in_company = InCompany(self.company)
         self._syncing: dict[str, asyncio.Future[None]] = {}
         self.instances = RedisInstances(line)
 
@@ -68,7 +72,8 @@ class RedisStore:
         if self._disk:
             await self._disk.allows()
         try:
-            found = await self.line.ask(calls.reserve(demand, anew=anew))
+            async with self._in_company:
+                found = await self.line.ask(calls.reserve(demand, anew=anew))
         except StoreTrouble as trouble:
             if was_carried_out(trouble):
                 await self._give_back(reservation_for(demand))

@@ -86,3 +86,28 @@ async def test_two_relays_that_disagree_on_the_zone_share_one_cap(relays):
 
     taken = await asyncio.gather(*(client(n) for n in range(CLIENTS)))
     assert sum(taken) == CAP
+
+
+async def test_a_crowd_whose_clients_wait_for_each_other_takes_exactly_the_cap(relays):
+    """Others are coming all the time and never arrive (`relay/company.py`)."""
+    over = asyncio.Event()
+
+    async def others() -> None:
+        while not over.is_set():
+            for world in relays:
+                world.store.company.set_out()
+            await asyncio.sleep(0.001)
+
+    async def client(number: int) -> int:
+        world, taken = relays[number % 2], 0
+        for _ in range(20):
+            taken += isinstance(await world.reserve(1), Granted)
+        return taken
+
+    coming = asyncio.create_task(others())
+    taken = await asyncio.gather(*(client(n) for n in range(CLIENTS)))
+    over.set()
+    await coming
+    assert sum(taken) == CAP
+    assert (await relays[0].standing()).charged == CAP
+    assert [world.store.company.charging for world in relays] == [0, 0]

@@ -10,6 +10,7 @@ from threading import Event
 
 import pytest
 
+from relay import company as company_module
 from relay.core.errors import StoreTrouble
 from relay.store import disk as disk_module
 from relay.store.disk import Disk
@@ -68,19 +69,45 @@ async def test_those_who_wait_together_share_a_sync(tmp_path, syncs):
         assert syncs.count == 2, "the first begins at once, and the others share the next"
 
 
-async def test_in_a_crowd_all_who_come_in_one_turn_share_one(tmp_path, syncs):
+async def test_those_of_a_crowd_share_one_with_those_who_are_coming(tmp_path, syncs, monkeypatch):
+    monkeypatch.setattr(company_module, "PATIENCE_S", 5.0)
     async with disk_of(tmp_path, syncs) as disk:
         await asyncio.gather(*(disk.reached() for _ in range(50)))
-        await asyncio.gather(*(disk.reached() for _ in range(50)))
+        assert syncs.count == 2
+        disk.company.charging = 1
+        begun = [disk.begin() for _ in range(3)]
+        await asyncio.sleep(0.05)
+        assert syncs.count == 2, "one more is coming"
+        disk.company.charging = 0
+        await asyncio.gather(disk.reached(), *begun)
         assert syncs.count == 3
+
+
+async def test_nobody_is_waited_for_in_vain_twice(tmp_path, syncs):
+    async with disk_of(tmp_path, syncs) as disk:
+        await asyncio.gather(*(disk.reached() for _ in range(50)))
+        disk.company.charging = 1
         await disk.reached()
         begun = disk.begin()
-        for _ in range(500):  # one alone is no crowd: it waits for nobody
-            if syncs.count == 5:
+        for _ in range(500):  # the loop has no turn meanwhile
+            if syncs.count == 4:
                 break
             Event().wait(0.01)
-        assert syncs.count == 5
+        assert syncs.count == 4
         await disk.ended(begun)
+
+
+async def test_one_that_begins_for_what_nobody_waits_for_takes_those_who_wait(
+    tmp_path, syncs, monkeypatch
+):
+    monkeypatch.setattr(company_module, "PATIENCE_S", disk_module.LAZY_S * 2)
+    async with disk_of(tmp_path, syncs) as disk:
+        await asyncio.gather(*(disk.reached() for _ in range(50)))
+        disk.company.charging = 1
+        disk.soon()
+        await disk.reached()
+        await asyncio.sleep(disk_module.LAZY_S * 3)  # patience has ended, and nobody waits
+        assert syncs.count == 3
 
 
 async def test_whoever_comes_during_a_sync_waits_for_the_next(tmp_path, syncs):
