@@ -226,18 +226,27 @@ class Connection(asyncio.Protocol):
         if self._is_leaving:
             return  # cut off
         with suppress(TooSlow, ClientGone):
-            async with within(LINGER_S if linger else CLOSE_TIMEOUT_S):
-                await self.flush()
-                self._is_leaving = True
-                if linger:
-                    await self._wait_for_close()
-        if self.is_writable:
-            self._wire.close()
-            with suppress(TooSlow):
-                async with within(CLOSE_TIMEOUT_S):
-                    await self._lost.wait()
+            if linger or not self.is_flushed():
+                async with within(LINGER_S if linger else CLOSE_TIMEOUT_S):
+                    await self.flush()
+                    self._is_leaving = True
+                    if linger:
+                        await self._wait_for_close()
+        self._is_leaving = True
+        if self.is_writable and await self._closes():
+            return
         self._wire.abort()
         self.intake.lose(is_clean=True)  # some ways to fail end without `connection_lost`
+
+    async def _closes(self) -> bool:
+        """Close; whether nothing is left to be written, so that nobody need look after it."""
+        self._wire.close()
+        if not self.has_tls and not self._wire.get_write_buffer_size():
+            return True
+        with suppress(TooSlow):
+            async with within(CLOSE_TIMEOUT_S):
+                await self._lost.wait()
+        return False
 
     async def closes_cleanly(self) -> bool:
         """Whether the client closes its side soon, and had then got all that was written."""

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 import sys
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from relay.core.tenancy import IPAddress, IPNetwork
@@ -23,7 +24,13 @@ def peer_address(transport: asyncio.BaseTransport) -> IPAddress:
     peer = transport.get_extra_info("peername")
     if not peer:
         return IPv4Address(0)
-    return plain(ip_address(str(peer[0]).partition("%")[0]))
+    return _read(str(peer[0]))
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> IPAddress:
+    """Most clients come again."""
+    return plain(ip_address(text.partition("%")[0]))
 
 
 def plain(address: IPAddress) -> IPAddress:
