@@ -107,8 +107,8 @@ class RedisStore:
         return parts_of(whole, parts)
 
     def says_at_once(self) -> bool:
-        """See `ports.QuotaStore`. An embedded server dies with its relay, before it reads on."""
-        return self._disk is None and self.line.says_at_once()
+        """See `ports.QuotaStore`."""
+        return self.line.says_at_once()
 
     async def settle(self, reservation: Reservation, verdict: Verdict, now: datetime) -> None:
         """See `ports.QuotaStore`."""

@@ -2,7 +2,9 @@
 
 Synchronous. Three things end the server when the relay is killed: the kernel's
 parent-death signal (Linux), a tiny watcher that waits for our end of a pipe to close, and,
-should both fail, the lock that the server holds keeps a second one from starting.
+should both fail, the lock that the server holds keeps a second one from starting. All ask for an
+orderly end first: a server reads what it was sent before it looks whether it should end, so what
+the relay said with its last breath is carried out.
 """
 
 from __future__ import annotations
@@ -25,8 +27,11 @@ STOP_S: Final = 5.0
 
 _PASSED_ON: Final = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ"})
 _PR_SET_PDEATHSIG: Final = 1
-_WATCHER: Final = 'read -r _; kill -KILL "$1"'
-"""Waits for the end of its standard input, which is the end of the relay."""
+_WATCHER: Final = (
+    'read -r _; kill "$1"; n=0;'
+    ' while kill -0 "$1" && [ $n -lt 20 ]; do n=$((n+1)); sleep 0.1; done; kill -KILL "$1"'
+)
+"""Waits for the end of its standard input, which is that of the relay; then 2 s for the server."""
 
 
 def find_binary() -> Path:
@@ -149,13 +154,13 @@ def environment() -> dict[str, str]:
 
 
 def _dying_with_parent() -> Callable[[], None] | None:
-    """What the child does before it becomes the server: ask to be killed when we die."""
+    """What the child does before it becomes the server: ask to be ended when we die."""
     if sys.platform != "linux":
         return None
     libc, parent = ctypes.CDLL(None), os.getpid()
 
     def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # died before we could ask
             os._exit(1)
 

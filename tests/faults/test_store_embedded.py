@@ -34,6 +34,7 @@ from tests.harness.sync_thread import SyncThread
 from tests.harness.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
+DEAF = "trap '' TERM; exec sleep 60"
 
 
 @asynccontextmanager
@@ -307,11 +308,17 @@ async def test_the_kernel_alone_would_end_the_server(owner):
     until(lambda: not lives(pid), "the server to die", timeout_s=5)
 
 
-def test_the_watcher_alone_would_kill_the_server(tmp_path):
-    sleeper = Child(["sleep", "60"], tmp_path / "sleeper.log")
+@pytest.mark.parametrize(
+    ("server", "signal_wanted"), [("exec sleep 60", signal.SIGTERM), (DEAF, signal.SIGKILL)]
+)
+def test_the_watcher_alone_would_end_the_server_and_kill_one_that_does_not_hear(
+    tmp_path, server, signal_wanted
+):
+    sleeper = Child(["/bin/sh", "-c", server], tmp_path / "sleeper.log")
     command = ["/bin/sh", "-c", f"sleep 0.2 | /bin/sh -c '{_WATCHER}' watcher {sleeper.pid}"]
-    Child(command, tmp_path / "watcher.log").wait(5)
-    assert sleeper.wait(5) == -signal.SIGKILL
+    watcher = Child(command, tmp_path / "watcher.log")
+    assert sleeper.wait(10) == -signal_wanted
+    watcher.wait(5)
 
 
 async def test_a_killed_relay_has_lost_no_charge_and_its_place_is_taken_at_once(owner, tmp_path):

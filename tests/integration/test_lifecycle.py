@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import MakeRelay
 from tests.harness.ports import is_listening
 from tests.harness.relay_config import DOMAIN
@@ -70,13 +72,20 @@ def test_the_embedded_store_dies_with_a_relay_that_is_killed(make_relay: MakeRel
     until(lambda: not any(map(is_running, stores)), "the store to die", timeout_s=5)
 
 
-def test_what_was_sent_is_still_counted_after_a_kill_and_a_restart(make_relay: MakeRelay) -> None:
-    relay = make_relay().start()
-    with Wire(relay.port) as wire:
-        assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
-        relay.kill9()
-    relay.restart()
-    assert relay.status()["emails_sent_today"] == 1
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_was_sent_is_still_counted_after_kills_at_the_answer(
+    make_relay: MakeRelay, workers: int
+) -> None:
+    """The store reads what it was sent before it ends, though its sender is dead."""
+    relay = make_relay(more={"workers": workers}).start()
+    for sent in range(1, 6):
+        with Wire(relay.port) as wire:
+            letter = mail(SENDER, message_id=f"{sent}@{DOMAIN}")
+            assert wire.send(SENDER, "reader@example.org", letter).code == 250
+            relay.kill9()
+        relay.restart()
+        status = relay.status()
+        assert (status["emails_sent_today"], status["reserved_now"]) == (sent, 0)
 
 
 def test_a_second_relay_on_the_same_data_directory_is_refused(make_relay: MakeRelay) -> None:

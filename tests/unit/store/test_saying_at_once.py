@@ -50,15 +50,3 @@ async def test_with_all_turns_taken_it_has_to_wait(make_store, tmp_path):
         assert store.says_at_once()
     finally:
         await store.close()
-
-
-async def test_a_server_that_dies_with_its_relay_has_to_answer_first(tmp_path):
-    clock = HandClock()
-    store = await open_store(StoreConfig(), tmp_path, clock)
-    world = World(store, clock, fresh_route(policy((0, None))))
-    try:
-        await world.send(1)
-        assert store.line.says_at_once()
-        assert not store.says_at_once()
-    finally:
-        await store.close()
