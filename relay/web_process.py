@@ -39,6 +39,7 @@ from relay.policy_desk import PolicyDesk
 from relay.preparing import Preparing
 from relay.presence import presence_in
 from relay.processes.inside import beat
+from relay.processes.thrift import settle_down
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
 from relay.proving import DkimProving, WatchedSigner
@@ -64,7 +65,6 @@ from relay.telemetry.measured import (
 )
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.observer import Observer
-from relay.thrift import settle_down
 from relay.upstream.build import open_upstream
 from relay.upstreams import Upstreams
 from relay.users import SigningIn

@@ -11,9 +11,9 @@ from relay.core.config import Config
 from relay.core.policy import EXEMPT, Policy
 from relay.core.providers import ProviderTable
 from relay.core.sources import Sources
+from relay.processes.collector import collector_at_rest
 from relay.settings.build import absolute, build_config
 from relay.settings.checks import check_config
-from relay.settings.collector import collector_at_rest
 from relay.settings.document import Document
 from relay.settings.fields import SecretFiles
 from relay.settings.findings import START, Findings

@@ -21,9 +21,9 @@ from relay.core.config import Config
 from relay.core.policy import EXEMPT
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory
+from relay.processes.collector import collector_at_rest
 from relay.settings.brackets import Irregular
 from relay.settings.builder import MAX_VALUES
-from relay.settings.collector import collector_at_rest
 from relay.settings.cuts import Cut, cut_out, stand_in
 from relay.settings.document import Document
 from relay.settings.findings import Findings
