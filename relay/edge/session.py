@@ -177,6 +177,7 @@ class Session(Identity):
     async def _offer(
         self, transaction: Transaction, split: SplitTransaction, recipient: Recipient
     ) -> None:
+        self._arrive()  # whoever is reserved recipient by recipient would wait for itself
         answer = await split.recipient(recipient)
         transaction.recipients.append(recipient)
         self.say(replies.of_recipient(answer))

@@ -85,3 +85,16 @@ async def test_everybodys_are_counted():
         assert house.around.company.coming() == 5
         await asyncio.gather(*(client.do("RSET") for client in clients[:3]))
         assert house.around.company.coming() == 2
+
+
+async def test_one_whose_recipients_are_reserved_one_by_one_does_not_wait_for_itself():
+    async with open_house() as house:
+        house.relay.splits = True
+        client = await house.greeted()
+        await client.do(MAIL)
+        assert house.around.company.coming() == 1
+        await client.do(RCPT)
+        assert house.around.company.coming() == 0
+        await client.do(RCPT)
+        await client.do("RSET")
+        assert house.around.company.coming() == 0
