@@ -200,6 +200,8 @@ class Session(Identity):
         self, transaction: Transaction, recipient: Recipient, asked: Awaitable[None]
     ) -> None:
         transaction.refusal = await refusal_of(asked, self.ref)
+        if transaction.refusal is not None:
+            self._arrive()
         self._note(transaction, recipient)
 
     def smtp_DATA(self, argument: str) -> Step | None:

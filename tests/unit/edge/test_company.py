@@ -78,6 +78,15 @@ async def test_a_refused_sender_is_not_expected_and_a_failed_message_not_any_mor
         assert house.around.company.coming() == 0
 
 
+async def test_one_that_was_refused_its_recipients_is_not_expected():
+    async with open_house() as house:
+        client = await house.greeted()
+        await client.do(MAIL)
+        house.relay.quota_error = StoreTrouble()
+        assert (await client.do(RCPT)).code == 451
+        assert house.around.company.coming() == 0
+
+
 async def test_everybodys_are_counted():
     async with open_house() as house:
         clients = [await house.greeted() for _ in range(5)]
