@@ -24,11 +24,11 @@ from relay.front import NUMBER as FRONT
 from relay.front import Front
 from relay.keys_at_start import make_missing_keys
 from relay.presence import Presence, announced
-from relay.processes.thrift import settle_down
 from relay.quarters import Quarters
 from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.store import StoreUnusable
+from relay.thrift.settling import settle_down
 from relay.web.server import WebServer
 
 log = structlog.get_logger("relay")

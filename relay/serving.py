@@ -9,7 +9,7 @@ Not for people: what they type is `cli/serve.py`.
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from relay.processes import resting as _resting  # noqa: F401  until `_run`
+    from relay.thrift import resting as _resting  # noqa: F401  until `_run`
 
 # isort: split
 from relay.telemetry import lean as _lean  # noqa: F401  before structlog is imported

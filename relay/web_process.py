@@ -20,9 +20,9 @@ from relay.clock import AnyClock
 from relay.core.config import WebConfig
 from relay.looking import Looking
 from relay.processes.inside import beat
-from relay.processes.thrift import settle_down
 from relay.settings.live import LiveSettings
 from relay.store import StoreUnusable
+from relay.thrift.settling import settle_down
 from relay.web.server import HttpServer
 from relay.web_rooms import Rooms, open_rooms, site_of
 

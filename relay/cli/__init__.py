@@ -10,9 +10,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from relay.cli.plain import serving_words
-from relay.processes.collector import collector_at_rest, keep_out_of_collections
 from relay.processes.itself import become
 from relay.processes.secrecy import keep_memory_private
+from relay.thrift.collector import collector_at_rest, keep_out_of_collections
 
 if TYPE_CHECKING:
     import typer

@@ -1,6 +1,5 @@
 """Processes that the relay starts of itself: kept alive, told what to do, ended in order.
 
 Knows commands, pipes and signals, and nothing of mail: what a child does is its own business.
-Read `child.py` for one of them, `household.py` for all, `inside.py` for the child's side. What a
-process does about its memory is in `thrift.py`, `collector.py` and `resting.py`.
+Read `child.py` for one of them, `household.py` for all, `inside.py` for the child's side.
 """

@@ -26,10 +26,10 @@ from relay.beside import short_turns
 from relay.core.config import Config
 from relay.core.policy import Policy
 from relay.core.tenancy import Directory, SendingDomain, Tenant, directory_of
-from relay.processes.collector import collector_at_rest, keep_out_of_collections
 from relay.settings.frames import Head, domains_of, policies_by_name, read_frame
 from relay.settings.loaded import Loaded
 from relay.settings.problems import ConfigProblems
+from relay.thrift.collector import collector_at_rest, keep_out_of_collections
 
 READ_S: Final = 120.0
 """How long the reading process may take."""

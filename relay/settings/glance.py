@@ -16,11 +16,11 @@ from pathlib import Path
 
 from relay.core.config import Config
 from relay.core.tenancy import Directory, SendingDomain, Tenant, directory_of
-from relay.processes.collector import collector_at_rest
 from relay.settings.apart import ApartReader
 from relay.settings.frames import Head, domains_of, policies_by_name
 from relay.settings.load import load_config
 from relay.settings.wholesale import frames_in_pieces
+from relay.thrift.collector import collector_at_rest
 
 
 def glance(path: Path, env: Mapping[str, str]) -> Config:

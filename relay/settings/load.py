@@ -11,7 +11,6 @@ from relay.core.config import Config
 from relay.core.policy import EXEMPT, Policy
 from relay.core.providers import ProviderTable
 from relay.core.sources import Sources
-from relay.processes.collector import collector_at_rest
 from relay.settings.build import absolute, build_config
 from relay.settings.checks import check_config
 from relay.settings.document import Document
@@ -29,6 +28,7 @@ from relay.settings.schema import DEFAULT_POLICIES, ConfigSection
 from relay.settings.secrecy_checks import check_secrecy
 from relay.settings.validation import validate
 from relay.settings.yaml import read_yaml
+from relay.thrift.collector import collector_at_rest
 
 
 def load_config(path: Path, env: Mapping[str, str]) -> Config:

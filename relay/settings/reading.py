@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 if __name__ == "__main__":
-    from relay.processes import resting as _resting  # noqa: F401  to the end, which is soon
+    from relay.thrift import resting as _resting  # noqa: F401  to the end, which is soon
 
 # isort: split
 import os

@@ -21,7 +21,6 @@ from relay.core.config import Config
 from relay.core.policy import EXEMPT
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory
-from relay.processes.collector import collector_at_rest
 from relay.settings.brackets import Irregular
 from relay.settings.builder import MAX_VALUES
 from relay.settings.cuts import Cut, cut_out, stand_in
@@ -36,6 +35,7 @@ from relay.settings.prints import Print, Stat, noting_reads, print_of
 from relay.settings.problems import ConfigProblems, Wrong
 from relay.settings.regular import read_regular
 from relay.settings.yaml import LARGE_BYTES, MAX_BYTES, first_unprintable, read_text
+from relay.thrift.collector import collector_at_rest
 
 WORTH_KEEPING: Final = 3
 """Pieces that have to be read before it is worth a turn, and a file."""

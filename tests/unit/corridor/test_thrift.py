@@ -25,7 +25,7 @@ def told(script):
 def test_what_start_up_left_is_not_looked_at_again_and_garbage_is_gone_first():
     counted = told("""
         import gc, weakref
-        from relay.processes.thrift import COLLECT_AFTER, settle_down
+        from relay.thrift.settling import COLLECT_AFTER, settle_down
         class Node: pass
         config, loop = [[] for _ in range(5000)], Node()
         loop.itself, seen = loop, weakref.ref(loop)
@@ -42,7 +42,7 @@ def test_what_start_up_left_is_not_looked_at_again_and_garbage_is_gone_first():
 def test_what_is_made_while_serving_is_collected_all_the_same():
     assert told("""
         import gc, weakref
-        from relay.processes.thrift import COLLECT_AFTER, settle_down
+        from relay.thrift.settling import COLLECT_AFTER, settle_down
         class Node: pass
         settle_down()
         first = Node()
@@ -58,7 +58,7 @@ def test_memory_that_was_only_needed_to_start_goes_back_to_the_system():
     before, after = map(int, told("""
         import os
         from pathlib import Path
-        from relay.processes.thrift import settle_down
+        from relay.thrift.settling import settle_down
         def pages(): return int(Path("/proc/self/statm").read_text().split()[1])
         blocks = [bytearray(b"x" * 60_000) for _ in range(1000)]
         last = blocks[-1]  # above all the others: the heap cannot shrink from its end
@@ -82,7 +82,7 @@ def test_without_glibc_there_is_nothing_to_give_back(monkeypatch):
 def test_the_collector_is_at_rest_while_modules_load_and_awake_when_serving_begins():
     assert told("""
         import gc
-        from relay.processes import resting
+        from relay.thrift import resting
         import relay.serving
         print(gc.isenabled())
         async def work(): print(gc.isenabled())
