@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay.processes import thrift
+from relay.thrift import settling as thrift
 
 HAS_TRIM = hasattr(ctypes.CDLL(None), "malloc_trim")
 
