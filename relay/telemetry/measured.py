@@ -73,7 +73,19 @@ class MeasuredRelay:
         self, submission: Submission, taken: Hears | None = None
     ) -> Coroutine[Any, Any, Accepted]:
         """See `ports_relay.Relay`."""
-        return self.telling_of(submission, self._relay.relay(submission, taken))
+        return self.telling_of(submission, self._relay.relay(submission, self.counted(taken)))
+
+    def counted(self, taken: Hears | None) -> Hears | None:
+        """`taken`, which counts the message first: this process may be killed at the answer."""
+        if taken is None:
+            return None
+
+        def count_and_tell(accepted: Accepted) -> None:
+            if (story := current.get()) is not None:
+                self._count(story)
+            taken(accepted)
+
+        return count_and_tell
 
     async def telling_of(
         self,
@@ -137,8 +149,13 @@ class MeasuredRelay:
             self.refused(Story(ref, client.tenant.name, envelope), error)
             raise
 
+    def _count(self, story: Story) -> None:
+        if not story.is_counted:
+            story.is_counted = True
+            self._metrics.count(story.tenant, story.domain, story.outcome)
+
     def _end(self, story: Story) -> None:
-        self._metrics.count(story.tenant, story.domain, story.outcome)
+        self._count(story)
         if story.wall:
             _, domain = self._metrics.named.labels(story.tenant, story.domain)
             self._metrics.deferrals.labels(domain, story.wall).inc()
@@ -168,7 +185,8 @@ class MeasuredSplit:
 
     async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
         """See `ports_relay.SplitTransaction`."""
-        return await self._relay.telling_of(submission, self._split.finish(submission, taken))
+        finishing = self._split.finish(submission, self._relay.counted(taken))
+        return await self._relay.telling_of(submission, finishing)
 
 
 class MeasuredStore:

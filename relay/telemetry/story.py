@@ -34,6 +34,7 @@ class Story:
     wall_opens_at: datetime | None = None
     reply: Reply | None = None
     began: float = field(default_factory=perf_counter)
+    is_counted: bool = False
 
     def failed(self, error: BaseException) -> None:
         """Take the outcome, reply and wall from what was raised."""
