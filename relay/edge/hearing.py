@@ -1,7 +1,7 @@
 """Rule 3's bookkeeping for one session: which acceptances its client has been seen to hear.
 
-The answer is written when the message is settled; or beside that, once it has been sent to a store
-that outlives this process (`Hears`): the store hears of the message whatever becomes of us.
+The answer is written when the message is settled; or beside that (`Hears`), once that has been sent
+to the store, which reads what it was sent even when this process is killed.
 
 An acceptance is *owed* from the moment its 250 is written. It is heard when a command line
 ends that came in after that, or when the client closes its side and everything written has

@@ -2,9 +2,9 @@
 
 Synchronous. Three things end the server when the relay is killed: the kernel's
 parent-death signal (Linux), a tiny watcher that waits for our end of a pipe to close, and,
-should both fail, the lock that the server holds keeps a second one from starting. All ask for an
-orderly end first: a server reads what it was sent before it looks whether it should end, so what
-the relay said with its last breath is carried out.
+should both fail, the lock that the server holds keeps a second one from starting. The first two
+ask for an orderly end: a server reads what it was sent before it looks whether it should end, so
+what the relay said last is carried out. The watcher kills one that has not ended in 2 s.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WATCHER: Final = (
     'read -r _; kill "$1"; n=0;'
     ' while kill -0 "$1" && [ $n -lt 20 ]; do n=$((n+1)); sleep 0.1; done; kill -KILL "$1"'
 )
-"""Waits for the end of its standard input, which is that of the relay; then 2 s for the server."""
+"""Waits for the end of its standard input, which is the end of the relay; then for the server."""
 
 
 def find_binary() -> Path:

@@ -300,12 +300,14 @@ async def test_when_the_relay_is_killed_its_server_dies(owner):
     until(lambda: not watchers_of(pid), "the watcher to end", timeout_s=5)
 
 
-async def test_the_kernel_alone_would_end_the_server(owner):
+async def test_the_kernel_alone_would_end_the_server_in_order(owner, tmp_path):
     pid = server_of(owner)
     (watcher,) = watchers_of(pid)
     os.kill(watcher, signal.SIGKILL)
     owner.kill()
     until(lambda: not lives(pid), "the server to die", timeout_s=5)
+    log = Home(tmp_path / "var").log.read_text()
+    assert "SIGTERM" in log, "it was asked to end, and had read by then what it was sent"
 
 
 @pytest.mark.parametrize(

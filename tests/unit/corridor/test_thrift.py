@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay.thrift import settling as thrift
+from relay.thrift import settling
 
 HAS_TRIM = hasattr(ctypes.CDLL(None), "malloc_trim")
 
@@ -73,9 +73,9 @@ def test_memory_that_was_only_needed_to_start_goes_back_to_the_system():
 def test_without_glibc_there_is_nothing_to_give_back(monkeypatch):
     calls = []
     for verb in ("collect", "freeze", "set_threshold"):
-        monkeypatch.setattr(thrift.gc, verb, lambda *_, verb=verb: calls.append(verb))
-    monkeypatch.setattr(thrift.ctypes, "CDLL", lambda _: SimpleNamespace())
-    thrift.settle_down()
+        monkeypatch.setattr(settling.gc, verb, lambda *_, verb=verb: calls.append(verb))
+    monkeypatch.setattr(settling.ctypes, "CDLL", lambda _: SimpleNamespace())
+    settling.settle_down()
     assert calls == ["collect", "freeze", "set_threshold"]
 
 
