@@ -10,10 +10,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 
 COPY requirements.lock requirements-build.lock ./
+COPY scripts/multibuffer scripts/
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes -r requirements-build.lock \
  && python -m venv /opt/warmup-relay \
- && /opt/warmup-relay/bin/pip install --require-hashes -r requirements.lock
+ && /opt/warmup-relay/bin/pip install --require-hashes -r requirements.lock \
+ && scripts/multibuffer /opt/build /opt/warmup-relay
 
 COPY pyproject.toml README.md LICENSE ./
 COPY relay relay

@@ -30,6 +30,8 @@ from relay.providers.mx import MxResolver
 from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.settings.tokens import DUMMY_SECRET, verify_token
+from relay.signing.batch import Batch
+from relay.signing.multibuffer import open_multibuffer
 from relay.signing.sealed import SealedRing
 from relay.signing.signer import DkimSigner
 from relay.splitting import Splitting
@@ -107,10 +109,7 @@ def _assemble(
         roster.session_is_alive,
         providers,
     )
-    # Verifiers have the real time, whatever `--clock` says.
-    signer = MeasuredSigner(
-        DkimSigner(SystemClock(), sealed=SealedRing(vault_of(settings.base))), metrics
-    )
+    signer = MeasuredSigner(_signer(settings, store), metrics)
     room = (
         settings,
         told(partial(classify, received_limit=config.limits.received)),
@@ -146,6 +145,15 @@ def _assemble(
         settings, clock, store, background, providers, upstreams, listeners, vitals, web,
         Following(settings, RedisDomainShelf(store.line), charging.forget_room),
     )  # fmt: skip
+
+
+def _signer(settings: LiveSettings, store: RedisStore) -> DkimSigner:
+    """Verifiers have the real time, whatever `--clock` says."""
+    return DkimSigner(
+        SystemClock(),
+        sealed=SealedRing(vault_of(settings.base)),
+        batch=Batch(open_multibuffer(), others=lambda: store.company.charging),
+    )
 
 
 def _web(config: Config, seat: Seat | None, vitals: Vitals) -> WebServer | None:

@@ -11,7 +11,9 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from math import lcm
 from pathlib import Path
@@ -28,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from relay.core.errors import KeyTrouble
 from relay.core.filemode import is_open_to_all, open_to_all_text
+from relay.signing.multibuffer import Numbers
 
 RSA_BITS: Final = range(2048, 4097)
 """RFC 8301 §3.2: sign with 2048 at least; verifiers need not take more than 4096."""
@@ -48,7 +51,7 @@ class UnusableKey(ValueError):
     """What is wrong with a key file, in words for people; names the file."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SigningKey:
     """A private key, ready to sign with."""
 
@@ -58,6 +61,13 @@ class SigningKey:
     def __post_init__(self) -> None:
         # Asked once: of an abstract class it takes a while.
         object.__setattr__(self, "is_rsa", isinstance(self.private, RSAPrivateKey))
+
+    @cached_property
+    def numbers(self) -> Numbers | None:
+        """For signatures that are made together; None for a key that signs alone."""
+        with suppress(ValueError):
+            return Numbers(self.private) if isinstance(self.private, RSAPrivateKey) else None
+        return None
 
     @property
     def algorithm(self) -> bytes:

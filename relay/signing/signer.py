@@ -17,6 +17,7 @@ from relay.core.header import Field, parse_fields
 from relay.core.mail import Classified
 from relay.core.tenancy import DkimKey, SealedKey
 from relay.ports import Clock
+from relay.signing.batch import Batch
 from relay.signing.canonical import body_hash, relaxed_fields, relaxed_value
 from relay.signing.choice import chosen
 from relay.signing.keys import BELIEVED_S, KeyRing, SigningKey
@@ -24,7 +25,7 @@ from relay.signing.sealed import SealedRing
 from relay.signing.sealing import Vault
 
 INLINE_BYTES: Final = 1_310_720
-"""A longer message is signed in a thread, so that the others do not wait for it (`beside.py`)."""
+"""A longer message is hashed in a thread, so that the others do not wait for it (`beside.py`)."""
 _THREAD: Final = ThreadPoolExecutor(1, "signing")
 """One: several that hash would take the interpreter in turns, and the loop would wait for all."""
 _LINE: Final = 76
@@ -34,7 +35,8 @@ _EMPTY_LINE_BYTES: Final = 2
 class DkimSigner:
     """Signs with the keys of a message's domain. `expiry_s` sets the x= tag, None leaves it out.
 
-    `sealed` opens the keys of added domains; without it there are none.
+    `sealed` opens the keys of added domains; without it there are none. `batch` makes the
+    signatures.
 
     Never signs with fewer keys than the config names: a key that cannot be used is KeyTrouble.
     """
@@ -46,11 +48,13 @@ class DkimSigner:
         expiry_s: int | None = None,
         keys: KeyRing | None = None,
         sealed: SealedRing | None = None,
+        batch: Batch | None = None,
     ) -> None:
         self._clock = clock
         self._expiry_s = expiry_s
         self._keys = keys or KeyRing(believed_s=BELIEVED_S)
         self._sealed = sealed or SealedRing(Vault(None, makes=False))
+        self._batch = batch or Batch()
 
     async def sign(self, message: Classified, head: bytes, body: memoryview) -> bytes:
         """See `ports.Signer`. A cancelled call leaves nothing but a key read for the next."""
@@ -60,8 +64,11 @@ class DkimSigner:
         keys = [(entry, await self._key(name, entry)) for entry in message.domain.dkim]
         if len(head) + len(body) > INLINE_BYTES:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(_THREAD, self._fields, message, keys, head, body)
-        return self._fields(message, keys, head, body)
+            tags, signed = await loop.run_in_executor(_THREAD, self._hashed, message, head, body)
+        else:
+            tags, signed = self._hashed(message, head, body)
+        values = [(key, _value(name.encode("ascii"), entry, key, tags)) for entry, key in keys]
+        return b"".join([await self._field(key, value, signed) for key, value in values])
 
     async def _key(self, domain: str, entry: DkimKey | SealedKey) -> SigningKey:
         if isinstance(entry, SealedKey):
@@ -71,19 +78,18 @@ class DkimSigner:
             return held
         return await asyncio.to_thread(self._keys.load, entry.path)
 
-    def _fields(
-        self,
-        message: Classified,
-        keys: Sequence[tuple[DkimKey | SealedKey, SigningKey]],
-        head: bytes,
-        body: memoryview,
-    ) -> bytes:
+    def _hashed(self, message: Classified, head: bytes, body: memoryview) -> tuple[bytes, bytes]:
+        """The tags that the field of every key has, and the header fields that are signed."""
         names, fields = chosen(_fields_of(head, message))
         hashed = b2a_base64(body_hash(body[_EMPTY_LINE_BYTES:], message.body_sha256), newline=False)
         tags = b" %b;\r\n%b;\r\n bh=%b;\r\n b=" % (self._times(), _folded_names(names), hashed)
-        signed = relaxed_fields(fields)
-        domain = message.domain.name.encode("ascii")
-        return b"".join([_field(domain, entry, key, tags, signed) for entry, key in keys])
+        return tags, relaxed_fields(fields)
+
+    async def _field(self, key: SigningKey, value: bytes, signed: bytes) -> bytes:
+        """The whole field, whose `value` has an empty b= tag: so it signs itself (§3.7)."""
+        itself = b"dkim-signature:" + relaxed_value(value)
+        signature = b2a_base64(await self._batch.sign(key, signed + itself), newline=False)
+        return b"DKIM-Signature:%b%b\r\n" % (value, _folded_base64(signature))
 
     def _times(self) -> bytes:
         now_s = int(self._clock.now().timestamp())
@@ -105,23 +111,14 @@ def _fields_of(head: bytes, message: Classified) -> Sequence[Field]:
     return parse_fields(added) + message.fields
 
 
-def _field(
-    domain: bytes, entry: DkimKey | SealedKey, key: SigningKey, tags: bytes, signed: bytes
-) -> bytes:
-    """The whole field: `tags` are those of every key, `signed` the fields that it is for.
-
-    It signs itself with an empty b= tag, without its CRLF (§3.7).
-    """
-    selector = entry.selector.encode("ascii")
-    value = b" v=1; a=%b; c=relaxed/relaxed;\r\n d=%b;\r\n s=%b;%b" % (
+def _value(domain: bytes, entry: DkimKey | SealedKey, key: SigningKey, tags: bytes) -> bytes:
+    """The field's value but for the signature; `tags` are those of every key."""
+    return b" v=1; a=%b; c=relaxed/relaxed;\r\n d=%b;\r\n s=%b;%b" % (
         key.algorithm,
         domain,
-        selector,
+        entry.selector.encode("ascii"),
         tags,
     )
-    itself = b"dkim-signature:" + relaxed_value(value)
-    signature = b2a_base64(key.sign(signed + itself), newline=False)
-    return b"DKIM-Signature:%b%b\r\n" % (value, _folded_base64(signature))
 
 
 @lru_cache(maxsize=256)  # a sender's mails have the same fields, nearly always

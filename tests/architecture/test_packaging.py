@@ -67,7 +67,7 @@ def test_the_node_lock_has_integrity_and_names_no_registry():
     assert "resolved" not in json.dumps(lock)
 
 
-@pytest.mark.parametrize("name", ["setup", "check", "lock", "audit", "sbom"])
+@pytest.mark.parametrize("name", ["setup", "check", "lock", "audit", "sbom", "multibuffer"])
 def test_a_script_can_be_started(name):
     assert (ROOT / "scripts" / name).stat().st_mode & stat.S_IXUSR
 

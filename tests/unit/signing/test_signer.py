@@ -12,8 +12,10 @@ import structlog
 from relay.core.errors import KeyTrouble
 from relay.core.tenancy import DkimKey
 from relay.core.trace import prepared
+from relay.signing.batch import Batch
 from relay.signing.choice import OVERSIGNED
 from relay.signing.keys import KeyRing
+from relay.signing.multibuffer import open_multibuffer
 from relay.signing.signer import INLINE_BYTES, DkimSigner
 from tests.corpus import DOMAIN
 from tests.corpus.parts import ordinary, with_body, with_fields
@@ -154,17 +156,17 @@ async def test_a_key_that_cannot_be_used_is_key_trouble_and_its_file_is_in_the_l
     assert [entry["file"] for entry in logged] == [str(missing.path)]
 
 
-async def test_a_large_message_is_signed_in_a_thread_and_a_small_one_is_not(
+async def test_a_large_message_is_hashed_in_a_thread_and_a_small_one_is_not(
     signed, published, monkeypatch
 ):
     threads = []
-    whole = DkimSigner._fields
+    whole = DkimSigner._hashed
 
     def noted(self, *args):
         threads.append(threading.current_thread())
         return whole(self, *args)
 
-    monkeypatch.setattr(DkimSigner, "_fields", noted)
+    monkeypatch.setattr(DkimSigner, "_hashed", noted)
     large = with_body(DOMAIN, b"x" * 998 + b"\r\n", b"X-Fill: y") + b"z" * INLINE_BYTES
     small = await signed(ORDINARY, published.rsa)
     message = await signed(large, published.rsa)
@@ -184,3 +186,22 @@ async def test_many_messages_at_once_read_a_key_once(classified, clock, publishe
     )
     assert len(set(made)) == 1
     assert reads == [published.rsa.path]
+
+
+async def test_messages_that_are_signed_together_each_carry_their_own_signatures(
+    classified, clock, published
+):
+    """Of those that come at once; of one key and of two, in any number."""
+    keys = [published.rsa, published.ed25519]
+    signer = DkimSigner(clock, batch=Batch(open_multibuffer(), others=lambda: 1))
+
+    async def sign(at: int) -> bytes:
+        content = with_body(DOMAIN, b"message %d\r\n" % at)
+        message = classified(content, *keys[: 1 + at % 2])
+        head = prepared(message, "relay.example.net", NOW)
+        return await signer.sign(message, head, message.body) + head + bytes(message.body)
+
+    for number, message in enumerate(await asyncio.gather(*map(sign, range(21)))):
+        assert b"message %d\r\n" % number in message
+        assert message.count(b"DKIM-Signature:") == 1 + number % 2
+        assert verifies(message, 0, published.records[f"r1._domainkey.{DOMAIN}."])
