@@ -36,6 +36,8 @@ _FACTOR_BYTES: Final = _FACTOR_BITS // 8
 _EXPONENT: Final = 65537
 _RSA_2K: Final = 1  # MBX_ALGO_RSA_2K of crypto_mb/cpu_features.h
 
+_STATUS_BITS: Final = 4  # of each lane, the first one's are the lowest; crypto_mb/status.h
+
 _DIGEST_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 """What stands before a SHA-256 (RFC 8017 §9.2, note 1)."""
 _BEFORE_DIGEST: Final = b"\0\1%b\0%b" % (
@@ -101,9 +103,10 @@ class MultiBuffer:
         columns = zip(*[key.addresses for key in keys], strict=True)
         *private, modulus = [_pointers(column) for column in columns]
         signing, proving = self._methods
-        self._sign(given, made, *private, _BITS, signing, self._scratch)
-        self._prove(made, proved, modulus, _BITS, proving, self._scratch)
-        if self._proved.text[: len(asked)] != asked:
+        wrong = self._sign(given, made, *private, _BITS, signing, self._scratch)
+        wrong |= self._prove(made, proved, modulus, _BITS, proving, self._scratch)
+        of_used_lanes = (1 << count * _STATUS_BITS) - 1
+        if wrong & of_used_lanes or self._proved.text[: len(asked)] != asked:
             raise WrongSignature
         signatures = bytes(self._made.text[: len(asked)])
         return [signatures[at : at + _BYTES] for at in range(0, len(asked), _BYTES)]
@@ -128,10 +131,11 @@ def open_multibuffer(names: Sequence[str] = NAMES) -> MultiBuffer | None:
     for name in names:
         try:
             library = CDLL(name)
-        except OSError:
+            library.mbx_get_algo_info.restype = c_uint64
+            found = library.mbx_get_algo_info(_RSA_2K) & LANES and MultiBuffer(library)
+        except (OSError, AttributeError):  # not there, or another library
             continue
-        library.mbx_get_algo_info.restype = c_uint64
-        if library.mbx_get_algo_info(_RSA_2K) & LANES:
+        if found:
             log.info("rsa signatures are made together", most=LANES, library=name)
-            return MultiBuffer(library)
+            return found
     return None
