@@ -26,7 +26,7 @@ Asked = tuple[SigningKey, Numbers, bytes, asyncio.Future[bytes]]
 class Batch:
     """Signs with `together`, if there is one; `others` tells how many more may come in this turn.
 
-    An RSA-2048 signature takes a third of a message's time, and a third of that among eight.
+    An RSA-2048 signature is a third of a message's CPU; among eight it takes a third of that.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class Batch:
 
     async def sign(self, key: SigningKey, data: bytes) -> bytes:
         """As `SigningKey.sign`; whoever is cancelled holds up nobody."""
-        is_alone = not (self._waiting or self._others())
-        numbers = None if self._together is None or is_alone else key.numbers
+        is_alone = self._together is None or not (self._waiting or self._others())
+        numbers = None if is_alone else key.numbers
         if numbers is None:
             return key.sign(data)
         loop = asyncio.get_running_loop()
@@ -70,7 +70,6 @@ class Batch:
                 return self._together.sign([one[1] for one in asked], [one[2] for one in asked])
             except WrongSignature:
                 self._together = None
-                log.error(  # noqa: TRY400 - where in the code is of no use
-                    "multi-buffer RSA made a wrong signature", now="not used any more"
-                )
+                # Where in the code it was is of no use to anybody.
+                log.error("wrong rsa signatures; none are made together any more")  # noqa: TRY400
         return [key.sign(data) for key, _, data, _ in asked]

@@ -1,9 +1,9 @@
 """Eight RSA-2048 signatures in the time of three: `crypto_mb` of Intel's Cryptography Primitives.
 
 Owns how that library is found and called (`crypto_mb/rsa.h`). It computes with eight keys side by
-side, in constant time, where the processor has AVX-512 IFMA or AVX-IFMA. It does not look at what
-it made: a signature that came out wrong would tell the private key (Boneh, DeMillo and Lipton,
-1997), so each is looked at with the public key before it leaves.
+side, in constant time by its makers' word, where the processor has AVX-512 IFMA or AVX-IFMA. It
+does not look at what it made: a signature that came out wrong would tell the private key (Boneh,
+DeMillo and Lipton, 1997), so each is looked at with the public key before it leaves.
 """
 
 from __future__ import annotations
