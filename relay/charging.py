@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from relay.core.errors import StillUnderWay
 from relay.core.mail import Classified, Outgoing
 from relay.core.quota import Reservation, Verdict
 from relay.core.reply import Reply
@@ -77,11 +78,27 @@ class Charging:
     async def charge(self, message: Classified) -> Charge:
         """As `reserved`, to be settled by the caller unless it is a retry."""
         fingerprint, session = message.fingerprint, message.submission.session
-        self._retries.begin_asking(fingerprint, session)
+        self._retries.begin(fingerprint, session)
         try:
-            return await self._reserving.reserve_message(message)
-        finally:
-            self._retries.end_asking(fingerprint, session)
+            charge = await self._reserving.reserve_message(message)
+        except BaseException:
+            self._retries.end(fingerprint, session)
+            raise
+        if charge.is_retry:
+            self._retries.end(fingerprint, session)
+        elif self._is_given_up(charge, fingerprint, session):
+            await self.settle((charge.reservation,), Verdict.REFUND)
+            raise StillUnderWay
+        return charge
+
+    def _is_given_up(self, charge: Charge, fingerprint: str | None, session: str) -> bool:
+        """Whether a client has gone since the store was asked, and is or was elsewhere with it.
+
+        This one's, from which another process has it; or another one's, of this process.
+        """
+        if charge.is_contested and self._retries.has_left(session):
+            return True
+        return self._retries.is_left_by_another(fingerprint, session)
 
     def settling(self, ref: str, shares: Shares) -> _Settling:
         """Settle `shares` with their verdict when the block is left.
@@ -133,12 +150,19 @@ class Charging:
     async def _settle_all(self, reservations: Sequence[Reservation], verdict: Verdict) -> None:
         await asyncio.gather(*(self._settle(held, verdict) for held in reservations))
 
-    async def earlier_attempts(self, domain: str, fingerprints: Sequence[str]) -> list[str | None]:
+    async def earlier_attempts(
+        self, domain: str, fingerprints: Sequence[str], session: str
+    ) -> list[str | None]:
         """For each message of `domain` the session of an attempt that was taken and never heard of.
 
-        None where there is none. Raises StillUnderWay or StoreTrouble.
+        None where there is none. `session` is at them from now on, until they are settled with
+        their fingerprints. Raises StillUnderWay or StoreTrouble.
         """
-        found = await self._store.attempts(domain, fingerprints, self._clock.now())
+        for fingerprint in fingerprints:
+            self._retries.begin(fingerprint, session)
+        found = await self._store.attempts(domain, fingerprints, session, self._clock.now())
+        if any(self._retries.is_left_by_another(each, session) for each in fingerprints):
+            raise StillUnderWay
         return await self._retries.unheard_sessions(found)
 
     async def hand_over(self, charge: Charge, upstream: Upstream, message: Outgoing) -> Accepted:
@@ -173,8 +197,12 @@ class Charging:
         return self._insisting.insist(receipt.id, partial(self._store.heard, receipt))
 
     def _settle(self, reservation: Reservation, verdict: Verdict) -> Coroutine[Any, Any, None]:
-        verb = partial(self._store.settle, reservation, verdict, self._clock.now())
+        verb = partial(self._recorded, reservation, verdict, self._clock.now())
         return self._insisting.insist(reservation.id, verb)
+
+    async def _recorded(self, held: Reservation, verdict: Verdict, now: datetime) -> None:
+        await self._store.settle(held, verdict, now)
+        self._retries.end(held.fingerprint, held.session)
 
 
 class _Settling:

@@ -45,7 +45,9 @@ class QuotaStore(Protocol):
         """Charge `demand.count`, all or nothing, unless a wall is in the way.
 
         Earlier attempts at the same message (rule 3) are reported instead, and nothing is
-        charged, unless `anew` says that this is a mail of its own. A campaign is charged over
+        charged, unless `anew` says that this is a mail of its own. Where another process has an
+        attempt under way, or taken, it gets a moment to tell that its client is gone, which makes
+        this a retry. A campaign is charged over
         one route only: the first charge that stands fixes it. Never retried: calling it twice
         charges twice. A cancelled call may have charged. What is granted outlives every process;
         `lasts` has to return before anything is forwarded.
@@ -88,11 +90,13 @@ class QuotaStore(Protocol):
         """The client was seen to hear of the acceptance: forget it. Idempotent."""
 
     async def attempts(
-        self, domain: str, fingerprints: Sequence[str], now: datetime
+        self, domain: str, fingerprints: Sequence[str], session: str, now: datetime
     ) -> list[dict[str, Mark]]:
-        """Earlier attempts at each of these messages of `domain`, as session → mark. Reads only.
+        """Earlier attempts at each of these messages of `domain`, as session → mark.
 
-        For messages whose quota is reserved before they are known (rule 3).
+        For messages whose quota is reserved before they are known (rule 3): `session` is at
+        them from now on, until they are settled with their fingerprints. "": looks only.
+        Waits for other processes as `reserve` does.
         """
 
     async def standing(self, route: Route, window: Window) -> Standing:

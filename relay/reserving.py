@@ -45,11 +45,12 @@ class Charge:
     """What was reserved for one message, and what will become of it.
 
     `is_retry`: the upstream has the message from an earlier attempt, whose reservation this
-    is; nothing was charged now.
+    is; nothing was charged now. `is_contested`: see `Granted`.
     """
 
     reservation: Reservation
     is_retry: bool = False
+    is_contested: bool = False
     verdict: Verdict = Verdict.REFUND
 
 
@@ -178,7 +179,7 @@ class Reserving:
                 found = await self._store.reserve(demand, anew=True)
             if isinstance(found, Granted):
                 self._lately.note(route, demand.window, found.room)
-                return Charge(found.reservation)
+                return Charge(found.reservation, is_contested=found.is_contested)
             self._lately.forget(route)
             if not isinstance(found, Walled):
                 assert isinstance(found, Elsewhere)

@@ -18,28 +18,30 @@ class Retries:
     def __init__(self, instances: Instances, session_is_alive: Callable[[str], bool]) -> None:
         self._instances = instances
         self._session_is_alive = session_is_alive
-        self._asking: dict[str, set[str]] = {}
+        self._here: dict[str, set[str]] = {}
 
-    def begin_asking(self, fingerprint: str | None, session: str) -> None:
-        """The store is being asked for the quota of a message: there is no mark of it yet.
+    def begin(self, fingerprint: str | None, session: str) -> None:
+        """`session` is at the message from now on, and the store may not know of it yet.
 
-        Raises StillUnderWay where it is asked already for a client that has gone meanwhile. Of
-        this process only; another one may send a copy if it is asked in these milliseconds.
-        Else followed by `end_asking`.
+        Raises StillUnderWay where another session of this process is, whose client has gone.
+        Else followed by `end`.
         """
         if fingerprint is not None:
-            sessions = self._asking.setdefault(fingerprint, set())
-            if sessions and any(map(self.has_left, sessions)):
+            if self.is_left_by_another(fingerprint, session):
                 raise StillUnderWay
-            sessions.add(session)
+            self._here.setdefault(fingerprint, set()).add(session)
 
-    def end_asking(self, fingerprint: str | None, session: str) -> None:
-        """The store has answered, or has not."""
-        if fingerprint is not None:
-            sessions = self._asking.get(fingerprint, set())
+    def is_left_by_another(self, fingerprint: str | None, session: str) -> bool:
+        """Whether another session of this process is at it, and its client has gone."""
+        others = self._here.get(fingerprint, ()) if fingerprint is not None else ()
+        return any(other != session and self.has_left(other) for other in others)
+
+    def end(self, fingerprint: str | None, session: str) -> None:
+        """The store knows what became of it, or was never asked. May be said twice."""
+        if fingerprint is not None and (sessions := self._here.get(fingerprint)):
             sessions.discard(session)
             if not sessions:
-                self._asking.pop(fingerprint, None)
+                del self._here[fingerprint]
 
     async def unheard_session(self, marks: Mapping[str, Mark]) -> str | None:
         """The session of an attempt that was taken and never heard of, if any.

@@ -193,23 +193,23 @@ class SplitMessage:
     async def _leave_out_retried(self, message: Classified) -> tuple[Reservation, ...]:
         """Take out whom an unheard earlier attempt has reached (rule 3): its reservations.
 
-        They were offered upstream already, so that transaction is given up. Those that stay
-        get their fingerprints.
+        They were offered upstream already, so that transaction is given up. All get their
+        fingerprints first, so that whatever becomes of them is told of their messages too.
         """
         size = len(message.submission.content)
         names = await beside(size, recipient_fingerprints, self._to_held(message))
         if not names:
             return ()
-        sessions = await self._desk.charging.earlier_attempts(message.domain.name, names)
-        known = [_named(*pair) for pair in zip(self._held, names, strict=True)]
-        pairs = list(zip(known, sessions, strict=True))
-        self._held = [held for held, _ in pairs]
+        self._held = [_named(*pair) for pair in zip(self._held, names, strict=True)]
+        domain, charging = message.domain.name, self._desk.charging
+        sessions = await charging.earlier_attempts(domain, names, self._session)
+        pairs = list(zip(self._held, sessions, strict=True))
         seen = [(held, session) for held, session in pairs if session is not None]
         if seen:
             await self._give_up_upstream()
             self._held = [held for held, session in pairs if session is None]
             doubles = [held.reservation for held, _ in seen]
-            await self._desk.charging.settle(doubles, Verdict.REFUND)
+            await charging.settle(doubles, Verdict.REFUND)
         return tuple(_of_session(held.reservation, session) for held, session in seen)
 
     async def _send(self, upstream: str, signed: Outgoing) -> Outcome:

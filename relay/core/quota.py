@@ -142,10 +142,14 @@ class Mark(StrEnum):
 
 @value(frozen=True, slots=True)
 class Granted:
-    """The reservation stands and is charged; `room` is what is left after it, see `room_left`."""
+    """The reservation stands and is charged; `room` is what is left after it, see `room_left`.
+
+    `is_contested`: another process had the same message under way, or taken, when first asked.
+    """
 
     reservation: Reservation
     room: Cap = None
+    is_contested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,19 +27,21 @@ from relay.core.quota import (
 )
 from relay.core.tenancy import Route
 from relay.core.window import Window, leaves_at
-from relay.store.slices import epoch_ms, from_epoch_ms
+from relay.store.slices import from_epoch_ms
 
 MOST_KEPT: Final = 1024
 """Instants that a store tells again and again: a route's first send, its graduation, its pause."""
 
 
-def found(demand: Demand, answer: list[Any]) -> Answer:
-    """What `reserve.lua` answered to `demand`."""
+def found(demand: Demand, answer: list[Any]) -> Answer | None:
+    """What `reserve.lua` answered to `demand`; None where another process has it under way."""
     outcome, more, *kept = answer
     if outcome == "granted":
         return Granted(reservation_for(demand), None if more < 0 else more)
     if outcome == "seen":
         return Seen({session: Mark(mark) for session, mark in _in_groups(more, 2)})
+    if outcome == "under way":
+        return None
     if outcome == "elsewhere":
         return Elsewhere(more)
     standing = _standing(more, demand.now)
@@ -55,10 +57,10 @@ def standing_of(route: Route, window: Window, now: datetime, told: list[Any]) ->
     return after_idling(route.policy, window, _standing(told, now))
 
 
-def attempts(answer: list[str], now: datetime) -> dict[str, Mark]:
-    """The hash of a message's earlier attempts, without those that have expired."""
-    marks = [(session, text.partition(":")) for session, text in _in_groups(answer, 2)]
-    return {s: Mark(mark) for s, (mark, _, until) in marks if int(until) > epoch_ms(now)}
+def attempts(answer: list[Any]) -> tuple[dict[str, Mark], bool]:
+    """What `attempts.lua` answered."""
+    is_elsewhere, *marks = answer
+    return {session: Mark(mark) for session, mark in _in_groups(marks, 2)}, is_elsewhere == 1
 
 
 def reservation_for(demand: Demand) -> Reservation:

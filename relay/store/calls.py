@@ -19,15 +19,15 @@ from relay.core.window import Window
 from relay.store import answers, keys
 from relay.store.answers import found, standing_of
 from relay.store.commands import Command, Word, evalsha, script
-from relay.store.demands import reading_words, reserving_words
+from relay.store.demands import UNDER_WAY_MS, reading_words, reserving_words
 from relay.store.pasts import Added, added_of, adopting_words
 from relay.store.slices import epoch_ms
 
 TAKEN_MS: Final = 6 * 86_400_000
 """How long an acceptance is remembered: longer than MTAs retry (RFC 5321 §4.5.4.1: 4–5 days)."""
 
-LEFT_MS: Final = 15 * 60_000
-"""How long LEFT is: longer than a transaction with an upstream may take (§4.5.3.2: 10 min)."""
+LEFT_MS: Final = UNDER_WAY_MS
+"""How long LEFT is: its outcome is still open."""
 
 _BEFORE: Final = (
     "reading",
@@ -38,23 +38,25 @@ _BEFORE: Final = (
     "idling",
     "charging",
     "campaigns",
+    "attempts_at",
 )
 RESERVE: Final = (*_BEFORE, "reserve")
 SETTLE: Final = ("campaigns", "settle")
 STANDING: Final = ("reading", "summing", "telling", "standing")
+ATTEMPTS: Final = ("attempts_at", "attempts")
 """The files that a script of several is made of, one after the other."""
 
-OF_MAIL: Final = (RESERVE, SETTLE, STANDING, ("divide",), ("left",), ("heard",))
+OF_MAIL: Final = (RESERVE, SETTLE, STANDING, ATTEMPTS, ("divide",), ("left",), ("heard",))
 """What a message may need. A server that lacks one is taught all of them: `left` was said, was not
 known, and the reservation of a retry went past it while it was taught (rule 3)."""
 
 
-def reserve(demand: Demand, *, anew: bool) -> Command[Answer]:
-    """`reserve.lua`."""
+def reserve(demand: Demand, *, anew: bool, waits: bool) -> Command[Answer | None]:
+    """`reserve.lua`. None, only where it `waits`: another process has an attempt under way."""
     route, campaign = demand.route.id, demand.campaign.digest if demand.campaign else None
     names = reading_keys(route, demand.window)
     names += _of_message(route.domain, demand.fingerprint, campaign)
-    words = reserving_words(demand, anew=anew)
+    words = reserving_words(demand, anew=anew, waits=waits)
     return evalsha("reserve", script(*RESERVE), names, words, partial(found, demand))
 
 
@@ -101,10 +103,13 @@ def heard(reservation: Reservation, fingerprint: str) -> Command[None]:
     return evalsha("heard", script("heard"), names, (reservation.session, member), _nothing)
 
 
-def attempts(domain: str, fingerprint: str, now: datetime) -> Command[dict[str, Mark]]:
-    """HGETALL: one key, and nothing to decide."""
-    words = ("HGETALL", keys.message(domain, fingerprint))
-    return Command("attempts", words, lambda answer: answers.attempts(answer, now))
+def attempts(
+    domain: str, fingerprint: str, session: str, now: datetime
+) -> Command[tuple[dict[str, Mark], bool]]:
+    """`attempts.lua`: the earlier ones, and whether another process has one under way."""
+    names = (keys.message(domain, fingerprint),)
+    words = (epoch_ms(now), session, UNDER_WAY_MS)
+    return evalsha("attempts", script(*ATTEMPTS), names, words, answers.attempts)
 
 
 def standing(route: Route, window: Window, now: datetime) -> Command[Standing]:

@@ -20,6 +20,10 @@ from relay.store.slices import epoch_ms, slice_at
 _UNLIMITED: Final = -1
 _NEVER: Final = 0
 
+UNDER_WAY_MS: Final = 15 * 60_000
+"""How long an attempt is remembered as under way: longer than a transaction with an upstream may
+take (RFC 5321 §4.5.3.2: 10 min)."""
+
 MOST_FORMS: Final = 256
 """Policies whose words are kept."""
 
@@ -32,7 +36,7 @@ def reading_words(policy: Policy, window: Window, now: datetime) -> tuple[Word, 
     return epoch_ms(now), window.label, *counted, window.day, *span, int(window.slides)
 
 
-def reserving_words(demand: Demand, *, anew: bool) -> tuple[Word, ...]:
+def reserving_words(demand: Demand, *, anew: bool, waits: bool) -> tuple[Word, ...]:
     """All of ARGV of `lua/reserve.lua`."""
     now_ms = epoch_ms(demand.now)
     form = _form_of(demand, now_ms)
@@ -42,6 +46,7 @@ def reserving_words(demand: Demand, *, anew: bool) -> tuple[Word, ...]:
     )
     for provider, sends in demand.split:
         words += (provider, sends, *(form.of_provider.get(provider) or form.provider(provider)))
+    words += (demand.session, UNDER_WAY_MS, int(waits))
     return words if demand.campaign is None else words + _campaign(demand, demand.campaign)
 
 

@@ -34,6 +34,7 @@ from relay.core.window import Window
 from relay.ports import Clock
 from relay.store.answers import parts_of, reservation_for
 from relay.store.calls import LEFT_MS, TAKEN_MS
+from relay.store.patience import process_of
 from relay.store.remembered import RememberedRoute
 from relay.store.slices import epoch_ms, from_epoch_ms
 
@@ -61,6 +62,7 @@ class MemoryStore:
         self._routes: defaultdict[RouteId, RememberedRoute] = defaultdict(RememberedRoute)
         self._memory: defaultdict[tuple[str, str], dict[str, _Memory]] = defaultdict(dict)
         self._campaigns: dict[tuple[str, str], _Kept] = {}
+        self._open: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
@@ -79,7 +81,19 @@ class MemoryStore:
         self._routes[demand.route.id].charge(demand)
         self._keep(demand, kept)
         left = room_left(demand.route, demand.window, self._of_demand(demand))
-        return Granted(reservation_for(demand), left)
+        return Granted(reservation_for(demand), left, is_contested=self._begin(demand))
+
+    def _begin(self, demand: Demand) -> bool:
+        """Whether another process had the message under way. Nobody is here to be waited for."""
+        if demand.fingerprint is None:
+            return False
+        own, others = (
+            process_of(demand.session),
+            self._open[demand.route.id.domain, demand.fingerprint],
+        )
+        is_contested = any(process_of(other) != own for other in others)
+        others.add(demand.session)
+        return is_contested
 
     async def lasts(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`. Nothing here outlives the process."""
@@ -107,6 +121,7 @@ class MemoryStore:
         if charge is None or charge.verdict or charge.window != reservation.window:
             return
         charge.verdict = verdict
+        self._open[_message(reservation)].discard(reservation.session)
         left = self._forget(reservation, Mark.LEFT)
         if verdict is Verdict.SENT:
             route.count_as_sent(charge, _whole_ms(now))
@@ -123,15 +138,20 @@ class MemoryStore:
         charge = self._routes[reservation.route].charges.get(reservation.id)
         if held is None and charge is not None and charge.verdict is None:
             self._remember(reservation, Mark.LEFT, epoch_ms(self._clock.now()) + LEFT_MS)
+            self._open[_message(reservation)].discard(reservation.session)
 
     async def heard(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
         self._memory[_message(reservation)].pop(reservation.session, None)
 
     async def attempts(
-        self, domain: str, fingerprints: Sequence[str], now: datetime
+        self,
+        domain: str,
+        fingerprints: Sequence[str],
+        session: str,  # noqa: ARG002
+        now: datetime,
     ) -> list[dict[str, Mark]]:
-        """See `ports.QuotaStore`."""
+        """See `ports.QuotaStore`. No other process is here to be waited for."""
         return [self._marks((domain, name), now) for name in fingerprints]
 
     async def standing(self, route: Route, window: Window) -> Standing:

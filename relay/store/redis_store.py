@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 from typing import Final
@@ -30,6 +31,7 @@ from relay.store.embedded import EmbeddedStore
 from relay.store.instances import RedisInstances
 from relay.store.line import Line
 from relay.store.pasts import after_adopting
+from relay.store.patience import Patience, marks_may_change, may_change
 from relay.store.together import Together
 
 STANDINGS_AT_ONCE: Final = 100
@@ -59,6 +61,7 @@ class RedisStore:
         self._in_company = InCompany(self.company)
         self._syncing: dict[str, asyncio.Future[None]] = {}
         self.instances = RedisInstances(line)
+        self._patience = Patience(line)
 
     @property
     def embedded_url(self) -> str | None:
@@ -71,16 +74,33 @@ class RedisStore:
             await self._forgetting.settled(demand.fingerprint)
         if self._disk:
             await self._disk.allows()
+        found = await self._asked(demand, anew=anew)
+        if found is None or may_change(found, demand.session):
+            found = await self._asked_again(demand, anew=anew)
+        if self._disk and isinstance(found, Granted):
+            self._syncing[demand.reservation] = self._disk.begin()
+        return found
+
+    async def _asked(self, demand: Demand, *, anew: bool, waits: bool = True) -> Answer | None:
         try:
             async with self._in_company:
-                found = await self.line.ask(calls.reserve(demand, anew=anew))
+                return await self.line.ask(calls.reserve(demand, anew=anew, waits=waits))
         except StoreTrouble as trouble:
             if was_carried_out(trouble):
                 await self._give_back(reservation_for(demand))
             raise
-        if self._disk and isinstance(found, Granted):
-            self._syncing[demand.reservation] = self._disk.begin()
-        return found
+
+    async def _asked_again(self, demand: Demand, *, anew: bool) -> Answer:
+        """Until no other process may have a word to say about the message, or patience ends."""
+        for pause_s in self._patience.pauses():
+            await asyncio.sleep(pause_s)
+            found = await self._asked(demand, anew=anew)
+            if found is not None and not may_change(found, demand.session):
+                break
+        else:
+            found = await self._asked(demand, anew=anew, waits=False)
+        assert found is not None
+        return replace(found, is_contested=True) if isinstance(found, Granted) else found
 
     async def lasts(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`. The sync began when the charge was granted.
@@ -131,12 +151,19 @@ class RedisStore:
             self._sync_soon()
 
     async def attempts(
-        self, domain: str, fingerprints: Sequence[str], now: datetime
+        self, domain: str, fingerprints: Sequence[str], session: str, now: datetime
     ) -> list[dict[str, Mark]]:
-        """See `ports.QuotaStore`. One round trip."""
+        """See `ports.QuotaStore`. One round trip, but where others have one under way."""
         for fingerprint in fingerprints:
             await self._forgetting.settled(fingerprint)
-        return await self.line.ask_all([calls.attempts(domain, f, now) for f in fingerprints])
+        commands = [calls.attempts(domain, f, session, now) for f in fingerprints]
+        found = await self.line.ask_all(commands)
+        for pause_s in self._patience.pauses() if session else ():
+            if not any(is_open or marks_may_change(marks, session) for marks, is_open in found):
+                break
+            await asyncio.sleep(pause_s)
+            found = await self.line.ask_all(commands)
+        return [marks for marks, _ in found]
 
     async def standing(self, route: Route, window: Window) -> Standing:
         """See `ports.QuotaStore`."""

@@ -15,12 +15,12 @@ async def test_attempts_tells_of_each_message_what_reserve_would_have_found(worl
     await world.store.left(taken)
     domain, now = world.route.id.domain, world.clock.now()
 
-    found = await world.store.attempts(domain, ["fb", "none", "fa"], now)
+    found = await world.store.attempts(domain, ["fb", "none", "fa"], "", now)
 
     assert found == [{"i.3": Mark.LEFT}, {}, {"i.1": Mark.GONE, "i.2": Mark.TAKEN}]
     later = now + timedelta(days=1)
-    assert await world.store.attempts(domain, ["fb"], later) == [{}]
-    assert await world.store.attempts(domain, [], now) == []
+    assert await world.store.attempts(domain, ["fb"], "", later) == [{}]
+    assert await world.store.attempts(domain, [], "", now) == []
 
 
 async def test_a_reservation_may_learn_its_message_after_it_was_made(world):

@@ -51,7 +51,7 @@ async def test_what_is_put_back_stands_as_it_stood(real_world, raw):
     assert by_key(await records_of(world)).keys() == by_key(records).keys()
     for key, ttl_ms in lives.items():
         assert abs(raw.pttl(key) - ttl_ms) < 10_000, key
-    marks = await world.store.attempts(world.route.id.domain, ["print"], world.clock.now())
+    marks = await world.store.attempts(world.route.id.domain, ["print"], "", world.clock.now())
     assert marks == [{"i.1": "taken"}]
     await world.store.resume(world.route.id)
     await world.to("walled", google=12)

@@ -396,7 +396,7 @@ async def test_what_is_being_heard_makes_no_retry_of_a_message_that_comes_right_
     reservation = await world.send(1, "f2", "i.1")
     heard = asyncio.create_task(world.store.heard(reservation))
     await asyncio.sleep(0)
-    found = await world.store.attempts(world.route.id.domain, ["f2", "f1"], world.clock.now())
+    found = await world.store.attempts(world.route.id.domain, ["f2", "f1"], "", world.clock.now())
     assert found == [{}, {}]
     await heard
     await world.settle(again, Verdict.REFUND)

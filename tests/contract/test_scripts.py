@@ -24,6 +24,7 @@ HEADS = {
     "meter": ("meter",),
     "settle": calls.SETTLE,
     "attempt": ("attempt",),
+    "attempts": calls.ATTEMPTS,
     "forgive": ("forgive",),
     "left": ("left",),
     "heard": ("heard",),
@@ -61,7 +62,7 @@ class Scripts:
 
     def reserve(self, sends=1, fingerprint=None, session="i.1", **options):
         demand = self.world.demand(sends, fingerprint, session)
-        answer = self.run(calls.reserve(demand, anew=options.get("anew", False)))
+        answer = self.run(calls.reserve(demand, anew=options.get("anew", False), waits=True))
         return answer, answers.reservation_for(demand)
 
     def settle(self, reservation: Reservation, verdict: Verdict):
@@ -318,7 +319,7 @@ def test_all_keys_of_a_command_share_the_hash_tag_of_the_domain():
     held = answers.reservation_for(demand)
     now = world.clock.now()
     all_of_them = [
-        calls.reserve(demand, anew=False),
+        calls.reserve(demand, anew=False, waits=True),
         calls.settle(held, Verdict.SENT, now),
         calls.left(held, "print", now),
         calls.heard(held, "print"),
@@ -337,7 +338,7 @@ def test_all_keys_of_a_command_share_the_hash_tag_of_the_domain():
 def test_the_hash_of_a_campaign_is_laid_out_as_documented_and_expires_by_itself(scripts):
     def reserve():
         demand = replace(scripts.world.demand(1), campaign=Campaign("c1", 86_400, ("outbound",)))
-        scripts.run(calls.reserve(demand, anew=False))
+        scripts.run(calls.reserve(demand, anew=False, waits=True))
         return answers.reservation_for(demand)
 
     first, second = reserve(), reserve()

@@ -4,8 +4,9 @@ Every step is one that the world may take next: a relay's verb reaches the store
 the upstream takes a message or refuses it, a client goes away, a relay is killed. `explore.py`
 takes all of them in all orders. Values only: a state never changes.
 
-What is assumed of the world, and nothing else: a client asks again only after the relay that
-lost it, if that one lives, has noted so (`Bounds.hasty` lets it ask at once).
+What is assumed of the world, and nothing else: a client asks again only after its first attempt
+has reached the store or failed to (`Bounds.hasty` lets it ask at once); and a relay that lives
+tells the store of a lost client before others who wait for that (`_waits`) run out of patience.
 """
 
 from __future__ import annotations
@@ -111,12 +112,24 @@ def _sending(state: State, bounds: Bounds) -> Iterator[tuple[Step, State]]:
         waits = any(a.connected and a.alive and a.phase is not Phase.OVER for a in tried)
         if message in state.heard or waits or len(tried) == bounds.attempts:
             continue
-        if not bounds.hasty and any(_is_unnoticed(a) for a in tried):
+        if not bounds.hasty and any(_is_asking(a) for a in tried):
             continue
         used = len({a.relay for a in state.attempts})
         for relay in range(min(bounds.relays, used + 1)):  # unused ones are all alike
             step = Step("send", relay, message)
             yield step, after(state, step, bounds)
+
+
+def _is_asking(attempt: Attempt) -> bool:
+    """Whether its client is gone, and its relay is still asking the store for quota."""
+    return attempt.alive and not attempt.connected and attempt.phase in {Phase.RESERVE, Phase.ANEW}
+
+
+def _waits(state: State, number: int) -> bool:
+    """Whether the store is not asked yet, for it may be told of a client that is gone."""
+    own = state.attempts[number]
+    others = [a for a in state.attempts if a.message == own.message and a.relay != own.relay]
+    return any(_is_unnoticed(other) and not _is_asking(other) for other in others)
 
 
 def _is_unnoticed(attempt: Attempt) -> bool:
@@ -136,7 +149,10 @@ def _by_client(
 
 def _by_relay(state: State, number: int, attempt: Attempt, bounds: Bounds) -> Iterator[Step]:
     loses = ("lost", "unsent") if state.losses < bounds.losses else ()
+    waits = bounds.mistake != "waits for nobody" and _waits(state, number)
     match attempt.phase:
+        case Phase.RESERVE | Phase.ANEW if waits:
+            pass
         case Phase.RESERVE | Phase.ANEW:
             yield from (Step(attempt.phase.value, number, how) for how in ("ok", *loses))
         case Phase.FORWARD if attempt.taken:
@@ -167,7 +183,22 @@ def after(state: State, step: Step, bounds: Bounds) -> State:
 
 
 def _send(state: State, step: Step, _bounds: Bounds) -> State:
-    return state._replace(attempts=(*state.attempts, Attempt(step.how, step.to)))
+    number, sent = len(state.attempts), Attempt(step.how, step.to)
+    state = state._replace(attempts=(*state.attempts, sent))
+    return _told(state, number, sent, 451) if _is_left_here(state, number) else state
+
+
+def _is_left_here(state: State, number: int) -> bool:
+    """Whether its relay is at another attempt whose client has gone, or owes its settlement."""
+    own = state.attempts[number]
+    return any(
+        (other.message, other.relay) == (own.message, own.relay)
+        and other.alive
+        and not other.connected
+        and (other.phase not in {Phase.TOLD, Phase.OVER} or other.owes)
+        for n, other in enumerate(state.attempts)
+        if n != number
+    )
 
 
 def _drop(state: State, step: Step, _bounds: Bounds) -> State:
@@ -216,8 +247,25 @@ def _reserve(state: State, step: Step, bounds: Bounds) -> State:
     charged = state._replace(charged=state.charged + 1, records=state.records | {step.to})
     if step.how == "lost":
         return _told(charged, step.to, attempt, 451)
-    phase = Phase.FORWARD if attempt.connected else Phase.DESERTED
-    return _with(charged, step.to, attempt._replace(phase=phase))
+    return _with(charged, step.to, _granted(state, step.to, attempt))
+
+
+def _granted(state: State, number: int, attempt: Attempt) -> Attempt:
+    """What becomes of it now: `charging.py`."""
+    is_contested = not attempt.connected and _is_contested(state, number)
+    if is_contested or _is_left_here(state, number):
+        return attempt._replace(phase=Phase.SETTLE, verdict="refund", left=True)
+    return attempt._replace(phase=Phase.FORWARD if attempt.connected else Phase.DESERTED)
+
+
+def _is_contested(state: State, number: int) -> bool:
+    """Whether the store has an attempt at the same message by another process as under way."""
+    own, marked = state.attempts[number], dict(state.marks)
+    return any(
+        other.message == own.message and not (other.relay == own.relay and other.alive)
+        for n, other in enumerate(state.attempts)
+        if n != number and n in state.records and n not in marked
+    )
 
 
 def _marks(state: State, message: str) -> dict[int, str]:

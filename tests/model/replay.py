@@ -272,7 +272,7 @@ class Replay:
         window = self.route.policy.window.at(self.clock.now())
         standing = await self.store.standing(self.route, window)
         names = sorted({r.message for r in self.running})
-        marks = await self.store.attempts(self.route.id.domain, names, self.clock.now())
+        marks = await self.store.attempts(self.route.id.domain, names, "", self.clock.now())
         by_session = {s: m.value for each in marks for s, m in each.items()}
         living = [r for r in self.running if r.relay in self.relays.values()]
         said = {r.submission.session: r.said for r in living if r.said}

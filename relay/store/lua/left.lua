@@ -6,7 +6,7 @@
 --         attempt is settled as not taken, or its client has heard
 -- Repeat  freely: a LEFT mark keeps the expiry of its first call
 --
--- Example: in flight -> left; settle(sent) then makes it gone. Taken -> gone.
+-- Example: open, in flight -> left; settle(sent) then makes it gone. Taken -> gone.
 
 assert(#KEYS == 2 and #ARGV == 4, 'left: 2 keys and 4 arguments')
 local session = ARGV[3]
@@ -21,7 +21,7 @@ if kind == 'taken' then
   redis.call('HSET', KEYS[2], session, 'gone:' .. expires)
   return 'gone'
 end
-if kind then return kind end
+if kind and kind ~= 'open' then return kind end
 if not in_flight then return false end
 local kept_ms = tonumber(ARGV[4])
 redis.call('HSET', KEYS[2], session, string.format('left:%.0f', tonumber(ARGV[1]) + kept_ms))

@@ -29,7 +29,7 @@ local count, slice, is_transactional, split =
 local pools = { [''] = tonumber(count) }
 for name, sends in string.gmatch(split, '([^=,]+)=(%d+)') do pools[name] = tonumber(sends) end
 local mark = message and redis.call('HGET', message, session)
-local client_left = mark and string.sub(mark, 1, 5) == 'left:'
+local stood = mark and string.match(mark, '^%l+') -- open; or left, where the client is gone
 local open, first_day, first_at, last_day = unpack(
   redis.call('HMGET', KEYS[1], 'open', 'first_day', 'first_at', 'last_day'))
 
@@ -79,7 +79,7 @@ end
 
 local function remember_acceptance()
   local expires = now + tonumber(ARGV[8])
-  local kind = client_left and 'gone' or 'taken'
+  local kind = stood == 'left' and 'gone' or 'taken'
   redis.call('HSET', message, session, string.format('%s:%.0f', kind, expires))
   redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - SKEW_MS)
   redis.call('ZADD', KEYS[5], expires, ARGV[7])
@@ -97,7 +97,7 @@ if verdict == 'sent' then
   if message then remember_acceptance() end
   return 1
 end
-if client_left then redis.call('HDEL', message, session) end
+if stood == 'open' or stood == 'left' then redis.call('HDEL', message, session) end
 if verdict == 'unknown' then
   count_in('unknown', 'u')
 else

@@ -18,7 +18,7 @@ from relay.core.errors import (
     WarmupLimit,
 )
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
-from relay.core.quota import WallKind
+from relay.core.quota import Demand, Verdict, WallKind
 from relay.core.reply import Reply
 from relay.core.tenancy import MailClass, SendingDomain, Tenant
 from relay.insisting import Insisting
@@ -104,7 +104,7 @@ class Desk:
             self.instances,
             self.clock,
             self.insisting,
-            self.live.__contains__,
+            lambda session: session in self.live,
             self.providers,
         )
 
@@ -132,6 +132,10 @@ class Desk:
                 return charge
             out = Outgoing(message.submission.envelope, b"", memoryview(b""), "")
             return await self.charging.hand_over(charge, self.upstream, out)
+
+    def demand(self, fingerprint, session):
+        window, now = self.route.policy.window.at(self.clock.now()), self.clock.now()
+        return Demand(self.route, window, 1, now, f"held {fingerprint}", session, fingerprint)
 
     async def standing(self):
         window = self.route.policy.window.at(self.clock.now())
@@ -296,6 +300,44 @@ async def test_a_retry_while_quota_is_asked_for_the_first_attempt_is_deferred(de
     assert desk.upstream.taken == 1
 
 
+async def test_a_retry_for_which_quota_is_asked_when_the_first_client_is_found_gone_is_deferred(
+    desk, monkeypatch
+):
+    """Nothing of that has been told to the store yet."""
+    desk.live |= {f"{HOUSE}.1", f"{HOUSE}.2"}
+    desk.upstream.wait = asyncio.Event()
+    first = asyncio.ensure_future(desk.send(desk.message(fingerprint="f")))
+    await desk.upstream.asked.wait()
+    reserve = desk.store.reserve
+
+    async def slow(demand, **more):
+        granted = await reserve(demand, **more)
+        desk.live.discard(f"{HOUSE}.1")
+        return granted
+
+    monkeypatch.setattr(desk.store, "reserve", slow)
+    with pytest.raises(StillUnderWay):
+        await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    assert (await desk.standing()).charged == 1
+    desk.upstream.wait.set()
+    await first
+    assert desk.upstream.taken == 1
+
+
+async def test_of_a_split_message_too_a_client_that_is_gone_here_is_known_of(desk):
+    desk.live |= {f"{HOUSE}.1", f"{HOUSE}.2"}
+    domain = desk.route.id.domain
+    assert await desk.charging.earlier_attempts(domain, ["f", "g"], f"{HOUSE}.1") == [None, None]
+    assert await desk.charging.earlier_attempts(domain, ["f"], f"{HOUSE}.2") == [None]
+    desk.live.discard(f"{HOUSE}.1")
+    with pytest.raises(StillUnderWay):
+        await desk.charging.earlier_attempts(domain, ["g"], f"{HOUSE}.3")
+    for fingerprint in ("f", "g"):
+        held = await desk.store.reserve(desk.demand(fingerprint, f"{HOUSE}.1"))
+        await desk.charging.settle([held.reservation], Verdict.REFUND)
+    assert await desk.charging.earlier_attempts(domain, ["f", "g"], f"{HOUSE}.2") == [None, None]
+
+
 async def test_an_equal_mail_while_the_first_client_waits_is_asked_for_too(desk, monkeypatch):
     answer, reserve = asyncio.Event(), desk.store.reserve
 
@@ -370,6 +412,21 @@ async def test_a_client_that_left_before_the_reservation_stood_is_noted_all_the_
     assert charge.is_retry
     window = desk.route.policy.window.at(desk.clock.now())
     assert (await desk.store.standing(desk.route, window)).sent == 1
+
+
+async def test_what_a_client_gave_up_while_another_process_was_at_it_is_not_sent(desk):
+    granted = desk.store.reserve
+
+    async def contested(demand, *, anew=False):
+        return replace(await granted(demand, anew=anew), is_contested=True)
+
+    desk.store.reserve = contested
+    desk.live = {f"{HOUSE}.1"}
+    await desk.send(desk.message(2, fingerprint="f", session=f"{HOUSE}.1"))
+    with pytest.raises(StillUnderWay):
+        await desk.send(desk.message(fingerprint="g", session=f"{HOUSE}.2"))
+    assert desk.upstream.taken == 1
+    assert (await desk.standing()).charged == 2
 
 
 async def test_each_recipient_is_charged_to_its_provider(desk):

@@ -356,7 +356,9 @@ async def test_marks_of_another_session_are_told_by_route_and_domain_alike():
     walk = Walk([new(1), EXEMPT])
     await walk.taken()
     await walk.taken(fingerprint="f", session="house.7")
-    assert await walk.store.attempts(DOMAIN, ["f"], walk.clock.now()) == [{"house.7": Mark.TAKEN}]
+    assert await walk.store.attempts(DOMAIN, ["f"], "", walk.clock.now()) == [
+        {"house.7": Mark.TAKEN}
+    ]
 
 
 async def test_many_at_once_fill_the_first_route_to_its_cap_and_lose_none():

@@ -50,16 +50,22 @@ def test_what_was_said_before_changes_no_word(name):
         now += timedelta(seconds=step_s)
         for demand in demands(route, now):
             unknown = replace(demand, route=fresh_route(replace(POLICIES[name])))
-            assert reserving_words(demand, anew=False) == reserving_words(unknown, anew=False)
+            assert reserving_words(demand, anew=False, waits=True) == reserving_words(
+                unknown, anew=False, waits=True
+            )
 
 
 def test_an_edited_policy_is_said_at_once():
     route = fresh_route(POLICIES["plain"])
     (before, *_), edited = demands(route, LATE), replace(route, policy=POLICIES["all"])
     (after, *_) = demands(edited, LATE)
-    assert reserving_words(before, anew=False) != reserving_words(after, anew=False)
+    assert reserving_words(before, anew=False, waits=True) != reserving_words(
+        after, anew=False, waits=True
+    )
     unknown = replace(after, route=fresh_route(replace(POLICIES["all"])))
-    assert reserving_words(after, anew=False) == reserving_words(unknown, anew=False)
+    assert reserving_words(after, anew=False, waits=True) == reserving_words(
+        unknown, anew=False, waits=True
+    )
 
 
 def test_a_window_that_the_clock_is_not_in_is_said_as_it_is():
@@ -68,7 +74,9 @@ def test_a_window_that_the_clock_is_not_in_is_said_as_it_is():
         window = route.policy.window.at(window_at)
         demand = Demand(route, window, 1, LATE, "r", "i.1")
         unknown = replace(demand, route=fresh_route(replace(POLICIES["plain"])))
-        assert reserving_words(demand, anew=True) == reserving_words(unknown, anew=True)
+        assert reserving_words(demand, anew=True, waits=False) == reserving_words(
+            unknown, anew=True, waits=False
+        )
 
 
 def test_the_keys_of_a_route_are_those_that_each_has_a_name_for():
