@@ -47,10 +47,9 @@ class QuotaStore(Protocol):
         Earlier attempts at the same message (rule 3) are reported instead, and nothing is
         charged, unless `anew` says that this is a mail of its own. Where another process has an
         attempt under way, or taken, it gets a moment to tell that its client is gone, which makes
-        this a retry. A campaign is charged over
-        one route only: the first charge that stands fixes it. Never retried: calling it twice
-        charges twice. A cancelled call may have charged. What is granted outlives every process;
-        `lasts` has to return before anything is forwarded.
+        this a retry. A campaign is charged over one route only: the first charge that stands
+        fixes it. Never retried: calling it twice charges twice. A cancelled call may have charged.
+        What is granted outlives every process; `lasts` has to return before anything is forwarded.
         """
 
     async def lasts(self, reservation: Reservation) -> None:

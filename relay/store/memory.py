@@ -87,10 +87,8 @@ class MemoryStore:
         """Whether another process had the message under way. Nobody is here to be waited for."""
         if demand.fingerprint is None:
             return False
-        own, others = (
-            process_of(demand.session),
-            self._open[demand.route.id.domain, demand.fingerprint],
-        )
+        others = self._open[demand.route.id.domain, demand.fingerprint]
+        own = process_of(demand.session)
         is_contested = any(process_of(other) != own for other in others)
         others.add(demand.session)
         return is_contested
