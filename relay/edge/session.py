@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from relay.core.errors import MessageTooBig, TooManyRecipients
+from relay.core.errors import MessageTooBig, RelayError, TooManyRecipients
 from relay.core.mail import Client, Envelope, Recipient, Submission
 from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
@@ -248,7 +248,7 @@ class Session(Identity):
             split, ref = transaction.split, self.ref
             relay = self.around.relay.relay if split is None else split.finish
             submission = Submission(
-                client=transaction.client,
+                client=self._speaker(transaction),
                 envelope=transaction.envelope(),
                 content=content.message(),
                 ref=ref,
@@ -260,6 +260,13 @@ class Session(Identity):
         finally:
             if step := self.forget_transaction():
                 await step
+
+    def _speaker(self, transaction: Transaction) -> Client:
+        """Whom the message is sent for by the directory of now: its tenant may have a new name."""
+        try:
+            return self.identified(utf8=transaction.mail.smtputf8)
+        except RelayError:  # taken away since; what was let in before that may end
+            return transaction.client
 
     def _answer(self, accepted: Accepted) -> None:
         """Say that the message was taken; at once, for its settlement is still under way."""

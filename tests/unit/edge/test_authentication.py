@@ -158,6 +158,19 @@ async def test_a_credential_that_a_reload_took_away_is_good_for_no_further_messa
         assert (await client.do("MAIL FROM:<a@acme.example>")).last.startswith("530 5.7.0")
 
 
+@pytest.mark.parametrize(
+    ("networks", "told"), [(LOCAL.networks, "renamed"), ((), "local")], ids=["renamed", "removed"]
+)
+async def test_a_message_is_sent_for_whom_its_client_is_at_its_end_if_anybody(networks, told):
+    async with open_house() as house:
+        client = await house.greeted()
+        await client.envelope()
+        house.settings.directory = directory_of([Tenant("renamed", networks=networks)])
+        await client.hand_in()
+        assert (await client.read()).code == 250
+        assert house.relay.submissions[0].client.tenant.name == told
+
+
 async def test_a_sender_is_checked_once_while_its_session_says_the_same():
     async with open_house(CLEAR) as house:
         client = await house.greeted()
