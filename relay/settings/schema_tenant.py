@@ -54,8 +54,8 @@ class CredentialSection(Section):
         Field(
             None,
             alias="class",
-            description="What this credential sends. The header X-Warmup-Class decides where this "
-            "is left out.",
+            description="What this credential sends, where the header X-Warmup-Class of a message "
+            "says nothing.",
             examples=["marketing"],
         )
     )
