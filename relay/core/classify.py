@@ -57,7 +57,7 @@ def classify(
     check_reverse_path(submission.client.tenant, envelope.mail_from, directory)
     message_id = _first_value(fields, b"message-id") if b"message-id" in names else None
     body_sha256 = sha256(body[_EMPTY_LINE_BYTES:]).digest()
-    known_by = b"%d:%b%b" % (len(content), section, body_sha256)
+    known_by = _known_by(len(content), section, body_sha256)
     return Classified(
         submission=submission,
         domain=domain,
@@ -119,15 +119,22 @@ def recipient_fingerprints(message: Classified) -> tuple[str, ...]:
     """One fingerprint for each recipient of `message`, in order; none without a Message-ID.
 
     A client that was answered recipient by recipient tries again with those that are left, so
-    a retry has one recipient in common with its first attempt, not the envelope. The content is
-    hashed once.
+    a retry has one recipient in common with its first attempt, not the envelope. That of a message
+    to one recipient is its own: `recipients` may be edited between attempt and retry.
     """
     if not message.message_id:
         return ()
-    envelope = message.submission.envelope
-    content = sha256(message.submission.content).digest()
+    submission = message.submission
+    section, _ = split_message(submission.content)
+    known_by = _known_by(len(submission.content), section, message.body_sha256)
+    envelope = submission.envelope
     each = (replace(envelope, recipients=(recipient,)) for recipient in envelope.recipients)
-    return tuple(fingerprint_of(message.domain.name, alone, content) for alone in each)
+    return tuple(fingerprint_of(message.domain.name, alone, known_by) for alone in each)
+
+
+def _known_by(size: int, section: bytes, body_sha256: bytes) -> bytes:
+    """What stands for a content, whose body is hashed for its signature anyway."""
+    return b"%d:%b%b" % (size, section, body_sha256)
 
 
 def _domain_from(fields: Sequence[Field], tenant: Tenant, directory: Directory) -> SendingDomain:

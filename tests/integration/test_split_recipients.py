@@ -335,6 +335,31 @@ def test_a_retry_with_other_recipients_sends_to_each_of_them_once(
     assert charged(relay) == (3, 0)
 
 
+@pytest.mark.parametrize("before", ["whole", "split"])
+def test_an_edit_of_recipients_between_attempt_and_retry_makes_no_second_copy(
+    before: str, make_relay: MakeRelay, sink: SinkThread
+) -> None:
+    policies = {way: calendar(10, recipients=way) for way in ("whole", "split")}
+    after = policies["split" if before == "whole" else "whole"]
+    relay = make_relay(upstream=sink.url, policies={"ramp": policies[before]}).start()
+    sink.once("DOT", late(0.3))
+    with Wire(relay.port) as wire:
+        offer(wire, "a")
+        wire.hand_in(letter())
+        until(lambda: len(sink.contents()) == 1, "the upstream to have it")
+        wire.reset()
+    relay.config.write_policy(relay.home, "ramp", after | {"ramp": calendar(11)["ramp"]})
+    until(lambda: relay.metric("relay_quota_cap", domain=DOMAIN) == 11, "the edit in force")
+    until(lambda: charged(relay) == (1, 0), "the first attempt to be settled")
+
+    with Wire(relay.port) as wire:
+        offer(wire, "a")
+        wire.hand_in(letter())
+        reply = wire.read()
+    assert (reply.code, "not sent again" in reply.text) == (250, True), reply
+    assert (recipients(sink), charged(relay)) == (["a"], (1, 0))
+
+
 # All at once.
 
 

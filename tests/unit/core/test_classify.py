@@ -188,6 +188,14 @@ def test_each_recipient_has_a_fingerprint_that_does_not_depend_on_the_others():
     assert recipient_fingerprints(other) != (alone,)
 
 
+def test_the_recipient_of_a_message_to_one_has_the_fingerprint_of_the_message():
+    one, two = ("b@x.example",), ("a@x.example", "b@x.example")
+    for content in (ORDINARY, b"X-Warmup-Class: transactional\r\n" + ORDINARY):
+        message = classified(content, recipients=one)
+        assert recipient_fingerprints(message) == (message.fingerprint,)
+        assert classified(content, recipients=two).fingerprint != message.fingerprint
+
+
 def test_without_a_message_id_no_recipient_has_a_fingerprint():
     assert recipient_fingerprints(classified(f"From: jo@{DOMAIN}\r\n\r\nhi\r\n".encode())) == ()
 
