@@ -81,6 +81,21 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(look, theme, wid
     remove(eyes, name)
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_long_name_makes_no_page_wider_than_the_window(look, width):
+    eyes, name = look("tina", width=width), f"{'long' * 15}.acme.example"
+    eyes.go("/dashboard/domains")
+    add(eyes, name)
+    olga, pages = look("olga", width=width), ("warmup", f"warmup/{name}", f"domains/{name}")
+    olga.go(f"/dashboard/domains/{name}")
+    assert "Approved" in press(olga, "Approve")
+    for page in (*pages, "domains", "connect", "send-test", "audit"):
+        assert olga.go(f"/dashboard/{page}") == 200
+        assert (page, olga.overflow_px()) == (page, 0)
+    olga.go(f"/dashboard/domains/{name}")
+    remove(olga, name)
+
+
 def test_a_tenant_sees_its_own_and_may_not_approve(look):
     olga, tina = look("olga"), look("tina")
     olga.go("/dashboard/domains")

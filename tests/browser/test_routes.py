@@ -71,6 +71,17 @@ def test_providers_deferrals_and_replies_of_a_route_are_told_without_recipients(
     assert "@" not in eyes.text()
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_legend_of_the_chart_is_inside_its_box(look, width):
+    eyes = look(width=width)
+    eyes.go(PAGES["news"])
+    box = eyes.page.locator("[data-chart]")
+    assert box.locator(".u-legend").count() == 1
+    ends = "box => box.getBoundingClientRect().bottom"
+    over = box.locator(".u-legend").evaluate(ends) - box.evaluate(ends)
+    assert -2 < over < 1
+
+
 def test_the_chart_has_every_day_and_the_days_to_come(look):
     eyes = look()
     eyes.go(PAGES["news"])

@@ -119,6 +119,11 @@
     }),
   };
 
+  const fit = (box, chart) => {
+    const legend = chart.root.querySelector(".u-legend").offsetHeight;
+    chart.setSize({ width: box.clientWidth, height: box.clientHeight - legend });
+  };
+
   const draw = (box) => {
     const told = JSON.parse(box.dataset.chart);
     const kind = kinds[told.kind](told);
@@ -140,6 +145,7 @@
       },
     }, kind.data, box);
     chart.setLegend({ idx: kind.rest }, false);
+    queueMicrotask(() => fit(box, chart)); // once it is drawn the legend has its lines, two on a phone
     drawn.push({ box, chart });
   };
 
