@@ -135,7 +135,9 @@ class Status:
         }
 
     def ends_at(self) -> datetime | None:
-        """When the warm-up ends, where days alone decide it."""
+        """When the warm-up ends, where days alone decide it; of a graduated route, when it did."""
+        if self.standing.graduated_at is not None:
+            return self.standing.graduated_at
         day = warmed_on(self.route.policy, self.window, self.standing)
         return None if day is None else self.route.policy.window.boundary(day)
 

@@ -15,7 +15,7 @@ from relay.core.ramp import Advance, Ramp, Tier
 from relay.core.report import Status
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import CalendarDay, Rolling24h
-from relay.core.wording import deferral_text, never_fits_text
+from relay.core.wording import deferral_text, never_fits_text, timestamp
 from tests.contract.world import share
 
 FIRST = date(2026, 2, 28)
@@ -261,6 +261,12 @@ def test_a_tier_below_goes_on_counting_from_its_start():
     status = Status(the_route, "acme", window, standing)
     assert (status.progress, status.cap) == (2, 100)
     assert status.ends_at() == datetime(2026, 3, 15, tzinfo=UTC)
+
+
+def test_the_warm_up_of_a_graduate_ended_when_it_graduated():
+    window = route().policy.window.at(NOON)
+    standing = Standing(first_day=window.day, graduated_at=NOON)
+    assert Status(route(), "acme", window, standing).fields()["warmup_ends_at"] == timestamp(NOON)
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
