@@ -20,7 +20,7 @@ from relay.cli.inspect import RouteArgument, read_routes
 from relay.cli.layers import Layer, layers_of, recipient_layer, rule_layer
 from relay.cli.order import Order
 from relay.core.config import Config
-from relay.core.domain import domain_of
+from relay.core.domain import domain_of, normalize_domain
 from relay.core.providers import ProviderAnswer
 from relay.core.quota import Wall
 from relay.core.report import Status
@@ -76,6 +76,8 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Show every layer that made today's number, and what one more message would hear."""
+    if rcpt is not None and not _is_recipient(rcpt):
+        raise typer.BadParameter(f"{rcpt!r} is neither an address nor a domain", param_hint="RCPT")
     settings = load_with_sources(config, id)
     answers = run(_asked(settings, find_route(settings, id), rcpt))
     explained = [_explained(*pair, answers, settings.sources) for pair in answers.order.pairs()]
@@ -91,6 +93,16 @@ def explain(
     _print(_order(answers) if several else [])
     accepted = "one more send is accepted" + (f" over {over}" if several else "")
     _print([Layer("next", refusal or accepted)])
+
+
+def _is_recipient(text: str) -> bool:
+    domain = text.rpartition("@")[2]
+    if domain.startswith("[") and domain.endswith("]"):  # an address literal, which is `other`
+        return True
+    try:
+        return bool(normalize_domain(domain))
+    except ValueError:
+        return False
 
 
 async def _asked(settings: Config, route: Route, rcpt: str | None) -> Answers:

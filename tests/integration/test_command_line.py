@@ -178,6 +178,7 @@ def test_explain_names_policy_window_tier_and_the_next_answer(home, initiated):
     assert "calendar-14-day" in layers["policy"]
     assert "cap 50" in layers["tier"]
     assert route["next_message"] == "accepted"
+    assert "neither an address nor a domain" in run(home, "explain", DOMAIN, "x@", expect=2)
 
 
 @pytest.mark.slow
