@@ -41,6 +41,9 @@ class Body:
         """Read the body, then ask what is inside."""
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
             await self.inside(scope, receive, send)
+        elif (header(scope, b"content-encoding") or "identity").lower() != "identity":
+            told = "send the body as it is, without Content-Encoding"
+            await problem(415, "Unsupported Media Type", told).send(send)
         elif not _is_big(scope):
             await self._whole(scope, receive, send)
         elif self.big.locked():

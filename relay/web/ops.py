@@ -7,13 +7,10 @@ and names what is in the way. Neither needs a token: they tell no addresses and 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from relay.web.asgi import Receive, Scope, Send, Whole, problem
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 JSON_TYPE: Final = "application/json"
@@ -38,15 +35,6 @@ class Vitals(Protocol):
         """Store, upstreams and listeners, asked within a bounded time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP response."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
 class Ops:
     """The ASGI application."""
 
@@ -58,28 +46,21 @@ class Ops:
         if scope["type"] != "http":
             return
         answer = await self._answer(scope["method"], scope["path"])
-        body = b"" if scope["method"] == "HEAD" else answer.body
-        headers = [
-            (b"content-type", answer.content_type.encode()),
-            (b"content-length", str(len(answer.body)).encode()),
-            (b"cache-control", b"no-store"),
-        ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await answer.send(send)  # the server leaves the body of HEAD out
 
-    async def _answer(self, method: str, path: str) -> Answer:
+    async def _answer(self, method: str, path: str) -> Whole:
         if path not in {"/metrics", "/healthz", "/readyz"}:
-            return _json(404, {"title": "Not Found", "status": 404})
+            return problem(404, "Not Found", "here are /metrics, /healthz and /readyz")
         if method not in {"GET", "HEAD"}:
-            return _json(405, {"title": "Method Not Allowed", "status": 405})
+            return problem(405, "Method Not Allowed", "GET or HEAD", {"allow": "GET, HEAD"})
         if path == "/metrics":
-            return Answer(200, METRICS_TYPE, await self._vitals.metrics())
+            return Whole(200, METRICS_TYPE, await self._vitals.metrics(), {})
         if path == "/healthz":
             return _json(200, {"status": "ok"})
         return _readiness(await self._vitals.readiness())
 
 
-def _readiness(found: Readiness) -> Answer:
+def _readiness(found: Readiness) -> Whole:
     told: dict[str, Any] = {"status": "ready" if found.ready else "not ready"}
     told["checks"] = found.checks
     if found.simulated_clock:
@@ -87,5 +68,5 @@ def _readiness(found: Readiness) -> Answer:
     return _json(200 if found.ready else 503, told)
 
 
-def _json(status: int, content: dict[str, Any]) -> Answer:
-    return Answer(status, JSON_TYPE, json.dumps(content).encode() + b"\n")
+def _json(status: int, content: dict[str, Any]) -> Whole:
+    return Whole(status, JSON_TYPE, json.dumps(content).encode() + b"\n", {})

@@ -34,6 +34,5 @@ async def static(scope: Scope, _receive: Receive, send: Send) -> None:
     if found is None or scope["method"] not in {"GET", "HEAD"}:
         await problem(404, "Not Found", "there is no such file").send(send)
         return
-    body = b"" if scope["method"] == "HEAD" else found[1]
     forever = {"cache-control": "public, max-age=31536000, immutable"}
-    await Whole(200, found[0], body, forever).send(send)
+    await Whole(200, *found, forever).send(send)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import smtplib
 import time
 from base64 import encodebytes
@@ -247,6 +249,12 @@ def test_a_raw_message_that_is_wrong_is_told_so(web, domain, text, says):
     answer = web.post("/api/emails", content, content_type="message/rfc822")
     assert (answer.status, says in answer.json["detail"]) == (422, True), answer
     assert sent_today(web, domain) == 0
+
+
+def test_a_body_in_a_coding_is_told_so(web, domain):
+    content = gzip.compress(json.dumps(email(domain)).encode())
+    answer = web.post("/api/emails", content, content_encoding="gzip")
+    assert (answer.status, "Content-Encoding" in answer.json["detail"]) == (415, True), answer
 
 
 def test_a_message_above_the_limit_is_refused(web, domain):

@@ -310,7 +310,8 @@ def test_json_that_is_not_said_to_be_json_is_told_so(web, domain, kind):
 
 
 def test_head_is_get_without_a_body(web, domain):
-    for path in ("/api/warmup", f"/api/warmup/status/{domain}", "/api/audit", "/api/docs"):
+    files = ("/healthz", "/static/app.css")
+    for path in ("/api/warmup", f"/api/warmup/status/{domain}", "/api/audit", "/api/docs", *files):
         got, head = web.get(path), web.ask("HEAD", path)
         kept = ("content-type", "content-length", "etag")
         assert (head.status, head.body) == (200, b"")
