@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 from relay.core.added import AddedDomain, RouteWish
 from relay.core.published import DnsRecord, Purpose
@@ -54,6 +55,26 @@ def view_of_config(domain: SendingDomain) -> DomainView:
         verified_by="",
         mark="",
     )
+
+
+class Views(Sequence[DomainView]):
+    """Domains as people see them; those of the config are put into words when looked at."""
+
+    def __init__(self, domains: Sequence[SendingDomain | DomainView]) -> None:
+        self._domains = domains
+
+    def __len__(self) -> int:
+        return len(self._domains)
+
+    @overload
+    def __getitem__(self, at: int) -> DomainView: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[DomainView]: ...
+    def __getitem__(self, at: int | slice) -> DomainView | Sequence[DomainView]:
+        if isinstance(at, slice):
+            return Views(self._domains[at])
+        found = self._domains[at]
+        return view_of_config(found) if isinstance(found, SendingDomain) else found
 
 
 def records_of(domain: str, keys: Sequence[DkimKey | SealedKey]) -> tuple[DnsRecord, ...]:

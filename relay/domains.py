@@ -10,13 +10,14 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Final
 
 from relay.core.added import TOKEN_PREFIX, AddedDomain, Offer
 from relay.core.audit import AuditEntry
 from relay.core.published import DnsRecord, beginnings, proof
-from relay.core.tenancy import SealedKey
-from relay.domain_views import records_of, view_of_added, view_of_config
+from relay.core.tenancy import SealedKey, SendingDomain
+from relay.domain_views import Views, records_of, view_of_added, view_of_config
 from relay.domain_wishes import (
     check,
     check_allowed,
@@ -29,14 +30,18 @@ from relay.domain_wishes import (
 from relay.following import Following
 from relay.ports import Clock
 from relay.ports_domains import (
+    EVERY,
     By,
     DomainEdit,
     DomainRefused,
     DomainShelf,
+    DomainState,
     DomainView,
     Kept,
     NoDns,
+    Origin,
     Txt,
+    Which,
     Why,
 )
 from relay.ports_web import AuditLog
@@ -157,15 +162,16 @@ class DomainDesk:
                 raise
             return view_of_config(found)
 
-    def all(self, by: By) -> Sequence[DomainView]:
+    def all(self, by: By, which: Which = EVERY) -> Sequence[DomainView]:
         """See `ports_domains.Domains`."""
-        config = self.settings.base.directory.domains
-        found = [view_of_config(each) for each in config.values() if by.sees(each.tenant)]
-        added = self.settings.added.values()
-        found += [
-            self._view(each) for each in added if by.sees(each.tenant) and each.name not in config
-        ]
-        return sorted(found, key=lambda view: view.name)
+        config, found = self.settings.base.directory.domains, list[SendingDomain | DomainView]()
+        if which.source is not Origin.API and which.state in {None, DomainState.ACTIVE}:
+            found += [each for each in config.values() if _is_asked(each, by, which)]
+        if which.source is not Origin.CONFIG:
+            added = [each for each in self.settings.added.values() if each.name not in config]
+            views = [self._view(each) for each in added if _is_asked(each, by, which)]
+            found += [view for view in views if which.state in {None, view.state}]
+        return Views(sorted(found, key=attrgetter("name")))
 
     async def records(self, view: DomainView) -> tuple[DnsRecord, ...]:
         """See `ports_domains.Domains`."""
@@ -274,6 +280,10 @@ class DomainDesk:
 
     def _view(self, domain: AddedDomain) -> DomainView:
         return view_of_added(domain, self.settings.flaws.get(domain.name, ""))
+
+
+def _is_asked(domain: SendingDomain | AddedDomain, by: By, which: Which) -> bool:
+    return by.sees(domain.tenant) and which.takes(domain.name, domain.tenant)
 
 
 def _new_mark() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from relay.core.added import AddedDomain, Offer, RouteWish
 from relay.core.policy import MailClass
@@ -89,6 +89,26 @@ class DomainState(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """The domains that are asked for: what is empty or None is any. `part` is of their names."""
+
+    part: str = ""
+    prefix: str = ""
+    after: str = ""
+    tenant: str | None = None
+    state: DomainState | None = None
+    source: Origin | None = None
+
+    def takes(self, name: str, tenant: str) -> bool:
+        """Whether a domain called so, of `tenant`, may be one of them."""
+        named = name > self.after and name.startswith(self.prefix) and self.part in name
+        return named and self.tenant in {None, tenant}
+
+
+EVERY: Final = Which()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +228,11 @@ class Domains(Protocol):
     async def one(self, name: str, by: By) -> DomainView:
         """The domain called `name`."""
 
-    def all(self, by: By) -> Sequence[DomainView]:
-        """Every one that exists for `by`, by name, as this process knows them."""
+    def all(self, by: By, which: Which = EVERY) -> Sequence[DomainView]:
+        """Those of `which` that exist for `by`, by name, as this process knows them.
+
+        Each is put into words when it is looked at, so that a page costs what it shows.
+        """
 
     async def records(self, view: DomainView) -> tuple[DnsRecord, ...]:
         """The DNS records to publish for it. Raises nothing but StoreTrouble."""

@@ -23,7 +23,7 @@ from relay.core.mail import Submission
 from relay.core.published import DnsRecord
 from relay.core.reply import Reply
 from relay.outbox import Outbox, Sessions
-from relay.ports_domains import By, DomainEdit, DomainRefused, DomainView, Why
+from relay.ports_domains import EVERY, By, DomainEdit, DomainRefused, DomainView, Which, Why
 from relay.ports_relay import Accepted
 from relay.ports_web import BadMessageOfBatch, Keeping, KeptAnswer
 from relay.store.memory import MemoryStore
@@ -129,7 +129,7 @@ class _NoDomains:
     def offer(self) -> Offer:
         return Offer(frozenset(), {})
 
-    def all(self, by: By) -> Sequence[DomainView]:
+    def all(self, by: By, which: Which = EVERY) -> Sequence[DomainView]:
         return []
 
     async def records(self, view: DomainView) -> tuple[DnsRecord, ...]:

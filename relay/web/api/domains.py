@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from relay.core.access import ApiToken
 from relay.core.added import RouteWish
-from relay.ports_domains import By, DomainEdit, DomainState, DomainView, Origin
+from relay.ports_domains import By, DomainEdit, DomainState, DomainView, Origin, Which
 from relay.web.api.declared import answers
 from relay.web.api.desk import Changer, Desk, Operator, Reader, TheDesk
 from relay.web.api.domain_schemas import (
@@ -40,15 +40,9 @@ async def domains(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """The domains that the token may see, by name: those of the config and those added."""
-    found = [
-        view
-        for view in desk.domains.all(_by(bearer))
-        if tenant in {None, view.tenant}
-        and state in {None, view.state}
-        and source in {None, view.source}
-        and view.name.startswith((domain or "").lower())
-        and (after is None or view.name > after)
-    ]
+    prefix = (domain or "").lower()
+    which = Which("", prefix, after or "", tenant=tenant, state=state, source=source)
+    found = desk.domains.all(_by(bearer), which)
     page = [view.fields() for view in found[:limit]]
     return JSONResponse({"data": page, "next": page[-1]["name"] if len(found) > limit else None})
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from relay.core.tenancy import SendingDomain
 from relay.core.users import Viewer
-from relay.ports_domains import DomainState
+from relay.ports_domains import DomainState, Which
 from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of
 from relay.web.dashboard.domain_pages import FIELDS, by, form_values
 from relay.web.dashboard.framing import page
@@ -71,8 +71,8 @@ async def show(request: Request) -> Response:
 
 
 def _pending(desk: PagesDesk, viewer: Viewer) -> list[str]:
-    views = desk.domains.all(by(viewer))
-    return [each.name for each in views if each.state is DomainState.PENDING][:MOST_DOMAINS]
+    views = desk.domains.all(by(viewer), Which(state=DomainState.PENDING))
+    return [each.name for each in views[:MOST_DOMAINS]]
 
 
 def _records(

@@ -20,6 +20,7 @@ from relay.ports_domains import (
     DomainState,
     DomainView,
     Origin,
+    Which,
     Why,
 )
 from relay.web.dashboard.desk import desk_of, form_of, viewer_of
@@ -122,12 +123,9 @@ def _to(name: str, said: str) -> Response:
 def _list(request: Request, given: dict[str, str], wrong: str = "", status: int = 200) -> Response:
     query = request.query_params
     search = query.get("q", "").strip().lower()[:255]
-    state = query.get("state", "")
-    found = [
-        view
-        for view in desk_of(request).domains.all(by(viewer_of(request)))
-        if search in view.name and state in {"", view.state.value}
-    ]
+    state = next((each for each in DomainState if each.value == query.get("state")), None)
+    which = Which(part=search, state=state)
+    found = desk_of(request).domains.all(by(viewer_of(request)), which)
     last = max(1, -(-len(found) // PER_PAGE))
     asked = query.get("page", "1")
     number = min(last, max(1, int(asked) if asked.isdecimal() and len(asked) < 7 else 1))
@@ -141,9 +139,9 @@ def _list(request: Request, given: dict[str, str], wrong: str = "", status: int 
         number=number,
         last=last,
         search=search,
-        state=state,
+        state=state or "",
         states=[each.value for each in DomainState],
-        link=lambda to: "?" + urlencode({"q": search, "state": state, "page": to}),
+        link=lambda to: "?" + urlencode({"q": search, "state": state or "", "page": to}),
         given=given,
         wrong=wrong,
         said=f"{query['removed'][:255]} is removed." if "removed" in query else "",
