@@ -34,7 +34,7 @@ class Changing:
     ) -> Change:
         """See `ports_web.Changes`."""
         before = await self._status(route, tenant)
-        if refusal := why_not(verb, before.state):
+        if refusal := why_not(verb, before.state, has_ramp=before.has_ramp):
             return Change(before, before, refusal)
         told = entry(
             self.clock.now(), actor, verb.value, tenant, str(route.id),

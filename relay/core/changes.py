@@ -56,16 +56,20 @@ _MAY: Final = {
 }
 
 
-def may(state: State) -> list[Verb]:
+def may(state: State, *, has_ramp: bool = True) -> list[Verb]:
     """What makes sense in `state`, in the order in which to offer it."""
-    return [verb for verb in Verb if state in _MAY[verb]]
+    return [verb for verb in Verb if why_not(verb, state, has_ramp=has_ramp) is None]
 
 
-def why_not(verb: Verb, state: State) -> str | None:
-    """Why `verb` makes no sense for a route in `state`, for people; None if it does."""
-    if state in _MAY[verb]:
+def why_not(verb: Verb, state: State, *, has_ramp: bool = True) -> str | None:
+    """Why `verb` makes no sense for a route in `state`, for people; None if it does.
+
+    An exempt route that is paused is `paused` too: `has_ramp` tells it from the others.
+    """
+    is_of_ramp = verb not in {Verb.PAUSE, Verb.RESUME}
+    if state in _MAY[verb] and (has_ramp or not is_of_ramp):
         return None
-    if state is State.EXEMPT:
+    if state is State.EXEMPT or (is_of_ramp and not has_ramp):
         return "is exempt from warm-up: there is no ramp"
     if verb is Verb.START:
         return "is paused: resume it" if state is State.PAUSED else f"runs already: it is {state}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from relay.core.bounds import Bound, WallKind, bounds_on
 from relay.core.forecast import forecast
-from relay.core.policy import ANY_OTHER, MailClass
+from relay.core.policy import ANY_OTHER, EXEMPT, MailClass
 from relay.core.quota import (
     Standing,
     State,
@@ -46,6 +46,11 @@ class Status:
     def state(self) -> State:
         """The state of the route."""
         return state_of(self.route, self.window, self.standing)
+
+    @property
+    def has_ramp(self) -> bool:
+        """Whether it is warmed at all: not where its policy is `exempt`."""
+        return self.route.policy.name != EXEMPT.name
 
     @property
     def sent(self) -> int:

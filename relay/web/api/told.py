@@ -48,5 +48,5 @@ def page_of(texts: Sequence[bytes], cursor: str | None) -> bytes:
 
 
 def _text_of(status: Status) -> bytes:
-    verbs = [verb.value for verb in may(status.state)]
+    verbs = [verb.value for verb in may(status.state, has_ramp=status.has_ramp)]
     return as_json(status.fields() | {"may": verbs}).encode()

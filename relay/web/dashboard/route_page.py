@@ -113,7 +113,7 @@ def _of_status(status: Status) -> dict[str, Any]:
         "name": status.route.name,
         "card": card(status),
         "bounds": [each for each in fields["walls"][1:] if not each["provider"]],
-        "verbs": may(status.state),
+        "verbs": may(status.state, has_ramp=status.has_ramp),
         "written_out": WRITTEN_OUT,
     }
 

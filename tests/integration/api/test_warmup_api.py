@@ -277,6 +277,15 @@ def test_errors_are_problem_details(web, domain):
         assert answer.json["detail"]
 
 
+def test_an_exempt_route_that_is_paused_may_be_resumed_only(web):
+    at = "/api/warmup/{}/exempt.acme.example"
+    assert web.post(at.format("pause")).json["may"] == ["resume"]
+    for verb in ("graduate", "restart"):
+        answer = web.post(at.format(verb))
+        assert (answer.status, "there is no ramp" in answer.json["detail"]) == (409, True)
+    assert web.post(at.format("resume")).json["state"] == "exempt"
+
+
 @pytest.mark.parametrize("begins", [b"GET /api/warmup?x=", b"GET /api/warmup HTTP/1.1\r\nX: "])
 def test_a_head_that_does_not_end_is_cut_off(web, begins):
     with socket.create_connection(("127.0.0.1", web.port), timeout=20) as client:
