@@ -34,6 +34,7 @@ from relay.core.window import Window
 from relay.ports import Clock
 from relay.store.answers import parts_of, reservation_for
 from relay.store.calls import LEFT_MS, TAKEN_MS
+from relay.store.demands import UNDER_WAY_MS
 from relay.store.patience import process_of
 from relay.store.remembered import RememberedRoute
 from relay.store.slices import epoch_ms, from_epoch_ms
@@ -62,7 +63,7 @@ class MemoryStore:
         self._routes: defaultdict[RouteId, RememberedRoute] = defaultdict(RememberedRoute)
         self._memory: defaultdict[tuple[str, str], dict[str, _Memory]] = defaultdict(dict)
         self._campaigns: dict[tuple[str, str], _Kept] = {}
-        self._open: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._open: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
 
     async def reserve(self, demand: Demand, *, anew: bool = False) -> Answer:
         """See `ports.QuotaStore`."""
@@ -87,10 +88,14 @@ class MemoryStore:
         """Whether another process had the message under way. Nobody is here to be waited for."""
         if demand.fingerprint is None:
             return False
-        others = self._open[demand.route.id.domain, demand.fingerprint]
-        own = process_of(demand.session)
-        is_contested = any(process_of(other) != own for other in others)
-        others.add(demand.session)
+        message = demand.route.id.domain, demand.fingerprint
+        others = self._open[message]
+        own, now_ms = process_of(demand.session), epoch_ms(demand.now)
+        is_contested = any(
+            process_of(other) != own and until_ms > now_ms for other, until_ms in others.items()
+        )
+        if demand.session not in self._memory[message]:
+            others.setdefault(demand.session, now_ms + UNDER_WAY_MS)
         return is_contested
 
     async def lasts(self, reservation: Reservation) -> None:
@@ -119,7 +124,7 @@ class MemoryStore:
         if charge is None or charge.verdict or charge.window != reservation.window:
             return
         charge.verdict = verdict
-        self._open[_message(reservation)].discard(reservation.session)
+        self._open[_message(reservation)].pop(reservation.session, None)
         left = self._forget(reservation, Mark.LEFT)
         if verdict is Verdict.SENT:
             route.count_as_sent(charge, _whole_ms(now))
@@ -136,11 +141,12 @@ class MemoryStore:
         charge = self._routes[reservation.route].charges.get(reservation.id)
         if held is None and charge is not None and charge.verdict is None:
             self._remember(reservation, Mark.LEFT, epoch_ms(self._clock.now()) + LEFT_MS)
-            self._open[_message(reservation)].discard(reservation.session)
+            self._open[_message(reservation)].pop(reservation.session, None)
 
     async def heard(self, reservation: Reservation) -> None:
         """See `ports.QuotaStore`."""
         self._memory[_message(reservation)].pop(reservation.session, None)
+        self._open[_message(reservation)].pop(reservation.session, None)
 
     async def attempts(
         self,

@@ -34,7 +34,7 @@ from relay.core.pacing import Even, HourlyShare
 from relay.core.policy import ANY_OTHER, Idle, IdleAction, MailClass
 from relay.core.quota import Demand, Granted, Reservation, Seen, Verdict, Walled
 from relay.core.ramp import Advance
-from relay.store import open_store
+from relay.store import open_store, patience
 from relay.store.memory import MemoryStore
 from tests.contract.server import bare_server
 from tests.contract.world import HandClock, fresh_route, policy, provider_tiers, share
@@ -334,7 +334,9 @@ def machine() -> Iterator[type[QuotaMachine]]:
         bare_server() as server,
         asyncio.Runner() as runner,
         tempfile.TemporaryDirectory() as folder,
+        pytest.MonkeyPatch.context() as patched,
     ):
+        patched.setattr(patience, "PAUSES_S", ())
         clock = HandClock()
         real = runner.run(open_store(StoreConfig(server.url, timeout_s=20), Path(folder), clock))
         yield type("Machine", (QuotaMachine,), {"runner": runner, "clock": clock, "real": real})

@@ -28,8 +28,9 @@ local function attempts_at(message, session, at_ms)
   return live, is_elsewhere, #flat == 0
 end
 
--- From now on `session` has one under way: for `ms`, unless its end is told before.
+-- From now on `session` has one under way: for `ms`, unless its end is told before. A mark that it
+-- has from an equal mail before this one stays.
 local function begin_attempt(message, session, at_ms, ms, is_first)
-  redis.call('HSET', message, session, string.format('open:%.0f', at_ms + ms))
+  redis.call('HSETNX', message, session, string.format('open:%.0f', at_ms + ms))
   if is_first or redis.call('PTTL', message) < ms then redis.call('PEXPIRE', message, ms) end
 end
