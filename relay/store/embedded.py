@@ -39,21 +39,31 @@ SYNC_S: Final = 2.0
 LOG_TAIL_BYTES: Final = 2000
 
 
+GUESTS_S: Final = 3.0
+"""How long the store of a command stays for other commands that use it."""
+
+
 class EmbeddedStore:
     """A private server. `start` it, `run` beside the relay's other tasks, and `stop` it."""
 
-    def __init__(self, home: Home, owner: Lock, socket: Path, syncer: Syncer) -> None:
+    def __init__(
+        self, home: Home, owner: Lock, socket: Path, syncer: Syncer, *, waits: bool = False
+    ) -> None:
         self._home = home
+        self._waits = waits
         self._owner = owner
         self._socket = socket
         self._syncer = syncer
         self._process: ServerProcess | None = None
 
     @classmethod
-    async def start(cls, data_dir: Path, sync_s: float = SYNC_S) -> EmbeddedStore:
+    async def start(
+        cls, data_dir: Path, sync_s: float = SYNC_S, *, waits: bool = False
+    ) -> EmbeddedStore:
         """Own `data_dir` and start a server there; it is ready when this returns.
 
-        A sync waits up to `sync_s` for the server. Call it in the main thread. Raises
+        A sync waits up to `sync_s` for the server. `waits`: its end waits a while for other
+        commands that use it. Call it in the main thread. Raises
         StoreUnusable: another owner, no server program, a damaged file, one that does not answer.
         """
         home = Home(data_dir)
@@ -61,7 +71,7 @@ class EmbeddedStore:
         owner = await own(home)
         try:
             socket = home.socket()
-            store = cls(home, owner, socket, Syncer(home, sync_s))
+            store = cls(home, owner, socket, Syncer(home, sync_s), waits=waits)
         except BaseException:
             owner.close()
             raise
@@ -120,6 +130,10 @@ class EmbeddedStore:
 
     async def stop(self) -> None:
         """End the server, in order if it can within `STOP_S`, and give the directory up."""
+        guests = Lock(self._home.guests)
+        if self._waits:
+            with suppress(StoreUnusable):
+                await guests.take(GUESTS_S)
         if self._process is not None:
             self._process.terminate()
             await self._ended(STOP_S)
@@ -128,6 +142,7 @@ class EmbeddedStore:
         await self._syncer.stop()
         self._home.tidy()
         self._owner.close()
+        guests.close()
 
     async def _ended(self, patience_s: float) -> None:
         for _ in range(int(patience_s / PROBE_S)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from relay.core.config import StoreConfig
 from relay.ports import Clock
@@ -15,7 +15,7 @@ from relay.store.durability import Acks
 from relay.store.embedded import EmbeddedStore, answer_on
 from relay.store.line import Line
 from relay.store.outages import told
-from relay.store.ownership import Home, attach
+from relay.store.ownership import Guest, Home, attach
 from relay.store.places import CLUSTER, places_of
 from relay.store.redis_store import RedisStore
 from relay.store.sentinel import SentinelServers
@@ -50,8 +50,11 @@ async def open_store(
         if share
         else await EmbeddedStore.start(data_dir, config.timeout_s)
     )
-    if isinstance(found, str):
-        return await _reached(line_to(found, config.timeout_s), clock, _disk(config, data_dir))
+    if isinstance(found, _Shared):
+        line = line_to(found.url, config.timeout_s)
+        store = await _reached(line, clock, _disk(config, data_dir))
+        store.guest = found.guest
+        return store
     embedded = found
     try:
         line = line_to(embedded.url, config.timeout_s)
@@ -61,8 +64,13 @@ async def open_store(
         raise
 
 
-async def _shared_or_own(data_dir: Path, timeout_s: float) -> str | EmbeddedStore:
-    """The URL of the store that a process serves in `data_dir`, or else one that is ours.
+class _Shared(NamedTuple):
+    url: str
+    guest: Guest
+
+
+async def _shared_or_own(data_dir: Path, timeout_s: float) -> _Shared | EmbeddedStore:
+    """The store that a process serves in `data_dir`, or else one that is ours.
 
     That process may be a command like this one, whose store begins or ends meanwhile: it is
     asked again for a while. Raises StoreUnusable.
@@ -73,9 +81,12 @@ async def _shared_or_own(data_dir: Path, timeout_s: float) -> str | EmbeddedStor
         try:
             url = attach(data_dir)
             if url is None:
-                return await EmbeddedStore.start(data_dir, timeout_s)
-            if loop.time() > until or await _is_there(data_dir):
-                return url
+                return await EmbeddedStore.start(data_dir, timeout_s, waits=True)
+            guest = Guest.enter(Home(data_dir))
+            if loop.time() > until or (guest and await _is_there(data_dir)):
+                return _Shared(url, guest or Guest())
+            if guest:
+                guest.close()
         except SecondOwner:
             if loop.time() > until:
                 raise

@@ -56,6 +56,11 @@ class Home:
         return self.directory / "server.lock"
 
     @property
+    def guests(self) -> Path:
+        """Held, shared, by whoever uses a store that a command began: it ends behind them."""
+        return self.directory / "guests.lock"
+
+    @property
     def log(self) -> Path:
         """What the server writes about itself."""
         return self.directory / "server.log"
@@ -71,6 +76,7 @@ class Home:
             self.data_dir.mkdir(parents=True, exist_ok=True)
             self.directory.mkdir(mode=0o700, exist_ok=True)
             self.directory.chmod(0o700)
+            self.guests.touch(mode=0o600)
             if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
                 self.log.replace(self.log.with_suffix(".log.1"))
         except OSError as error:
@@ -150,6 +156,31 @@ class Lock:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+class Guest:
+    """A hold on a store that may be a command's, until `close`."""
+
+    def __init__(self, fd: int = -1) -> None:
+        self._fd = fd
+
+    @classmethod
+    def enter(cls, home: Home) -> Guest | None:
+        """None where the store ends just now. Holds nothing where the file cannot be read."""
+        try:
+            fd = os.open(home.guests, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return cls()
+        if _locked(fd, fcntl.LOCK_SH):
+            return cls(fd)
+        os.close(fd)
+        return None
+
+    def close(self) -> None:
+        """May be said twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 async def own(home: Home) -> Lock:

@@ -30,6 +30,7 @@ from relay.store.durability import was_carried_out
 from relay.store.embedded import EmbeddedStore
 from relay.store.instances import RedisInstances
 from relay.store.line import Line
+from relay.store.ownership import Guest
 from relay.store.pasts import after_adopting
 from relay.store.patience import Patience, marks_may_change, may_change
 from relay.store.together import Together
@@ -61,6 +62,7 @@ class RedisStore:
         self._in_company = InCompany(self.company)
         self._syncing: dict[str, asyncio.Future[None]] = {}
         self.instances = RedisInstances(line)
+        self.guest = Guest()
         self._patience = Patience(line)
 
     @property
@@ -245,6 +247,7 @@ class RedisStore:
         await self.line.close()
         if self._disk is not None:
             await self._disk.close()
+        self.guest.close()
         if self._embedded is not None:
             await self._embedded.stop()
 
