@@ -153,7 +153,7 @@ async def test_a_cancelled_delivery_leaves_no_half_transaction_behind(verb: str)
     body = b"\r\n" + b"a line of text\r\n" * 600_000
     async with Sink(Offers(pipelining=False)) as sink:
         async with upstream(sink.port, connections=1) as up:
-            sink.script.add(verb, late(0.2).once())
+            sink.script.add(verb, late(1.0).once())
             if verb == "BODY":
                 sink.script.clear()
                 sink.script.add("BODY", Act(b"", Then.STALL).once())
