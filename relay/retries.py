@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from relay.core.errors import StillUnderWay
-from relay.core.quota import Mark
+from relay.core.quota import Mark, process_of
 from relay.ports import Instances
 
 
@@ -67,11 +67,11 @@ class Retries:
 
     def has_left(self, session: str) -> bool:
         """Whether `session` is one of ours, and its client is gone."""
-        is_ours = session.partition(".")[0] == self._instances.own
+        is_ours = process_of(session) == self._instances.own
         return is_ours and not self._session_is_alive(session)
 
     async def _is_alive(self, session: str) -> bool:
-        instance = session.partition(".")[0]
+        instance = process_of(session)
         if instance == self._instances.own:
             return self._session_is_alive(session)
         return await self._instances.is_alive(instance)

@@ -33,6 +33,7 @@ RECEIVED_LIMIT: Final = 100
 DEFAULT_CLASS: Final = MailClass.MARKETING
 """Where neither header, credential nor domain names a class: no headroom is kept for it."""
 _EMPTY_LINE_BYTES: Final = 2
+_SMALL_SECTION_BYTES: Final = 16_384
 _OWN: Final = b"x-warmup-"
 _CLASS: Final = b"x-warmup-class"
 
@@ -133,8 +134,12 @@ def recipient_fingerprints(message: Classified) -> tuple[str, ...]:
 
 
 def _known_by(size: int, section: bytes, body_sha256: bytes) -> bytes:
-    """What stands for a content, whose body is hashed for its signature anyway."""
-    return b"%d:%b%b" % (size, section, body_sha256)
+    """What stands for a content, whose body is hashed for its signature anyway.
+
+    It goes into the fingerprint of each recipient, so of a large header only a hash does.
+    """
+    head = section if len(section) <= _SMALL_SECTION_BYTES else sha256(section).digest()
+    return b"%d:%b%b" % (size, head, body_sha256)
 
 
 def _domain_from(fields: Sequence[Field], tenant: Tenant, directory: Directory) -> SendingDomain:

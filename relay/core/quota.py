@@ -60,6 +60,7 @@ __all__ = [
     "bounds_on",
     "cap_of",
     "next_tier",
+    "process_of",
     "progress",
     "provider_cap_of",
     "remaining",
@@ -175,6 +176,11 @@ class Seen:
     """Nothing was charged: earlier attempts at this message, as session → mark."""
 
     marks: dict[str, Mark]
+
+
+def process_of(session: str) -> str:
+    """The instance (`ports.Instances`) that a session id, `<instance>.<counter>`, is of."""
+    return session.partition(".")[0]
 
 
 Answer = Granted | Walled | Elsewhere | Seen

@@ -39,7 +39,7 @@ SYNC_S: Final = 2.0
 LOG_TAIL_BYTES: Final = 2000
 
 
-GUESTS_S: Final = 3.0
+BORROWERS_S: Final = 3.0
 """How long the store of a command stays for other commands that use it."""
 
 
@@ -130,10 +130,10 @@ class EmbeddedStore:
 
     async def stop(self) -> None:
         """End the server, in order if it can within `STOP_S`, and give the directory up."""
-        guests = Lock(self._home.guests)
+        borrowers = Lock(self._home.borrowers)
         if self._waits:
             with suppress(StoreUnusable):
-                await guests.take(GUESTS_S)
+                await borrowers.take(BORROWERS_S)
         if self._process is not None:
             self._process.terminate()
             await self._ended(STOP_S)
@@ -142,7 +142,7 @@ class EmbeddedStore:
         await self._syncer.stop()
         self._home.tidy()
         self._owner.close()
-        guests.close()
+        borrowers.close()
 
     async def _ended(self, patience_s: float) -> None:
         for _ in range(int(patience_s / PROBE_S)):

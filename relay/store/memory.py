@@ -26,6 +26,7 @@ from relay.core.quota import (
     Standing,
     Verdict,
     Walled,
+    process_of,
     room_left,
     wall_before,
 )
@@ -35,7 +36,6 @@ from relay.ports import Clock
 from relay.store.answers import parts_of, reservation_for
 from relay.store.calls import LEFT_MS, TAKEN_MS
 from relay.store.demands import UNDER_WAY_MS
-from relay.store.patience import process_of
 from relay.store.remembered import RememberedRoute
 from relay.store.slices import epoch_ms, from_epoch_ms
 

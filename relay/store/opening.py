@@ -15,7 +15,7 @@ from relay.store.durability import Acks
 from relay.store.embedded import EmbeddedStore, answer_on
 from relay.store.line import Line
 from relay.store.outages import told
-from relay.store.ownership import Guest, Home, attach
+from relay.store.ownership import Borrower, Home, attach
 from relay.store.places import CLUSTER, places_of
 from relay.store.redis_store import RedisStore
 from relay.store.sentinel import SentinelServers
@@ -52,9 +52,7 @@ async def open_store(
     )
     if isinstance(found, _Shared):
         line = line_to(found.url, config.timeout_s)
-        store = await _reached(line, clock, _disk(config, data_dir))
-        store.guest = found.guest
-        return store
+        return await _reached(line, clock, _disk(config, data_dir), borrower=found.borrower)
     embedded = found
     try:
         line = line_to(embedded.url, config.timeout_s)
@@ -66,7 +64,7 @@ async def open_store(
 
 class _Shared(NamedTuple):
     url: str
-    guest: Guest
+    borrower: Borrower | None
 
 
 async def _shared_or_own(data_dir: Path, timeout_s: float) -> _Shared | EmbeddedStore:
@@ -82,11 +80,11 @@ async def _shared_or_own(data_dir: Path, timeout_s: float) -> _Shared | Embedded
             url = attach(data_dir)
             if url is None:
                 return await EmbeddedStore.start(data_dir, timeout_s, waits=True)
-            guest = Guest.enter(Home(data_dir))
-            if loop.time() > until or (guest and await _is_there(data_dir)):
-                return _Shared(url, guest or Guest())
-            if guest:
-                guest.close()
+            borrower = Borrower.enter(Home(data_dir))
+            if loop.time() > until or (borrower and await _is_there(data_dir)):
+                return _Shared(url, borrower)
+            if borrower:
+                borrower.close()
         except SecondOwner:
             if loop.time() > until:
                 raise
@@ -118,7 +116,11 @@ def _disk(config: StoreConfig, data_dir: Path) -> Disk:
 
 
 async def _reached(
-    line: Line, clock: Clock, disk: Disk | None = None, embedded: EmbeddedStore | None = None
+    line: Line,
+    clock: Clock,
+    disk: Disk | None = None,
+    embedded: EmbeddedStore | None = None,
+    borrower: Borrower | None = None,
 ) -> RedisStore:
     try:
         await line.reach()
@@ -127,4 +129,4 @@ async def _reached(
         raise
     except Exception as error:  # noqa: BLE001  whatever it is, the relay defers meanwhile
         log.warning("the store does not answer yet: %s", told(error))
-    return RedisStore(line, clock, disk, embedded)
+    return RedisStore(line, clock, disk, embedded, borrower)

@@ -56,9 +56,9 @@ class Home:
         return self.directory / "server.lock"
 
     @property
-    def guests(self) -> Path:
+    def borrowers(self) -> Path:
         """Held, shared, by whoever uses a store that a command began: it ends behind them."""
-        return self.directory / "guests.lock"
+        return self.directory / "borrowers.lock"
 
     @property
     def log(self) -> Path:
@@ -76,7 +76,7 @@ class Home:
             self.data_dir.mkdir(parents=True, exist_ok=True)
             self.directory.mkdir(mode=0o700, exist_ok=True)
             self.directory.chmod(0o700)
-            self.guests.touch(mode=0o600)
+            self.borrowers.touch(mode=0o600)
             if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
                 self.log.replace(self.log.with_suffix(".log.1"))
         except OSError as error:
@@ -158,17 +158,17 @@ class Lock:
             self.fd = -1
 
 
-class Guest:
+class Borrower:
     """A hold on a store that may be a command's, until `close`."""
 
     def __init__(self, fd: int = -1) -> None:
         self._fd = fd
 
     @classmethod
-    def enter(cls, home: Home) -> Guest | None:
+    def enter(cls, home: Home) -> Borrower | None:
         """None where the store ends just now. Holds nothing where the file cannot be read."""
         try:
-            fd = os.open(home.guests, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(home.borrowers, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return cls()
         if _locked(fd, fcntl.LOCK_SH):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from relay.core.quota import Answer, Mark, Seen
+from relay.core.quota import Answer, Mark, Seen, process_of
 from relay.store.line import Line
 
 PAUSES_S: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.12, 0.125)
@@ -48,8 +48,3 @@ def marks_may_change(marks: Mapping[str, Mark], session: str) -> bool:
     own = process_of(session)
     is_settled = any(mark is not Mark.TAKEN for mark in marks.values())
     return not is_settled and any(process_of(other) != own for other in marks)
-
-
-def process_of(session: str) -> str:
-    """The instance that `session` is of (`ports.Instances`)."""
-    return session.partition(".")[0]

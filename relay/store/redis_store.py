@@ -30,7 +30,7 @@ from relay.store.durability import was_carried_out
 from relay.store.embedded import EmbeddedStore
 from relay.store.instances import RedisInstances
 from relay.store.line import Line
-from relay.store.ownership import Guest
+from relay.store.ownership import Borrower
 from relay.store.pasts import after_adopting
 from relay.store.patience import Patience, marks_may_change, may_change
 from relay.store.together import Together
@@ -42,8 +42,8 @@ class RedisStore:
     """`ports.QuotaStore` over `line`, with the `instances` that live on the same store.
 
     `disk` is where the server writes, if it leaves the syncing to us. `embedded` is the
-    private server that belongs to it, if any; `run` keeps it up and `close` ends it. `company`
-    wants to be told who is on the way here.
+    private server that belongs to it, if any; `run` keeps it up and `close` ends it. `borrower` is
+    the hold on another process's, until `close`. `company` wants to be told who is on the way here.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class RedisStore:
         clock: Clock,
         disk: Disk | None = None,
         embedded: EmbeddedStore | None = None,
+        borrower: Borrower | None = None,
     ) -> None:
         self.line = line
         self._clock = clock
@@ -62,7 +63,7 @@ class RedisStore:
         self._in_company = InCompany(self.company)
         self._syncing: dict[str, asyncio.Future[None]] = {}
         self.instances = RedisInstances(line)
-        self.guest = Guest()
+        self._borrower = borrower
         self._patience = Patience(line)
 
     @property
@@ -247,7 +248,8 @@ class RedisStore:
         await self.line.close()
         if self._disk is not None:
             await self._disk.close()
-        self.guest.close()
+        if self._borrower is not None:
+            self._borrower.close()
         if self._embedded is not None:
             await self._embedded.stop()
 

@@ -47,20 +47,15 @@ async def answered(task):
 
 
 @pytest.mark.usefixtures("_endless")
-async def test_a_client_that_left_there_while_the_upstream_is_asked_is_seen(real_world):
-    first = await real_world.granted(1, "print", THERE)
+@pytest.mark.parametrize(("verb", "mark"), [("granted", Mark.LEFT), ("send", Mark.GONE)])
+async def test_a_client_that_left_there_before_or_after_it_was_taken_is_seen(
+    real_world, verb, mark
+):
+    first = await getattr(real_world, verb)(1, "print", THERE)
     again = await asked(real_world)
     await real_world.store.left(first)
-    assert await answered(again) == Seen({THERE: Mark.LEFT})
+    assert await answered(again) == Seen({THERE: mark})
     assert (await real_world.standing()).charged == 1
-
-
-@pytest.mark.usefixtures("_endless")
-async def test_a_client_that_left_there_just_when_it_was_taken_is_seen(real_world):
-    first = await real_world.send(1, "print", THERE)
-    again = await asked(real_world)
-    await real_world.store.left(first)
-    assert await answered(again) == Seen({THERE: Mark.GONE})
 
 
 @pytest.mark.usefixtures("_endless")

@@ -164,24 +164,26 @@ async def test_a_command_line_alone_opens_the_store_itself(tmp_path):
 async def test_the_store_of_a_command_stays_until_the_commands_that_use_it_have_ended(tmp_path):
     config, clock = StoreConfig(None), HandClock()
     owner = await open_store(config, tmp_path, clock, share=True)
-    guest = await open_store(config, tmp_path, clock, share=True)
+    borrower = await open_store(config, tmp_path, clock, share=True)
     ending = asyncio.create_task(owner.close())
     await asyncio.sleep(0.3)
     assert not ending.done()
-    assert await guest.ping()
-    await guest.close()
+    assert await borrower.ping()
+    await borrower.close()
     await asyncio.wait_for(ending, 10)
     assert attach(tmp_path) is None
 
 
-async def test_the_store_of_a_command_does_not_stay_for_a_guest_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "GUESTS_S", 0.2)
+async def test_the_store_of_a_command_does_not_stay_for_a_borrower_without_end(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(embedded, "BORROWERS_S", 0.2)
     config, clock = StoreConfig(None), HandClock()
     owner = await open_store(config, tmp_path, clock, share=True)
-    guest = await open_store(config, tmp_path, clock, share=True)
+    borrower = await open_store(config, tmp_path, clock, share=True)
     await asyncio.wait_for(owner.close(), 10)
-    assert not await guest.ping()
-    await guest.close()
+    assert not await borrower.ping()
+    await borrower.close()
 
 
 async def test_a_data_directory_with_a_very_long_path_works(tmp_path):

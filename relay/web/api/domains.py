@@ -40,8 +40,8 @@ async def domains(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
     """The domains that the token may see, by name: those of the config and those added."""
-    prefix = (domain or "").lower()
-    which = Which("", prefix, after or "", tenant=tenant, state=state, source=source)
+    named = {"prefix": (domain or "").lower(), "after": after or ""}
+    which = Which(**named, tenant=tenant, state=state, source=source)
     found = desk.domains.all(_by(bearer), which)
     page = [view.fields() for view in found[:limit]]
     return JSONResponse({"data": page, "next": page[-1]["name"] if len(found) > limit else None})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from relay.core import classify as classify_room
 from relay.core.classify import (
     check_reverse_path,
     classify,
@@ -194,6 +195,27 @@ def test_the_recipient_of_a_message_to_one_has_the_fingerprint_of_the_message():
         message = classified(content, recipients=one)
         assert recipient_fingerprints(message) == (message.fingerprint,)
         assert classified(content, recipients=two).fingerprint != message.fingerprint
+
+
+def test_a_large_header_is_hashed_once_and_not_for_each_recipient(monkeypatch):
+    sizes, known = [], fingerprint_of
+
+    def noted(domain, envelope, content):
+        sizes.append(len(content))
+        return known(domain, envelope, content)
+
+    monkeypatch.setattr(classify_room, "fingerprint_of", noted)
+    many = tuple(f"r{n}@x.example" for n in range(100))
+    large = [
+        b"X-Large: " + (b"x" * 60 + b"\r\n ") * 2000 + end + b"\r\n" + ORDINARY
+        for end in (b"a", b"b")
+    ]
+    prints = [recipient_fingerprints(classified(content, recipients=many)) for content in large]
+    assert len({*prints[0], *prints[1]}) == 200
+    assert len(sizes) == 202
+    assert max(sizes) < 100
+    alone = classified(large[0], recipients=many[:1])
+    assert recipient_fingerprints(alone) == (alone.fingerprint,) == prints[0][:1]
 
 
 def test_without_a_message_id_no_recipient_has_a_fingerprint():

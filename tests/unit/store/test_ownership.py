@@ -62,7 +62,7 @@ def test_the_socket_lies_in_the_data_directory_where_its_path_is_short_enough():
     home.prepare()
     assert home.socket() == home.directory / "server.sock"
     home.tidy()
-    home.guests.unlink()
+    home.borrowers.unlink()
     home.log.parent.rmdir()
     home.data_dir.rmdir()
 
