@@ -1,7 +1,7 @@
 """The only file that knows every room: it builds them and hands each what it needs.
 
 `open_relay` builds a whole relay around a running loop; the part of it that the command line uses
-is `tools.py`. Starting and ending in order is `lifecycle.py`.
+is `cli/tools.py`. Starting and ending in order is `lifecycle.py`.
 """
 
 from __future__ import annotations
@@ -9,22 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from relay.background import Background
-from relay.charging import Charging
+from relay.admin.noting import Notebook
 from relay.clock import AnyClock, SystemClock
+from relay.concurrency.background import Background
 from relay.core.classify import classify
 from relay.core.config import Config, UpstreamConfig
 from relay.core.tenancy import Credential, Tenant
-from relay.domain_desk import vault_of
+from relay.domains.desk import vault_of
+from relay.domains.following import Following
 from relay.edge.listeners import Listeners
 from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
-from relay.following import Following
-from relay.insisting import Insisting
-from relay.noting import Notebook
 from relay.pipeline import Pipeline
 from relay.ports import Settings
-from relay.preparing import Preparing
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
 from relay.seat import Seat
@@ -34,7 +31,6 @@ from relay.signing.batch import Batch
 from relay.signing.multibuffer import open_multibuffer
 from relay.signing.sealed import SealedRing
 from relay.signing.signer import DkimSigner
-from relay.splitting import Splitting
 from relay.store import open_store
 from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.provider_cache import RedisProviderCache
@@ -49,8 +45,12 @@ from relay.telemetry.measured import (
 )
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.observer import Observer
+from relay.transaction.charging import Charging
+from relay.transaction.insisting import Insisting
+from relay.transaction.preparing import Preparing
+from relay.transaction.splitting import Splitting
 from relay.upstream.build import open_upstream
-from relay.upstreams import Upstreams
+from relay.upstream.in_force import Upstreams
 from relay.vitals import Vitals
 from relay.web.server import WebServer
 

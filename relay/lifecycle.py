@@ -20,16 +20,16 @@ import structlog
 from relay.app import RelayParts, open_relay
 from relay.clock import AnyClock, FileClock
 from relay.core.config import Config
-from relay.front import NUMBER as FRONT
-from relay.front import Front
-from relay.keys_at_start import make_missing_keys
-from relay.presence import Presence, announced
-from relay.quarters import Quarters
+from relay.processes.presence import Presence, announced
+from relay.processes.quarters import Quarters
 from relay.seat import Seat
 from relay.settings.live import LiveSettings
+from relay.signing.at_start import make_missing_keys
 from relay.store import StoreUnusable
 from relay.thrift.settling import settle_down
 from relay.web.server import WebServer
+from relay.web_process.front import NUMBER as FRONT
+from relay.web_process.front import Front
 
 log = structlog.get_logger("relay")
 

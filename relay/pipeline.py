@@ -1,7 +1,7 @@
 """The sentence: authenticate, classify, reserve, sign, forward, settle.
 
 The edge has authenticated the client; everything after is `relay` below, in order. There is
-no try, no log and no metric here: `charging.py` owns what failure means for the quota,
+no try, no log and no metric here: `transaction/charging.py` owns what failure means for the quota,
 `edge/replies.py` what it means for the client, `telemetry/` what is counted.
 """
 
@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from relay.beside import beside
-from relay.charging import RETRIED, Charging
+from relay.concurrency.beside import beside
 from relay.core.classify import check_reverse_path
 from relay.core.domain import domain_of
 from relay.core.mail import Classified, Client, Envelope, Submission
 from relay.core.tenancy import Directory
 from relay.ports import Settings
-from relay.ports_relay import Accepted, Hears
-from relay.ports_upstream import Upstream
-from relay.preparing import Preparing
-from relay.splitting import Splitting
+from relay.ports.relay import Accepted, Hears
+from relay.ports.upstream import Upstream
+from relay.transaction.charging import RETRIED, Charging
+from relay.transaction.preparing import Preparing
+from relay.transaction.splitting import Splitting
 
 Classify = Callable[[Submission, Directory], Classified]
 

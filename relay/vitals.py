@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from relay.beside import short_turns
 from relay.clock import AnyClock
+from relay.concurrency.beside import short_turns
 from relay.core.errors import StoreTrouble
 from relay.ports import QuotaStore, Settings
 from relay.telemetry.domains import routes_told
 from relay.telemetry.metrics import Metrics, RouteReading
 from relay.telemetry.shared import SharedMetrics, text_of
-from relay.upstreams import Upstreams
+from relay.upstream.in_force import Upstreams
 from relay.web.ops import Readiness
 
 PROBE_EVERY_S: Final = 5.0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from relay.changing import Changing
+from relay.admin.changing import Changing
 from relay.cli.context import (
     ConfigOption,
     JsonOption,
@@ -19,12 +19,12 @@ from relay.cli.context import (
     run,
 )
 from relay.cli.inspect import RouteArgument
+from relay.cli.tools import open_tools
 from relay.core.changes import DONE, Verb
 from relay.core.config import Config
 from relay.core.tenancy import Route
-from relay.ports_web import Change
+from relay.ports.web import Change
 from relay.store.audit_log import RedisAuditLog
-from relay.tools import open_tools
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

@@ -104,7 +104,7 @@ def _completed(config: Config, name: str) -> Config:
 
 
 def _with_added(config: Config) -> Config:
-    from relay.tools import with_added  # noqa: PLC0415  # see above
+    from relay.cli.tools import with_added  # noqa: PLC0415  # see above
 
     return run(with_added(config))
 

@@ -20,15 +20,15 @@ from relay.cli.context import (
     run,
 )
 from relay.cli.resealing import reseal
+from relay.cli.tools import open_tools
 from relay.core.added import RouteWish
 from relay.core.config import Config
 from relay.core.policy import MailClass
 from relay.core.published import DnsRecord
-from relay.domain_desk import open_desk
-from relay.ports_domains import By, DomainEdit, DomainRefused, Domains, DomainView
+from relay.domains.desk import open_desk
+from relay.ports.domains import By, DomainEdit, DomainRefused, Domains, DomainView
 from relay.settings.live import LiveSettings
 from relay.telemetry.logs import set_up_logs
-from relay.tools import open_tools
 
 T = TypeVar("T")
 

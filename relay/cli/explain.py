@@ -19,6 +19,7 @@ from relay.cli.context import (
 from relay.cli.inspect import RouteArgument, read_routes
 from relay.cli.layers import Layer, layers_of, recipient_layer, rule_layer
 from relay.cli.order import Order
+from relay.cli.tools import Tools, open_tools
 from relay.core.config import Config
 from relay.core.domain import domain_of, normalize_domain
 from relay.core.providers import ProviderAnswer
@@ -28,7 +29,6 @@ from relay.core.sources import Source, Sources
 from relay.core.tenancy import Route
 from relay.core.wording import deferral_text
 from relay.settings.units import duration_text
-from relay.tools import Tools, open_tools
 
 
 @dataclass(frozen=True, slots=True)

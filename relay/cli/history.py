@@ -11,11 +11,11 @@ from relay.cli.context import ConfigOption, JsonOption, fail, find_route, load_w
 from relay.cli.inspect import RouteArgument, print_card
 from relay.cli.sends import Row, check_dates, read_sends
 from relay.cli.sheet import BadSheet
+from relay.cli.tools import open_tools
 from relay.core.config import Config
 from relay.core.history import past_of
 from relay.core.report import Status
 from relay.core.tenancy import Route
-from relay.tools import open_tools
 
 
 def import_history(

@@ -16,6 +16,7 @@ from relay.cli.context import (
     print_json,
     run,
 )
+from relay.cli.tools import Tools, open_tools
 from relay.core.bounds import Bound
 from relay.core.config import Config
 from relay.core.quota import next_tier
@@ -23,7 +24,6 @@ from relay.core.report import Status
 from relay.core.tenancy import Route
 from relay.core.wording import cap_text, counted_text, place_text, timestamp
 from relay.reporting import statuses_of, tenant_of
-from relay.tools import Tools, open_tools
 
 WIDTH = 200
 """Columns where there is no terminal to fit."""

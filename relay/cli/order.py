@@ -8,7 +8,7 @@ from relay.core.classify import DEFAULT_CLASS
 from relay.core.quota import Split, Wall, wall_before
 from relay.core.report import Status
 from relay.core.wording import deferral_text
-from relay.verdicts import refusal_by
+from relay.transaction.verdicts import refusal_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from relay.cli.context import fail, find_route, load, load_with, run
 from relay.cli.mail_mix import parse_mix
 from relay.cli.plain import DEFAULT_CONFIGS
 from relay.cli.sheet import BadSheet
+from relay.cli.tools import open_tools
 from relay.cli.volumes import Volumes, parse_date, read_volumes
 from relay.core.config import Config
 from relay.core.course import Course, from_foot, from_standing
@@ -23,7 +24,6 @@ from relay.core.providers import OTHER
 from relay.core.tenancy import Route
 from relay.settings.load import load_policy, provider_names
 from relay.settings.problems import ConfigProblems, Wrong
-from relay.tools import open_tools
 
 MOST_VOLUME: Final = 10**12
 DEFAULT_VOLUME: Final = "1000/day"

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
+from relay.cli.tools import open_tools
 from relay.core.config import Config
-from relay.ports_domains import By
-from relay.resealing import Outcome, Resealing
+from relay.domains.resealing import Outcome, Resealing
+from relay.ports.domains import By
 from relay.signing.sealing import NoSealingKey, Vault
 from relay.store.audit_log import RedisAuditLog
 from relay.store.domain_shelf import RedisDomainShelf
 from relay.telemetry.logs import set_up_logs
-from relay.tools import open_tools
 
 
 def reseal(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from relay.checking import Finding, check_offline, check_online, problem
+from relay.cli.checking import Finding, check_offline, check_online, problem
 from relay.cli.context import (
     ConfigOption,
     JsonOption,

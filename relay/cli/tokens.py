@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.access import Access
+from relay.admin.access import Access
 from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
+from relay.cli.tools import Tools, open_tools
 from relay.core.access import ApiToken, BadGrant, Scope
 from relay.core.config import Config
 from relay.core.wording import timestamp
@@ -15,7 +16,6 @@ from relay.settings.problems import Wrong
 from relay.settings.tokens import hash_token, new_token
 from relay.settings.units import parse_duration
 from relay.store.token_shelf import RedisTokenShelf
-from relay.tools import Tools, open_tools
 
 app = typer.Typer(invoke_without_command=True)
 

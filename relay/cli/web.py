@@ -12,8 +12,8 @@ import typer
 from relay.cli.context import ConfigOption, config_path, fail, show_problems
 from relay.clock import clock_for
 from relay.core.config import Config, WebConfig
-from relay.presence import presence_in
 from relay.processes.loop import run
+from relay.processes.presence import presence_in
 from relay.settings.addresses import parse_address
 from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
@@ -43,7 +43,7 @@ def web(
     serving = presence_in(settings.config.data_dir)
     beside = Path(serving.clock) if serving and serving.clock else None
     # FastAPI takes half a second to import: only this command pays for it.
-    from relay.web_process import CannotServeWeb, serve_web  # noqa: PLC0415
+    from relay.web_process.process import CannotServeWeb, serve_web  # noqa: PLC0415
 
     try:
         run(serve_web(settings, clock_for(clock or beside), where))

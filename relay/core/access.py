@@ -1,6 +1,6 @@
 """Who asks over HTTP, and what it may do: tokens and their scopes (DESIGN §7).
 
-Plain values. How a token is made, hashed and found is `relay/access.py`; where it is kept is
+Plain values. How a token is made, hashed and found is `relay/admin/access.py`; where it is kept is
 `store/token_shelf.py`.
 """
 

@@ -17,11 +17,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from relay.background import Background
+from relay.concurrency.background import Background
 from relay.core.mail import Submission
 from relay.core.quota import Reservation
 from relay.edge.intake import Intake
-from relay.ports_relay import Accepted, Hears, Relay
+from relay.ports.relay import Accepted, Hears, Relay
 
 log = logging.getLogger(__name__)
 

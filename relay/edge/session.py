@@ -25,7 +25,7 @@ from relay.edge.dialogue import Over, Step
 from relay.edge.identity import Identity
 from relay.edge.replies import answer, bad_sequence, refusal_of, syntax_error, with_ref
 from relay.edge.surroundings import Door, Surroundings
-from relay.ports_relay import Accepted, SplitTransaction
+from relay.ports.relay import Accepted, SplitTransaction
 
 DATA_TIMEOUTS = 20
 """A message may take this many times the timeout that is re-armed by each of its chunks."""

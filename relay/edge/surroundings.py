@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from relay.background import Background
-from relay.company import Company
+from relay.concurrency.background import Background
+from relay.concurrency.company import Company
 from relay.core.config import Limits, Listener
 from relay.core.tenancy import Credential, Tenant
 from relay.edge.guesses import Guesses
@@ -19,7 +19,7 @@ from relay.edge.roster import Roster
 from relay.edge.tls import Certificate
 from relay.edge.turnstile import Turnstile
 from relay.ports import Clock, Settings
-from relay.ports_relay import Relay
+from relay.ports.relay import Relay
 
 
 class Authenticator(Protocol):

@@ -1,4 +1,4 @@
-"""This program once more: as a child, or instead of this process (`relay/serving.py`)."""
+"""This program once more: as a child, or instead of this process (`relay/serving/__main__.py`)."""
 
 from __future__ import annotations
 

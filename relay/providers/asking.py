@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from relay.background import Background
+from relay.concurrency.background import Background
 from relay.core.providers import MxFinding, MxKind
 
 AT_ONCE: Final = 50

@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from relay.background import Background
+from relay.concurrency.background import Background
 from relay.core.domain import normalize_domain
 from relay.core.errors import StoreTrouble
 from relay.core.providers import (

@@ -10,7 +10,7 @@ from dns import name as names
 from dns.exception import DNSException
 from dns.resolver import NXDOMAIN
 
-from relay.ports_domains import NoDns
+from relay.ports.domains import NoDns
 from relay.providers.resolving import Resolvers
 
 DEADLINE_S: Final = 5.0

@@ -22,7 +22,7 @@ from threading import Timer
 from typing import Final
 
 import relay
-from relay.beside import short_turns
+from relay.concurrency.beside import short_turns
 from relay.core.config import Config
 from relay.core.policy import Policy
 from relay.core.tenancy import Directory, SendingDomain, Tenant, directory_of

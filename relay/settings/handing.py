@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay.beside import short_turns
+from relay.concurrency.beside import short_turns
 from relay.core.config import Config
 from relay.settings.frames import as_frames
 from relay.settings.loaded import Loaded

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from relay.beside import short_turns
+from relay.concurrency.beside import short_turns
 from relay.settings.apart import ApartReader
 from relay.settings.load import load
 from relay.settings.loaded import Loaded

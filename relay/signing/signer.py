@@ -25,7 +25,7 @@ from relay.signing.sealed import SealedRing
 from relay.signing.sealing import Vault
 
 INLINE_BYTES: Final = 1_310_720
-"""A longer message is hashed in a thread, so that the others do not wait for it (`beside.py`)."""
+"""A longer one is hashed in a thread: the others do not wait for it (`concurrency/beside.py`)."""
 _THREAD: Final = ThreadPoolExecutor(1, "signing")
 """One: several that hash would take the interpreter in turns, and the loop would wait for all."""
 _LINE: Final = 76

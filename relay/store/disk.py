@@ -13,7 +13,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from relay.company import Company, Meeting
+from relay.concurrency.company import Company, Meeting
 from relay.core.errors import StoreTrouble
 from relay.store.outages import Outages
 from relay.store.sync_link import SyncLink, Where
@@ -26,7 +26,8 @@ LAZY_S: Final = 0.25
 class Disk:
     """Asks the process that listens on the socket `where`. Every wait ends within `timeout_s`.
 
-    Those of a crowd wait for each other (`relay/company.py`): `company` tells who is coming.
+    Those of a crowd wait for each other: `company` tells who is coming
+    (`relay/concurrency/company.py`).
     """
 
     def __init__(self, where: Where, timeout_s: float) -> None:

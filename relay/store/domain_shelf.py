@@ -15,7 +15,7 @@ from relay.core.added import AddedDomain, RouteWish
 from relay.core.domain import normalize_domain
 from relay.core.policy import MailClass
 from relay.core.tenancy import SealedKey
-from relay.ports_domains import Kept, Unreadable
+from relay.ports.domains import Kept, Unreadable
 from relay.store import keys
 from relay.store.commands import Command, evalsha, script
 from relay.store.line import Line

@@ -15,7 +15,7 @@ from datetime import datetime
 from secrets import token_hex
 from typing import Final
 
-from relay.company import Company, InCompany
+from relay.concurrency.company import Company, InCompany
 from relay.core.errors import StoreTrouble
 from relay.core.history import Past
 from relay.core.quota import Answer, Demand, Granted, Mark, Part, Reservation, Standing, Verdict

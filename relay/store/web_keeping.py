@@ -11,7 +11,7 @@ import time
 from base64 import b64decode, b64encode
 from typing import Any, Final
 
-from relay.ports_web import Keeping, KeptAnswer
+from relay.ports.web import Keeping, KeptAnswer
 from relay.store import keys
 from relay.store.commands import Command, as_is, evalsha, script
 from relay.store.line import Line

@@ -20,8 +20,8 @@ from relay.core.quota import Answer, Demand, Reservation, Verdict
 from relay.core.reply import Reply
 from relay.core.tenancy import Directory
 from relay.ports import QuotaStore, Signer
-from relay.ports_relay import Accepted, Hears, Relay, SplitTransaction
-from relay.ports_upstream import Clearance, Handover, Outcome, Refusal, Upstream
+from relay.ports.relay import Accepted, Hears, Relay, SplitTransaction
+from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, Upstream
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.story import Story, current
 

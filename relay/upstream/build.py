@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relay.core.config import MaildirUpstream, UpstreamConfig
-from relay.ports_upstream import Upstream
+from relay.ports.upstream import Upstream
 from relay.upstream.handshake import tls_context
 from relay.upstream.maildir import Maildir
 from relay.upstream.observer import Observer

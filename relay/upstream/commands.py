@@ -13,7 +13,7 @@ from typing import Final
 from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.core.values import value
-from relay.ports_upstream import Lacks, SaidNo
+from relay.ports.upstream import Lacks, SaidNo
 from relay.upstream.capabilities import Capabilities
 
 # Quoted strings may hold anything printable; outside them nothing may end the path. Lone

@@ -18,7 +18,7 @@ from typing import Final
 from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports_upstream import Clearance, Lacks, Outcome, SaidNo, Taken, Unknown
+from relay.ports.upstream import Clearance, Lacks, Outcome, SaidNo, Taken, Unknown
 from relay.upstream.capabilities import Capabilities
 from relay.upstream.commands import (
     DATA,

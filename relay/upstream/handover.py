@@ -12,7 +12,7 @@ from collections.abc import Callable
 from relay.core.config import SmtpUpstream
 from relay.core.mail import Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports_upstream import Outcome, Refusal, SaidNo, Unreachable
+from relay.ports.upstream import Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
 from relay.upstream.wire import Broken
 

@@ -18,7 +18,7 @@ from typing import Final
 from relay.core.config import MaildirUpstream
 from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports_upstream import Clearance, Handover, Outcome, Refusal, Taken, Unknown, Unreachable
+from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, Taken, Unknown, Unreachable
 from relay.upstream.observer import Observer
 
 OFFERS: Final = frozenset({"8BITMIME", "SMTPUTF8", "PIPELINING", "SIZE", "ENHANCEDSTATUSCODES"})

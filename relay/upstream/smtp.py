@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail import Envelope, Outgoing
-from relay.ports_upstream import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
+from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
 from relay.upstream.handover import SmtpHandover
 from relay.upstream.handshake import greet

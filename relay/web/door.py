@@ -11,7 +11,7 @@ from typing import Final
 
 from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
-from relay.ports_web import Access
+from relay.ports.web import Access
 from relay.web.asgi import App, Receive, Scope, Send, Whole, header, problem
 
 OPEN: Final = frozenset({"/api/docs", "/api/openapi.json"})

@@ -15,7 +15,7 @@ from typing import Final
 
 from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
-from relay.ports_web import Answers, Keeping, KeptAnswer
+from relay.ports.web import Answers, Keeping, KeptAnswer
 from relay.web.asgi import App, Message, Receive, Scope, Send, Whole, header, problem
 from relay.web.door import AWAY
 

@@ -19,7 +19,7 @@ from fastapi.security import HTTPBearer
 from starlette.middleware.cors import CORSMiddleware
 
 from relay.core.config import WebConfig
-from relay.ports_web import Answers
+from relay.ports.web import Answers
 from relay.web.api import audit, domains, emails, problems, stream, warmup
 from relay.web.api.desk import Desk
 from relay.web.api.page import CONTENT_SECURITY, page

@@ -13,7 +13,7 @@ MOST_FUNCTION_LINES = 60
 
 # Where a task may be started without a TaskGroup around it, and why.
 TASK_STARTERS = {
-    "relay/background.py": "the one place for work that outlives its caller; drained at shutdown",
+    "relay/concurrency/background.py": "the one place for work that outlives its caller; drained at shutdown",
     "relay/edge/connection.py": "the TLS handshake; awaited by the same function, with a deadline",
 }
 
@@ -47,7 +47,7 @@ def test_tasks_are_started_only_where_somebody_waits_for_them():
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call) and _starts_a_bare_task(node)
     ]
-    assert wrong == [], "use a TaskGroup, or relay.background"
+    assert wrong == [], "use a TaskGroup, or relay.concurrency.background"
 
 
 def _starts_a_bare_task(node: ast.Call) -> bool:

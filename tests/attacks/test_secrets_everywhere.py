@@ -248,7 +248,8 @@ def test_a_web_process_of_its_own_leaves_no_core_either(house: House) -> None:
 DUMPABLE = """
 import ctypes, sys, threading
 role, sys.argv = sys.argv[1], ["warmup-relay", *sys.argv[1:]]
-from relay import cli, serving
+from relay import cli
+from relay.serving import __main__ as serving
 try:
     serving.serve(sys.argv[-1], "") if role == "serve" else cli.main()
 finally:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from relay.access import Access
+from relay.admin.access import Access
 from relay.core.access import ApiToken
 from relay.store.token_shelf import RedisTokenShelf
 from tests.browser.test_sign_in import ask, cookies_of

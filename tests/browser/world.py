@@ -17,13 +17,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from relay.changing import Changing
+from relay.admin.changing import Changing
+from relay.admin.users import Users
+from relay.cli.tools import open_tools
 from relay.core.changes import Verb
 from relay.settings.load import load_config
 from relay.store.audit_log import RedisAuditLog
 from relay.store.web_users import RedisUserShelf
-from relay.tools import open_tools
-from relay.users import Users
 from tests.harness.clients import letter
 from tests.harness.dns import DnsThread
 from tests.harness.relay_config import RelayConfig, calendar

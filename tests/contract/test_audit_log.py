@@ -12,12 +12,12 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from relay.changing import Changing
+from relay.admin.changing import Changing
+from relay.admin.recording import entry as made_entry
 from relay.core.audit import AuditEntry, AuditWanted, Outcome
 from relay.core.changes import Verb
 from relay.core.errors import StoreTrouble
 from relay.core.policy import EXEMPT
-from relay.recording import entry as made_entry
 from relay.store import keys
 from relay.store.audit_log import RedisAuditLog
 from relay.store.memory import MemoryStore
@@ -255,7 +255,7 @@ async def test_what_cannot_be_noted_is_not_done(line, clock):
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from relay.changing import Changing
+from relay.admin.changing import Changing
 from relay.core.changes import Verb
 from relay.core.config import StoreConfig
 from relay.store import open_store

@@ -89,7 +89,7 @@ async def test_two_relays_that_disagree_on_the_zone_share_one_cap(relays):
 
 
 async def test_a_crowd_whose_clients_wait_for_each_other_takes_exactly_the_cap(relays):
-    """Others are coming all the time and never arrive (`relay/company.py`)."""
+    """Others are coming all the time and never arrive (`relay/concurrency/company.py`)."""
     over = asyncio.Event()
 
     async def others() -> None:

@@ -13,7 +13,7 @@ import pytest_asyncio
 from relay.core.added import AddedDomain, RouteWish
 from relay.core.policy import MailClass
 from relay.core.tenancy import SealedKey
-from relay.ports_domains import Kept, Unreadable
+from relay.ports.domains import Kept, Unreadable
 from relay.store import calls, keys
 from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.opening import line_to

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from relay.access import Access
+from relay.admin.access import Access
 from relay.core.access import BadGrant, Scope
 from relay.core.audit import AuditWanted
 from relay.store import keys
@@ -177,7 +177,7 @@ async def test_an_admission_is_a_use_that_is_noted_to_some_minutes(access, clock
 
 
 async def test_what_is_known_of_tokens_is_bounded(access, shelf, monkeypatch):
-    monkeypatch.setattr("relay.access.MOST_PROVEN", 3)
+    monkeypatch.setattr("relay.admin.access.MOST_PROVEN", 3)
     monkeypatch.setattr("relay.store.token_shelf.MOST_READ", 3)
     texts = [(await access.create("acme", READ, actor="tester"))[1] for _ in range(6)]
     for text in (*texts, *texts):

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 import pytest_asyncio
 
-from relay.ports_web import Keeping, KeptAnswer
+from relay.ports.web import Keeping, KeptAnswer
 from relay.store import keys
 from relay.store.opening import line_to
 from relay.store.web_keeping import KEPT_MS, RedisAnswers, metered

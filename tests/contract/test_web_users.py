@@ -12,18 +12,18 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
+from relay.admin.recording import entry
+from relay.admin.users import FREE_PER_USER, SigningIn, Users
 from relay.core.audit import AuditWanted
 from relay.core.recent import MOST_KEPT, Happening, Kind
 from relay.core.tenancy import RouteId
 from relay.core.users import BadUser, Session, User
-from relay.ports_pages import NoEntry
-from relay.recording import entry
+from relay.ports.pages import NoEntry
 from relay.store import keys, web_users
 from relay.store.audit_log import RedisAuditLog
 from relay.store.opening import line_to
 from relay.store.web_history import RedisHistory, RedisRecent
 from relay.store.web_users import RedisAttempts, RedisSessionShelf, RedisUserShelf
-from relay.users import FREE_PER_USER, SigningIn, Users
 from tests.contract.world import HandClock
 
 PASSWORD = "correct horse battery staple"
@@ -51,7 +51,7 @@ def name() -> str:
 def quick_hashes(monkeypatch) -> None:
     """A hash takes 50 ms of a core and 64 MB, as it should; what is tested here is the store."""
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr("relay.users._hasher", quick)
+    monkeypatch.setattr("relay.admin.users._hasher", quick)
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ async def test_days_of_several_routes_are_read_at_once(line, valkey, redis_serve
 async def test_who_signs_in_rightly_uses_up_nothing_of_the_address(
     users, signing_in, name, monkeypatch
 ):
-    monkeypatch.setattr("relay.users.FREE_PER_ADDRESS", 2)
+    monkeypatch.setattr("relay.admin.users.FREE_PER_ADDRESS", 2)
     await users.add(name, "acme", PASSWORD)
     for _ in range(5):  # an office has one address
         await signing_in.sign_in(name, PASSWORD, "192.0.2.9")

@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from relay.ports_upstream import Outcome, SaidNo, Taken, Unknown, Unreachable
+from relay.ports.upstream import Outcome, SaidNo, Taken, Unknown, Unreachable
 from tests.harness.smtp_ledger import Ledger
 from tests.harness.smtp_script import (
     Act,

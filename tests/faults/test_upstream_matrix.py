@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from relay.ports_upstream import SaidNo, Taken, Unknown, Unreachable
+from relay.ports.upstream import SaidNo, Taken, Unknown, Unreachable
 from tests.harness.smtp_script import (
     Act,
     Then,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from relay.background import Background
-from relay.changing import Changing
+from relay.admin.changing import Changing
+from relay.concurrency.background import Background
 from relay.core.access import ApiToken, Scope
 from relay.core.added import Offer
 from relay.core.audit import AuditEntry, AuditWanted
@@ -22,10 +22,9 @@ from relay.core.errors import RelayError
 from relay.core.mail import Submission
 from relay.core.published import DnsRecord
 from relay.core.reply import Reply
-from relay.outbox import Outbox, Sessions
-from relay.ports_domains import EVERY, By, DomainEdit, DomainRefused, DomainView, Which, Why
-from relay.ports_relay import Accepted
-from relay.ports_web import BadMessageOfBatch, Keeping, KeptAnswer
+from relay.ports.domains import EVERY, By, DomainEdit, DomainRefused, DomainView, Which, Why
+from relay.ports.relay import Accepted
+from relay.ports.web import BadMessageOfBatch, Keeping, KeptAnswer
 from relay.store.memory import MemoryStore
 from relay.web.api.desk import Desk
 from relay.web.api.stream import Streams
@@ -33,6 +32,7 @@ from relay.web.asgi import App, Message, Receive, Send, problem
 from relay.web.asgi import Scope as AsgiScope
 from relay.web.forward import Forward
 from relay.web.site import site
+from relay.web_process.outbox import Outbox, Sessions
 from tests.corpus.submissions import DIRECTORY
 from tests.unit.edge.house import FixedClock, FixedSettings
 from tests.unit.edge.recording import NOW, RecordingRelay

@@ -20,7 +20,7 @@ from relay.core.tenancy import Credential, Tenant, directory_of
 from relay.edge.roster import Roster
 from relay.edge.session import Session
 from relay.edge.surroundings import Door, Surroundings
-from relay.ports_relay import Accepted, Hears
+from relay.ports.relay import Accepted, Hears
 from tests.corpus import DOMAIN
 from tests.corpus.submissions import DIRECTORY, EVIL, sending_domain
 from tests.unit.edge.house import FixedClock, FixedSettings

@@ -15,10 +15,10 @@ from relay.core.classify import classify
 from relay.core.errors import RelayError
 from relay.core.mail import Classified
 from relay.core.tenancy import Directory, DkimKey, Tenant, directory_of
-from relay.preparing import Preparing
 from relay.signing.generate import KeyKind, generate_key
 from relay.signing.record import key_record
 from relay.signing.signer import DkimSigner
+from relay.transaction.preparing import Preparing
 from tests.corpus import DOMAIN
 from tests.corpus.submissions import sending_domain, submission
 from tests.unit.signing.verifier import verifies

@@ -14,15 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relay.access import Access
+from relay.admin.access import Access
 from relay.cli.inspect import read_routes
+from relay.cli.tools import Tools, open_tools, with_added
 from relay.core.access import Scope
 from relay.core.config import Config
 from relay.core.errors import StoreTrouble
 from relay.settings.load import load_config
 from relay.settings.units import parse_duration
 from relay.store.token_shelf import RedisTokenShelf
-from relay.tools import Tools, open_tools, with_added
 
 T = TypeVar("T")
 

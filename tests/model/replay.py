@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from relay.background import Background
-from relay.charging import Charging
+from relay.concurrency.background import Background
 from relay.core.errors import RelayError, StoreTrouble
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
 from relay.core.policy import MailClass
 from relay.core.reply import Reply
 from relay.core.tenancy import Route, SendingDomain, Tenant
-from relay.insisting import Insisting
 from relay.ports import QuotaStore
-from relay.ports_upstream import SaidNo, Taken, Unknown
+from relay.ports.upstream import SaidNo, Taken, Unknown
+from relay.transaction.charging import Charging
+from relay.transaction.insisting import Insisting
 from tests.contract.world import HandClock
 from tests.model.attempts import Bounds, State, Step, after
-from tests.unit.corridor.known_providers import KnownProviders
+from tests.unit.transaction.known_providers import KnownProviders
 
 PATIENCE_S = 3.0
 OUTCOMES = {

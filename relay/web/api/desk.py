@@ -14,8 +14,8 @@ from relay.core.config import Limits
 from relay.core.report import Status
 from relay.core.tenancy import Directory, Route
 from relay.ports import Clock, QuotaStore, Settings
-from relay.ports_domains import Domains
-from relay.ports_web import Access, AuditLog, Changes, Outbox
+from relay.ports.domains import Domains
+from relay.ports.web import Access, AuditLog, Changes, Outbox
 from relay.reporting import route_for, statuses_of, tenant_of
 from relay.web.api.problems import Problem
 from relay.web.ordered import Ordered

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from relay.core.access import ApiToken
 from relay.core.added import RouteWish
-from relay.ports_domains import By, DomainEdit, DomainState, DomainView, Origin, Which
+from relay.ports.domains import By, DomainEdit, DomainState, DomainView, Origin, Which
 from relay.web.api.declared import answers
 from relay.web.api.desk import Changer, Desk, Operator, Reader, TheDesk
 from relay.web.api.domain_schemas import (

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from relay.core.access import ApiToken
 from relay.core.errors import RelayError
 from relay.core.mail import Envelope
-from relay.ports_web import Mail, NotSent, Sent
+from relay.ports.web import Mail, NotSent, Sent
 from relay.web.api.compose import composed, received
 from relay.web.api.declared import answers_to_mail
 from relay.web.api.desk import Desk, Sender, TheDesk

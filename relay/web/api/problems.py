@@ -31,8 +31,8 @@ from relay.core.errors import (
 )
 from relay.core.report import Status
 from relay.ports import Clock
-from relay.ports_domains import DomainRefused, Why
-from relay.ports_web import BadMessageOfBatch, NotSent
+from relay.ports.domains import DomainRefused, Why
+from relay.ports.web import BadMessageOfBatch, NotSent
 from relay.web.asgi import PROBLEM_TYPE
 from relay.web.once import MAYBE_DONE
 

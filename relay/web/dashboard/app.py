@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from relay.background import Background
+from relay.concurrency.background import Background
 from relay.core.errors import StoreTrouble
 from relay.web.asgi import App, Receive, Scope, Send
 from relay.web.body import Body

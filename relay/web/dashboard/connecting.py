@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from relay.core.tenancy import SendingDomain
 from relay.core.users import Viewer
-from relay.ports_domains import DomainState, Which
+from relay.ports.domains import DomainState, Which
 from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of
 from relay.web.dashboard.domain_pages import FIELDS, by, form_values
 from relay.web.dashboard.framing import page

@@ -13,9 +13,9 @@ from relay.core.report import Status
 from relay.core.tenancy import Directory, Route, SendingDomain
 from relay.core.users import Viewer
 from relay.ports import Clock, QuotaStore, Settings
-from relay.ports_domains import Domains
-from relay.ports_pages import History, Policies, Proving, Recent, SignIn, Tokens
-from relay.ports_web import AuditLog, Changes, Outbox
+from relay.ports.domains import Domains
+from relay.ports.pages import History, Policies, Proving, Recent, SignIn, Tokens
+from relay.ports.web import AuditLog, Changes, Outbox
 from relay.reporting import route_for, statuses_of, tenant_of
 
 MOST_FIELDS = 100

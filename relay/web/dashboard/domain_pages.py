@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from relay.core.added import RouteWish
 from relay.core.policy import EXEMPT
 from relay.core.users import Viewer
-from relay.ports_domains import (
+from relay.ports.domains import (
     By,
     DomainEdit,
     DomainRefused,

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from relay.core.errors import StoreTrouble
 from relay.core.users import Viewer
-from relay.ports_pages import SignIn
+from relay.ports.pages import SignIn
 from relay.web.asgi import App, Message, Receive, Scope, Send, Whole, header
 from relay.web.dashboard.rendering import error_page
 

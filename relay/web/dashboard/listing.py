@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from relay.background import Background
+from relay.concurrency.background import Background
 from relay.core.errors import StoreTrouble
 from relay.core.quota import State, remaining, warmup_day
 from relay.core.report import Status

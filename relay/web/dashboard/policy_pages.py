@@ -15,7 +15,7 @@ from relay.core.plan_text import sentences
 from relay.core.policy import Policy
 from relay.core.tenancy import Route
 from relay.core.users import Viewer
-from relay.ports_pages import CannotSave, PolicyText, SavedUnnoted
+from relay.ports.pages import CannotSave, PolicyText, SavedUnnoted
 from relay.web.dashboard.charts import of_plan, of_policies
 from relay.web.dashboard.desk import PagesDesk, desk_of, form_of, viewer_of
 from relay.web.dashboard.framing import common, page

@@ -13,7 +13,7 @@ from relay.core.errors import RelayError
 from relay.core.policy import MailClass
 from relay.core.report import Status
 from relay.core.tenancy import SendingDomain
-from relay.ports_web import Mail, NotSent, Sent
+from relay.ports.web import Mail, NotSent, Sent
 from relay.web.api.compose import composed
 from relay.web.api.problems import Problem
 from relay.web.api.schemas import Email

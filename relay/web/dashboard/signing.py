@@ -11,7 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from relay.ports_pages import NoEntry
+from relay.ports.pages import NoEntry
 from relay.web.dashboard.desk import desk_of, form_of
 from relay.web.dashboard.guard import COOKIE, cookies
 from relay.web.dashboard.rendering import render, span

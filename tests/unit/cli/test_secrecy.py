@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import relay.cli
-import relay.serving
+from relay.serving import __main__ as serving
 
 
 class Reached(Exception):
@@ -38,9 +38,9 @@ def test_no_command_begins_before_its_memory_is_private(monkeypatch, words):
 )
 def test_no_process_that_serves_begins_before_its_memory_is_private(monkeypatch, role, next_step):
     kept = []
-    monkeypatch.setattr(relay.serving, "keep_memory_private", lambda: kept.append(role))
-    monkeypatch.setattr(relay.serving, "die_with_parent", lambda: None)
-    monkeypatch.setattr(relay.serving, next_step, reached)
+    monkeypatch.setattr(serving, "keep_memory_private", lambda: kept.append(role))
+    monkeypatch.setattr(serving, "die_with_parent", lambda: None)
+    monkeypatch.setattr(serving, next_step, reached)
     with pytest.raises(Reached):
-        relay.serving.ROLES[role](*(["1", ""] if role == "serve" else ["1"]))
+        serving.ROLES[role](*(["1", ""] if role == "serve" else ["1"]))
     assert kept == [role]

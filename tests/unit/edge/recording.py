@@ -13,7 +13,7 @@ from relay.core.quota import Reservation
 from relay.core.reply import Reply
 from relay.core.tenancy import RouteId
 from relay.core.window import CalendarDay
-from relay.ports_relay import Accepted, Hears
+from relay.ports.relay import Accepted, Hears
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
 WINDOW = CalendarDay().at(NOW)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from relay import company as company_module
+from relay.concurrency import company as company_module
 from relay.core.config import Limits
 from relay.core.errors import StoreTrouble
 from tests.unit.edge.house import open_house

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from relay.background import Background
+from relay.concurrency.background import Background
 from relay.core.errors import StoreTrouble
 from relay.core.providers import MxFinding, Provider, ProviderTable
 from relay.providers.lookup import Lookup

@@ -6,7 +6,7 @@ import asyncio
 
 from structlog.testing import capture_logs
 
-from relay.background import Background
+from relay.concurrency.background import Background
 from relay.core.providers import MxFinding, MxKind
 from relay.providers.asking import Asking
 

@@ -8,8 +8,8 @@ import pytest
 
 from relay.core.added import AddedDomain, RouteWish
 from relay.core.errors import StoreTrouble
-from relay.following import Following
-from relay.ports_domains import Unreadable
+from relay.domains.following import Following
+from relay.ports.domains import Unreadable
 from relay.settings.live import LiveSettings
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)

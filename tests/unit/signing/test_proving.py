@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from relay.admin.proving import DkimProving
 from relay.core.tenancy import DkimKey, SendingDomain
-from relay.ports_pages import Tray
-from relay.proving import DkimProving
+from relay.ports.pages import Tray
 from relay.signing.proof import Ed25519Proof
 
 PUBLISHED = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="

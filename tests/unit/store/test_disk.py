@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 
-from relay import company as company_module
+from relay.concurrency import company as company_module
 from relay.core.errors import StoreTrouble
 from relay.store import disk as disk_module
 from relay.store.disk import Disk

@@ -9,7 +9,7 @@ import pytest
 
 from relay.core.mail import Envelope
 from relay.core.reply import Reply
-from relay.ports_relay import Accepted
+from relay.ports.relay import Accepted
 from relay.telemetry.measured import MeasuredRelay
 from relay.telemetry.metrics import Metrics
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from relay.core.config import Security, SmtpHost, SmtpUpstream
 from relay.core.mail import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
-from relay.ports_upstream import Upstream
+from relay.ports.upstream import Upstream
 from relay.upstream import open_upstream
 
 HEAD = b"From: a@news.example\r\nMessage-ID: <1@news.example>\r\nSubject: hi\r\n"

@@ -8,7 +8,7 @@ import pytest
 
 from relay.core.config import MaildirUpstream
 from relay.core.errors import StoreTrouble
-from relay.ports_upstream import SaidNo, Taken
+from relay.ports.upstream import SaidNo, Taken
 from relay.upstream import open_upstream
 from tests.harness.smtp_script import refuse
 from tests.harness.smtp_sink import Offers, Sink

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.mail import Recipient
-from relay.ports_upstream import Lacks, SaidNo
+from relay.ports.upstream import Lacks, SaidNo
 from relay.upstream.capabilities import Capabilities, capabilities_of
 from relay.upstream.commands import transaction
 from tests.unit.upstream.given import outgoing

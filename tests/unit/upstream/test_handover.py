@@ -10,7 +10,7 @@ import pytest
 from relay.core.config import MaildirUpstream
 from relay.core.mail import Envelope, Recipient
 from relay.core.reply import Reply
-from relay.ports_upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
+from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.upstream import open_upstream
 from tests.harness.smtp_script import close, refuse, reset, stall
 from tests.harness.smtp_sink import Offers, Sink

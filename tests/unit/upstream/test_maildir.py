@@ -10,7 +10,7 @@ import pytest
 
 from relay.core.config import MaildirUpstream
 from relay.core.mail import Recipient
-from relay.ports_upstream import Taken, Unknown, Unreachable, Upstream
+from relay.ports.upstream import Taken, Unknown, Unreachable, Upstream
 from relay.upstream import open_upstream
 from relay.upstream.maildir import unique_name
 from tests.unit.upstream.given import HEAD, Counting, outgoing

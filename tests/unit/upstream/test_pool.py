@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from relay.ports_upstream import Taken, Unreachable
+from relay.ports.upstream import Taken, Unreachable
 from tests.harness.smtp_script import late, refuse, stall
 from tests.harness.smtp_sink import Sink
 from tests.unit.upstream.given import outgoing, upstream

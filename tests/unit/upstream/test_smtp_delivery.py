@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay.core.mail import Recipient
-from relay.ports_upstream import Lacks, SaidNo, Taken
+from relay.ports.upstream import Lacks, SaidNo, Taken
 from tests.harness.ports import free_port, is_listening
 from tests.harness.processes import Child
 from tests.harness.smtp_ledger import entries

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from relay.core.config import Security
-from relay.ports_upstream import SaidNo, Taken, Unknown, Unreachable
+from relay.ports.upstream import SaidNo, Taken, Unknown, Unreachable
 from relay.upstream import open_upstream
 from relay.upstream.handshake import tls_context
 from tests.harness.certs import Authority

@@ -1,0 +1,189 @@
+"""`check`: what is wrong with a config beyond its text. Offline looks at files, online asks.
+
+A finding is never an exception: everything is looked at, and everything found is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from relay.cli.tools import added_in, open_tools
+from relay.core.added import AddedDomain, joined
+from relay.core.config import Config, Listener
+from relay.core.errors import StoreTrouble
+from relay.core.policy import Excess
+from relay.core.reply import Reply
+from relay.core.tenancy import DkimKey, SendingDomain
+from relay.domains.wishes import offer_of
+from relay.edge.tls import require_private
+from relay.ports.domains import Unreadable
+from relay.signing.keys import read_key, try_key
+from relay.store import StoreUnusable
+from relay.upstream.build import open_upstream
+
+EXPIRES_SOON_DAYS: Final = 14
+ONLINE_S: Final = 20.0
+MOST_TOLD: Final = 200
+"""Domains whose keys are checked as numbers (80 ms each) and told of one by one.
+
+Of more domains the numbers of each key have to belong together, and only what is wrong is told.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `says` tells what was found, for people.
+
+    `is_online`: somebody had to be asked for it, so it may be otherwise in a minute.
+    """
+
+    part: str
+    is_fine: bool
+    says: str
+    is_online: bool = False
+
+
+def problem(part: str, says: str) -> Finding:
+    """Something that must be mended."""
+    return Finding(part, is_fine=False, says=says)
+
+
+def _fine(part: str, says: str) -> Finding:
+    return Finding(part, is_fine=True, says=says)
+
+
+def check_offline(config: Config) -> list[Finding]:
+    """The config's own sense, DKIM keys, certificates and the data directory."""
+    directory = config.directory
+    counted = f"{len(directory.domains)} domains of {len(directory.tenants)} tenants"
+    policies = sorted({route.policy.name for route in directory.routes()})
+    found = [
+        _fine("config", f"{config.path}: {counted}"),
+        _fine("policies", ", ".join(policies) or "none in use"),
+    ]
+    found += _domains(config)
+    for listener in config.listeners:
+        found += _certificate(listener)
+    return found
+
+
+def _domains(config: Config) -> list[Finding]:
+    domains = config.directory.domains.values()
+    is_many = len(domains) > MOST_TOLD
+    found: list[Finding] = []
+    for domain in domains:
+        told = _keys(domain, config, is_many=is_many) + _last_route(domain)
+        found += [one for one in told if not (is_many and one.is_fine)]
+    if is_many:
+        found.append(_fine("domains", f"{len(domains)} looked at; {len(found)} things to mend"))
+    return found
+
+
+def _keys(domain: SendingDomain, config: Config, *, is_many: bool) -> list[Finding]:
+    if not domain.dkim:
+        return [problem(f"dkim {domain.name}", "no key: mail leaves unsigned")]
+    return [
+        _key(f"dkim {domain.name} {entry.selector}", entry.path, config.data_dir, is_many=is_many)
+        for entry in domain.dkim
+        if isinstance(entry, DkimKey)
+    ]
+
+
+def _last_route(domain: SendingDomain) -> list[Finding]:
+    """A policy may be another domain's too, so this is no fault; but nothing overflows here."""
+    policy = domain.routes[-1].policy
+    if policy.excess is not Excess.OVERFLOW:
+        return []
+    says = f"{policy.name} overflows, and no route comes after it: excess is deferred"
+    return [_fine(f"routes {domain.name}", says)]
+
+
+def _key(part: str, path: Path, data_dir: Path, *, is_many: bool) -> Finding:
+    if not path.exists() and path.is_relative_to(data_dir):
+        return _fine(part, f"{path} does not exist yet; serve will make it")
+    try:
+        key = try_key(path) if is_many else read_key(path)
+    except (OSError, ValueError) as error:
+        return problem(part, str(error))
+    return _fine(part, f"{path} ({key.algorithm.decode()})")
+
+
+def _certificate(listener: Listener) -> list[Finding]:
+    if listener.certificate is None or listener.key is None:
+        return []
+    part = f"certificate {listener.name}"
+    try:
+        require_private(listener.key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(listener.certificate, listener.key)
+        [leaf, *_] = x509.load_pem_x509_certificates(listener.certificate.read_bytes())
+    except (OSError, ValueError) as error:
+        return [problem(part, f"{listener.certificate}: {error}")]
+    left = leaf.not_valid_after_utc - datetime.now(UTC)
+    if left.total_seconds() <= 0:
+        return [problem(part, f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}")]
+    is_fine = left.days >= EXPIRES_SOON_DAYS
+    return [Finding(part, is_fine, f"valid until {leaf.not_valid_after_utc:%Y-%m-%d}")]
+
+
+async def check_online(config: Config) -> list[Finding]:
+    """The store and every upstream, asked within a bounded time."""
+    upstreams = asyncio.gather(*(_upstream(config, name) for name in config.upstreams))
+    stored, others = await asyncio.gather(_store(config), upstreams)
+    return [replace(finding, is_online=True) for finding in (*stored, *others)]
+
+
+async def _store(config: Config) -> list[Finding]:
+    kind = "embedded" if config.store.url is None else "external"
+    try:
+        async with asyncio.timeout(ONLINE_S), open_tools(config) as tools:
+            now = tools.clock.now()
+            routes = [(r, r.policy.window.at(now)) for r in config.directory.routes()]
+            await tools.store.standings(routes)
+            added = await added_in(tools.line)
+    except (StoreTrouble, StoreUnusable, OSError, TimeoutError) as error:
+        return [problem("store", f"{kind}: {error.__cause__ or error or 'no answer'}")]
+    return [_fine("store", f"{kind}: answers"), *_added(config, added)]
+
+
+def _added(config: Config, added: Mapping[str, AddedDomain | Unreadable]) -> list[Finding]:
+    """How many domains were added while relays ran, and those that this config does not bear."""
+    known = [each for each in added.values() if isinstance(each, AddedDomain)]
+    flaws = dict(joined(config.directory, known, offer_of(config)).flaws)
+    flaws |= {name: each.why for name, each in added.items() if isinstance(each, Unreadable)}
+    for name in flaws.keys() & config.directory.domains.keys():
+        del flaws[name]  # the file names it too, and wins: nothing is to be mended
+    waiting = sum(not each.is_proven for each in known)
+    says = f"{len(added)}, of which {waiting} are not verified yet" if added else "none"
+    told = [_fine("added domains", says)]
+    told += [problem(f"added domain {name}", flaws[name]) for name in sorted(flaws)[:MOST_TOLD]]
+    if len(flaws) > MOST_TOLD:
+        told.append(problem("added domains", f"{len(flaws) - MOST_TOLD} more are broken"))
+    return told
+
+
+class _Nobody:
+    """An upstream observer that counts nothing."""
+
+    def reply(self, upstream: str, answer: Reply) -> None:
+        """See `upstream.observer`."""
+
+
+async def _upstream(config: Config, name: str) -> Finding:
+    part = f"upstream {name}"
+    try:
+        upstream = open_upstream(config.upstreams[name], config.hostname, _Nobody())
+        async with asyncio.timeout(ONLINE_S):
+            wrong = await upstream.probe()
+            await upstream.close()
+    except (OSError, TimeoutError) as error:
+        return problem(part, str(error) or "no answer")
+    return problem(part, wrong) if wrong else _fine(part, "answers")

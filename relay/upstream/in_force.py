@@ -1,0 +1,74 @@
+"""The upstreams in force, by name; a reload opens new ones and closes those that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from relay.concurrency.background import Background
+from relay.core.config import UpstreamConfig
+from relay.ports.upstream import Upstream
+
+LINGER_S: Final = 330.0
+"""How long a replaced upstream stays open for what is under way on it."""
+
+PROBE_S: Final = 5.0
+
+
+class Upstreams(Mapping[str, Upstream]):
+    """A mapping that `follow` brings in line with the config."""
+
+    def __init__(self, opener: Callable[[UpstreamConfig], Upstream]) -> None:
+        self._open = opener
+        self._configs: dict[str, UpstreamConfig] = {}
+        self._upstreams: dict[str, Upstream] = {}
+
+    def __getitem__(self, name: str) -> Upstream:
+        return self._upstreams[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._upstreams)
+
+    def __len__(self) -> int:
+        return len(self._upstreams)
+
+    def follow(self, configs: Mapping[str, UpstreamConfig], background: Background) -> None:
+        """Open what is new or changed; what it replaces is closed once it had time to finish."""
+        for name in [*self._upstreams]:
+            if self._configs[name] != configs.get(name):
+                background.start(_close_later(self._upstreams.pop(name)))
+        for name, config in configs.items():
+            if name not in self._upstreams:
+                self._upstreams[name] = self._open(config)
+        self._configs = dict(configs)
+
+    def all_offer(self, extension: str) -> bool:
+        """Whether every upstream was last seen to offer `extension` (an EHLO keyword)."""
+        offers = [upstream.offers for upstream in self._upstreams.values()]
+        return bool(offers) and all(offer is not None and extension in offer for offer in offers)
+
+    async def probe(self) -> dict[str, str | None]:
+        """Ask each within a bounded time: name → None if it answers, else what is wrong."""
+        names = list(self._upstreams)
+        found = await asyncio.gather(*(_probe(self._upstreams[name]) for name in names))
+        return dict(zip(names, found, strict=True))
+
+    async def close(self) -> None:
+        """Close every one."""
+        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
+
+
+async def _probe(upstream: Upstream) -> str | None:
+    try:
+        async with asyncio.timeout(PROBE_S):
+            return await upstream.probe()
+    except TimeoutError:
+        return f"no answer within {PROBE_S:.0f} s"
+
+
+async def _close_later(upstream: Upstream) -> None:
+    try:
+        await asyncio.sleep(LINGER_S)
+    finally:
+        await upstream.close()
