@@ -32,10 +32,10 @@ from relay.signing.multibuffer import open_multibuffer
 from relay.signing.sealed import SealedRing
 from relay.signing.signer import DkimSigner
 from relay.store import open_store
-from relay.store.domain_shelf import RedisDomainShelf
-from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
-from relay.store.web_history import RedisRecent
+from relay.store.shelves.domains import RedisDomainShelf
+from relay.store.shelves.history import RedisRecent
+from relay.store.shelves.provider_cache import RedisProviderCache
 from relay.telemetry.measured import (
     MeasuredRelay,
     MeasuredSigner,

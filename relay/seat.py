@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relay.core.config import Config, SmtpUpstream, UpstreamConfig
-from relay.settings.handing import Handed
+from relay.settings.apart.handing import Handed
 
 
 @dataclass(frozen=True, slots=True)

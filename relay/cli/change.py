@@ -24,7 +24,7 @@ from relay.core.changes import DONE, Verb
 from relay.core.config import Config
 from relay.core.tenancy import Route
 from relay.ports.web import Change
-from relay.store.audit_log import RedisAuditLog
+from relay.store.shelves.audit_log import RedisAuditLog
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 

@@ -58,7 +58,7 @@ def config_path(option: Path | None) -> Path:
 
 def load(option: Path | None) -> Config:
     """The config without its sources, or its problems on stderr and exit code 1."""
-    from relay.settings.glance import glance  # noqa: PLC0415  # see above
+    from relay.settings.apart.glance import glance  # noqa: PLC0415  # see above
 
     with _problems_told():
         return glance(config_path(option), os.environ)
@@ -74,7 +74,7 @@ def load_with(option: Path | None, name: str) -> Config:
 
     With added domains, and all others, where the files have no such route.
     """
-    from relay.settings.glance import glance_at  # noqa: PLC0415  # see above
+    from relay.settings.apart.glance import glance_at  # noqa: PLC0415  # see above
 
     with _problems_told():
         config = glance_at(config_path(option), os.environ, _domain_in(name))

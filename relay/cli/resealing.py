@@ -14,8 +14,8 @@ from relay.core.config import Config
 from relay.domains.resealing import Outcome, Resealing
 from relay.ports.domains import By
 from relay.signing.sealing import NoSealingKey, Vault
-from relay.store.audit_log import RedisAuditLog
-from relay.store.domain_shelf import RedisDomainShelf
+from relay.store.shelves.audit_log import RedisAuditLog
+from relay.store.shelves.domains import RedisDomainShelf
 from relay.telemetry.logs import set_up_logs
 
 

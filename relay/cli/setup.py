@@ -22,7 +22,7 @@ from relay.cli.context import (
 from relay.core.domain import normalize_domain
 from relay.core.published import DnsRecord, beginnings
 from relay.core.tenancy import SendingDomain
-from relay.settings.manual import config_text, dkim_key_path
+from relay.settings.manual.__main__ import config_text, dkim_key_path
 from relay.settings.problems import ConfigProblems
 from relay.settings.tokens import hash_token, new_token
 from relay.signing.generate import KeyKind, generate_key

@@ -15,7 +15,7 @@ from relay.core.wording import timestamp
 from relay.settings.problems import Wrong
 from relay.settings.tokens import hash_token, new_token
 from relay.settings.units import parse_duration
-from relay.store.token_shelf import RedisTokenShelf
+from relay.store.shelves.tokens import RedisTokenShelf
 
 app = typer.Typer(invoke_without_command=True)
 

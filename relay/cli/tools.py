@@ -22,10 +22,10 @@ from relay.processes.presence import presence_in
 from relay.providers import Lookup
 from relay.providers.mx import MxResolver
 from relay.store import open_store
-from relay.store.domain_shelf import RedisDomainShelf
-from relay.store.line import Line
+from relay.store.connections.line import Line
 from relay.store.ownership import Home
-from relay.store.provider_cache import RedisProviderCache
+from relay.store.shelves.domains import RedisDomainShelf
+from relay.store.shelves.provider_cache import RedisProviderCache
 
 
 @dataclass(frozen=True, slots=True)

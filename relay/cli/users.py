@@ -13,7 +13,7 @@ from relay.cli.tools import Tools, open_tools
 from relay.core.config import Config
 from relay.core.users import MOST_PASSWORD, BadUser, User, check_name, check_password
 from relay.core.wording import timestamp
-from relay.store.web_users import RedisUserShelf
+from relay.store.shelves.users import RedisUserShelf
 
 app = typer.Typer(no_args_is_help=True, help="Make and remove users of the dashboard.")
 

@@ -15,7 +15,7 @@ from relay.core.config import Config, WebConfig
 from relay.processes.loop import run
 from relay.processes.presence import presence_in
 from relay.settings.addresses import parse_address
-from relay.settings.here import ReaderHere
+from relay.settings.apart.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems, Wrong
 from relay.telemetry.logs import set_up_logs

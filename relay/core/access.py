@@ -1,7 +1,7 @@
 """Who asks over HTTP, and what it may do: tokens and their scopes (DESIGN §7).
 
 Plain values. How a token is made, hashed and found is `relay/admin/access.py`; where it is kept is
-`store/token_shelf.py`.
+`store/shelves/tokens.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Domains that tenants add while the relay runs, and how they join those of the config.
 
-Plain values. The store keeps them (`store/domain_shelf.py`), the live settings join them. A
+Plain values. The store keeps them (`store/shelves/domains.py`), the live settings join them. A
 domain that is not proven yet, or whose routes make no sense under the config in force, is
 withheld: nothing is sent from it, and everything else goes on. The config always wins.
 """

@@ -1,7 +1,7 @@
 """A policy: what one YAML file in `policies/` says, as plain values.
 
 Owns the words ramp, window, excess and recipients together. The YAML side (keys, positions,
-what is refused) is `settings/policy_schema.py`; what a policy means for a number of sends
+what is refused) is `settings/schema/policy.py`; what a policy means for a number of sends
 is `quota.py`.
 """
 

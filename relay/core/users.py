@@ -1,7 +1,7 @@
 """Who signs in to the pages: users and their sessions, as plain values.
 
 How a password is checked and a session opened is `relay/admin/users.py`; where both are kept is
-`store/web_users.py`.
+`store/shelves/users.py`.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from relay.ports import Clock
 from relay.providers.txt import TxtResolver
 from relay.settings.live import LiveSettings
 from relay.signing.sealing import Vault
-from relay.store.audit_log import RedisAuditLog
-from relay.store.domain_shelf import RedisDomainShelf
-from relay.store.line import Line
+from relay.store.connections.line import Line
+from relay.store.shelves.audit_log import RedisAuditLog
+from relay.store.shelves.domains import RedisDomainShelf
 
 
 def vault_of(config: Config) -> Vault:

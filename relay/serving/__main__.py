@@ -2,7 +2,7 @@
 
 The command line becomes such a process (`serve`), which starts more of them (`worker`, `front`).
 A schema, a parser of YAML and the commands would stay in memory for as long as it lives: configs
-are read by a process apart, which ends (`settings/apart.py`). Each role imports only its own part.
+are read by a process apart, which ends (`settings/apart`). Each role imports only its own part.
 Not for people: what they type is `cli/serve.py`.
 """
 
@@ -28,7 +28,7 @@ from relay.clock import clock_for
 from relay.processes.inside import die_with_parent, is_orphan, read_order, say_failed, say_ready
 from relay.processes.loop import run
 from relay.processes.secrecy import keep_memory_private
-from relay.settings.apart import ApartReader, ReadingFailed
+from relay.settings.apart.reader import ApartReader, ReadingFailed
 from relay.settings.live import LiveSettings
 from relay.settings.problems import ConfigProblems
 from relay.telemetry.logs import name_process, set_up_logs
@@ -78,7 +78,7 @@ def worker(number: str) -> None:
 def front(descriptor: str) -> None:
     """Be the web process of the relay that started this one, on its socket `descriptor`."""
     order: FrontOrder = pickle.loads(_order())  # noqa: S301 - as above  # nosec B301
-    from relay.settings.here import ReaderHere  # noqa: PLC0415  # the pages need a schema anyway
+    from relay.settings.apart.here import ReaderHere  # noqa: PLC0415  # the pages need a schema anyway
     from relay.web_process.front import NAME, NUMBER  # noqa: PLC0415  # only here
     from relay.web_process.process import CannotServeWeb, KeptBy, serve_web  # noqa: PLC0415  # FastAPI
 

@@ -12,7 +12,7 @@ from relay.processes.child import ChildSpec
 from relay.processes.itself import command, importing_this_package
 from relay.processes.quarters import Quarters
 from relay.seat import Order, Seat
-from relay.settings.handing import handed
+from relay.settings.apart.handing import handed
 from relay.settings.live import LiveSettings
 from relay.telemetry.shared import forget_gauges
 

@@ -28,8 +28,8 @@ from relay.serving.gathering import GatheredVitals
 from relay.serving.staffing import seats, worker
 from relay.settings.live import LiveSettings
 from relay.store import StoreUnusable, open_store
-from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.redis_store import RedisStore
+from relay.store.shelves.domains import RedisDomainShelf
 from relay.telemetry.shared import SharedMetrics
 from relay.web.server import WebServer
 from relay.web_process.front import NUMBER as FRONT

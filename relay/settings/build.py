@@ -31,10 +31,10 @@ from relay.core.tenancy import (
     Tenant,
     directory_of,
 )
-from relay.settings.schema import ConfigSection
-from relay.settings.schema_server import ListenerSection, PlaintextAuth
-from relay.settings.schema_tenant import DomainSection, TenantSection
-from relay.settings.schema_upstream import UpstreamSection
+from relay.settings.schema.root import ConfigSection
+from relay.settings.schema.server import ListenerSection, PlaintextAuth
+from relay.settings.schema.tenant import DomainSection, TenantSection
+from relay.settings.schema.upstream import UpstreamSection
 from relay.settings.store_url import EMBEDDED
 from relay.settings.upstream_url import Maildir
 

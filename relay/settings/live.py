@@ -20,7 +20,7 @@ from relay.core.added import AddedDomain, Offer, joined
 from relay.core.config import Config
 from relay.core.sources import Sources
 from relay.core.tenancy import Directory
-from relay.settings.apart import NICE, ApartReader, let_go, parts_of
+from relay.settings.apart.reader import NICE, ApartReader, let_go, parts_of
 from relay.settings.findings import START
 from relay.settings.loaded import Loaded, Reader
 from relay.settings.prints import UNKNOWN, Print

@@ -12,9 +12,9 @@ from relay.core.policy import EXEMPT, Policy
 from relay.core.providers import ProviderTable
 from relay.core.sources import Sources
 from relay.settings.build import absolute, build_config
-from relay.settings.checks import check_config
-from relay.settings.document import Document
-from relay.settings.fields import SecretFiles
+from relay.settings.checks.config import check_config
+from relay.settings.checks.routes import check_routes
+from relay.settings.checks.secrecy import check_secrecy
 from relay.settings.findings import START, Findings
 from relay.settings.loaded import Loaded
 from relay.settings.matching import EACH, matches
@@ -23,11 +23,11 @@ from relay.settings.policies import Shelf, read_policies, read_policy
 from relay.settings.prints import noting_reads, print_of
 from relay.settings.problems import ConfigProblems, Problem, nearest, shown
 from relay.settings.providers import read_providers
-from relay.settings.route_checks import check_routes
-from relay.settings.schema import DEFAULT_POLICIES, ConfigSection
-from relay.settings.secrecy_checks import check_secrecy
+from relay.settings.schema.fields import SecretFiles
+from relay.settings.schema.root import DEFAULT_POLICIES, ConfigSection
 from relay.settings.validation import validate
-from relay.settings.yaml import read_yaml
+from relay.settings.yaml.document import Document
+from relay.settings.yaml.files import read_yaml
 from relay.thrift.collector import collector_at_rest
 
 

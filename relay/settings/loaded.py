@@ -22,7 +22,7 @@ class Loaded:
 
 
 class Reader(Protocol):
-    """Reads a config, again and again: in this process (`here.py`) or in another (`apart.py`)."""
+    """Reads a config, again and again: here (`apart/here.py`), or apart (`apart/reader.py`)."""
 
     def read(self, path: Path, env: Mapping[str, str], *, nice: int = 0) -> Loaded:
         """The config in the file `path`, with `${NAME}` from `env`. Raises ConfigProblems.

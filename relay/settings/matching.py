@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from relay.settings.document import Document, Path
 from relay.settings.findings import Findings
 from relay.settings.problems import shown
+from relay.settings.yaml.document import Document, Path
 
 EACH: Final = None
 """In a pattern: every entry of a list or mapping."""

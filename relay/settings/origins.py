@@ -9,9 +9,9 @@ from typing import Any
 from relay.core.sources import Key, Place, PolicySources, Source
 from relay.core.tenancy import RouteId
 from relay.settings.addresses import parse_domain
-from relay.settings.document import Document
 from relay.settings.matching import EACH, matches
 from relay.settings.problems import Wrong
+from relay.settings.yaml.document import Document
 
 Stages = tuple[tuple[int, Place], ...]
 

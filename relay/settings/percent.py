@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Annotated, Final
 
 from relay.core.limits import WHOLE_PPM
-from relay.settings.fields import Kind, parsed
 from relay.settings.problems import Wrong, shown
+from relay.settings.schema.fields import Kind, parsed
 
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)\s?%\Z", re.ASCII)
 _PPM_OF_PERCENT: Final = WHOLE_PPM // 100

@@ -16,20 +16,20 @@ from relay.core.policy import EXEMPT, Policy
 from relay.core.ramp import Ramp
 from relay.core.sources import PolicySources
 from relay.core.window import CalendarDay, Rolling24h
-from relay.settings.document import Document
-from relay.settings.fields import name as policy_name
+from relay.settings.checks.policy import check_policy
+from relay.settings.checks.walls import check_walls
 from relay.settings.findings import START, Findings
 from relay.settings.folders import SUFFIX, policy_files
 from relay.settings.origins import policy_sources
-from relay.settings.policy_checks import check_policy
-from relay.settings.policy_schema import PolicySection, WindowKind
 from relay.settings.problems import Problem, Wrong, shown
 from relay.settings.ramp_reading import read_ramp
-from relay.settings.sticky_schema import sticky
+from relay.settings.schema.fields import name as policy_name
+from relay.settings.schema.policy import PolicySection, WindowKind
+from relay.settings.schema.sticky import sticky
 from relay.settings.validation import validate
-from relay.settings.wall_checks import check_walls
 from relay.settings.wall_reading import headroom_ppm, idle, provider_cap, smoothing, weekdays
-from relay.settings.yaml import read_yaml
+from relay.settings.yaml.document import Document
+from relay.settings.yaml.files import read_yaml
 
 _FORMS: Final[dict[WindowKind, type[CalendarDay | Rolling24h]]] = {
     WindowKind.CALENDAR_DAY: CalendarDay,

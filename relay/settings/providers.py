@@ -17,16 +17,16 @@ from pydantic import Field
 from relay.core.providers import OTHER, RESERVED, Provider, ProviderTable, layered
 from relay.core.sources import Source
 from relay.settings.addresses import parse_domain
-from relay.settings.document import Document
-from relay.settings.fields import Domain, Kind, Section, Truth, parsed
 from relay.settings.findings import Findings
 from relay.settings.folders import PROVIDERS_FILE
 from relay.settings.matching import EACH, Unique, matches
 from relay.settings.origins import provider_sources
 from relay.settings.policies import layers
 from relay.settings.problems import Problem, Wrong, nearest, shown
+from relay.settings.schema.fields import Domain, Kind, Section, Truth, parsed
 from relay.settings.validation import validate
-from relay.settings.yaml import read_yaml
+from relay.settings.yaml.document import Document
+from relay.settings.yaml.files import read_yaml
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z", re.ASCII)
 _MOST: Final = 10_000

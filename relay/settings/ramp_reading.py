@@ -21,9 +21,9 @@ from relay.core.growth import (
     linear,
 )
 from relay.core.ramp import Ramp, Tier
-from relay.settings.document import Document, Path
 from relay.settings.findings import Findings
-from relay.settings.ramp_schema import GrowthSection, LinearSection, RampSection, SoftSection
+from relay.settings.schema.ramp import GrowthSection, LinearSection, RampSection, SoftSection
+from relay.settings.yaml.document import Document, Path
 
 _RAMP: Path = ("ramp",)
 

@@ -7,10 +7,10 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from relay.settings.document import Document, Path
-from relay.settings.fields import SecretFiles, Section
 from relay.settings.findings import Findings
 from relay.settings.problems import Substituted, Wrong, nearest, shown
+from relay.settings.schema.fields import SecretFiles, Section
+from relay.settings.yaml.document import Document, Path
 
 S = TypeVar("S", bound=Section)
 _KEY = "[key]"

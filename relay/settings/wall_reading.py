@@ -5,7 +5,7 @@ from __future__ import annotations
 from relay.core.limits import Limit, LimitTier, ProviderCap, Share
 from relay.core.pacing import Even, HourlyShare, Smoothing
 from relay.core.policy import Idle, MailClass
-from relay.settings.wall_schema import (
+from relay.settings.schema.walls import (
     HeadroomSection,
     IdleSection,
     ProviderCapSection,

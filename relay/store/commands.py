@@ -1,6 +1,6 @@
 """What is said to the server: scripts, and commands with the type of their answer.
 
-A `Command` is plain data: words out, a decoder for what comes back. `line.py` sends it,
+A `Command` is plain data: words out, a decoder for what comes back. `connections/line.py` sends it,
 `calls.py` makes one per verb. Knows nothing of quota.
 """
 

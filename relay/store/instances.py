@@ -14,7 +14,7 @@ from typing import Final
 from relay.core.errors import StoreTrouble
 from relay.store import keys
 from relay.store.commands import Command
-from relay.store.line import Line
+from relay.store.connections.line import Line
 
 BEAT_S: Final = 1.0
 EXPIRY_MS: Final = 10_000

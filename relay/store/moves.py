@@ -16,9 +16,9 @@ from typing import Any, Final
 from relay.core.errors import StoreTrouble
 from relay.store import keys
 from relay.store.commands import Command, Word, evalsha, script
+from relay.store.connections.line import Line
+from relay.store.connections.places import Address
 from relay.store.inventory import Inventory
-from relay.store.line import Line
-from relay.store.places import Address
 
 FORMAT: Final = f"warmup-relay state {keys.LAYOUT_VERSION}"
 """The first line of a backup says so; another one is refused."""

@@ -9,17 +9,17 @@ from typing import Final, NamedTuple
 
 from relay.core.config import StoreConfig
 from relay.ports import Clock
-from relay.store.cluster import ClusterServers
-from relay.store.disk import Disk
-from relay.store.durability import Acks
-from relay.store.embedded import EmbeddedStore, answer_on
-from relay.store.line import Line
-from relay.store.outages import told
+from relay.store.connections.cluster import ClusterServers
+from relay.store.connections.durability import Acks
+from relay.store.connections.line import Line
+from relay.store.connections.outages import told
+from relay.store.connections.places import CLUSTER, places_of
+from relay.store.connections.sentinel import SentinelServers
+from relay.store.connections.topology import OneServer, Topology
+from relay.store.embedded.disk import Disk
+from relay.store.embedded.store import EmbeddedStore, answer_on
 from relay.store.ownership import Borrower, Home, attach
-from relay.store.places import CLUSTER, places_of
 from relay.store.redis_store import RedisStore
-from relay.store.sentinel import SentinelServers
-from relay.store.topology import OneServer, Topology
 from relay.store.troubles import SecondOwner, StoreUnusable
 
 log = logging.getLogger(__name__)

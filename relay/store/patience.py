@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from relay.core.quota import Answer, Mark, Seen, process_of
-from relay.store.line import Line
+from relay.store.connections.line import Line
 
 PAUSES_S: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.12, 0.125)
 """0.4 s: a process whose loop is held for longer than that may be waited for in vain."""

@@ -1,8 +1,8 @@
 """The quota store on Redis or Valkey: ports.QuotaStore, one script a verb.
 
 What is atomic is in `lua/`, how it is said is `calls.py`, what goes wrong on the way is
-`line.py`. `reserve` is said at most once; the verbs that are idempotent may be said again
-inside their deadline.
+`connections/line.py`. `reserve` is said at most once; the verbs that are idempotent may be said
+again inside their deadline.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from relay.ports import Clock
 from relay.store import calls
 from relay.store.answers import parts_of, reservation_for
 from relay.store.commands import Command
-from relay.store.disk import Disk
-from relay.store.durability import was_carried_out
-from relay.store.embedded import EmbeddedStore
+from relay.store.connections.durability import was_carried_out
+from relay.store.connections.line import Line
+from relay.store.embedded.disk import Disk
+from relay.store.embedded.store import EmbeddedStore
 from relay.store.instances import RedisInstances
-from relay.store.line import Line
 from relay.store.ownership import Borrower
 from relay.store.pasts import after_adopting
 from relay.store.patience import Patience, marks_may_change, may_change

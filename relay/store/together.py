@@ -10,7 +10,7 @@ from typing import Final
 
 from relay.core.errors import StoreTrouble
 from relay.store.commands import Command
-from relay.store.line import Line
+from relay.store.connections.line import Line
 
 GATHER_S: Final = 0.01
 """How long the first one waits for company."""

@@ -5,5 +5,5 @@ all so that one sync serves all workers. It has to be small: standard library on
 nothing of the relay but this package. Knows the file's directory and nothing of what is in it.
 
 Read `serving.py` for what it does, `wire.py` for how it is asked; it is started by
-`relay/store/sync_process.py` and asked by `relay/store/disk.py`.
+`sync_process.py` and asked by `disk.py` of `relay/store/embedded`.
 """

@@ -24,7 +24,7 @@ from relay.processes.child import ChildSpec
 from relay.processes.household import Household
 from relay.processes.itself import command, importing_this_package
 from relay.processes.quarters import Quarters
-from relay.settings.handing import Handed, handed
+from relay.settings.apart.handing import Handed, handed
 from relay.settings.live import LiveSettings
 from relay.telemetry.shared import forget_gauges
 from relay.web.ops import Vitals

@@ -35,13 +35,13 @@ from relay.settings.live import LiveSettings
 from relay.signing.sealed import SealedRing
 from relay.signing.signer import DkimSigner
 from relay.store import StoreUnusable, attach, open_store
-from relay.store.audit_log import RedisAuditLog
-from relay.store.provider_cache import RedisProviderCache
 from relay.store.redis_store import RedisStore
-from relay.store.token_shelf import RedisTokenShelf
-from relay.store.web_history import RedisHistory, RedisRecent
-from relay.store.web_keeping import RedisAnswers
-from relay.store.web_users import RedisAttempts, RedisSessionShelf, RedisUserShelf
+from relay.store.shelves.audit_log import RedisAuditLog
+from relay.store.shelves.history import RedisHistory, RedisRecent
+from relay.store.shelves.keeping import RedisAnswers
+from relay.store.shelves.provider_cache import RedisProviderCache
+from relay.store.shelves.tokens import RedisTokenShelf
+from relay.store.shelves.users import RedisAttempts, RedisSessionShelf, RedisUserShelf
 from relay.telemetry.measured import (
     MeasuredRelay,
     MeasuredSigner,

@@ -8,7 +8,7 @@ import pytest
 
 from relay.admin.access import Access
 from relay.core.access import ApiToken
-from relay.store.token_shelf import RedisTokenShelf
+from relay.store.shelves.tokens import RedisTokenShelf
 from tests.browser.test_sign_in import ask, cookies_of
 from tests.browser.world import GLOBEX, PAUSED
 from tests.harness.asked import ask as ask_store

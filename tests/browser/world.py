@@ -22,8 +22,8 @@ from relay.admin.users import Users
 from relay.cli.tools import open_tools
 from relay.core.changes import Verb
 from relay.settings.load import load_config
-from relay.store.audit_log import RedisAuditLog
-from relay.store.web_users import RedisUserShelf
+from relay.store.shelves.audit_log import RedisAuditLog
+from relay.store.shelves.users import RedisUserShelf
 from tests.harness.clients import letter
 from tests.harness.dns import DnsThread
 from tests.harness.relay_config import RelayConfig, calendar

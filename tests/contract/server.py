@@ -12,8 +12,8 @@ from pathlib import Path
 
 import redis
 
+from relay.store.embedded.server_process import ServerProcess, find_binary, options
 from relay.store.ownership import url_of
-from relay.store.server_process import ServerProcess, find_binary, options
 from tests.harness.waiting import until
 
 

@@ -19,9 +19,9 @@ from relay.core.changes import Verb
 from relay.core.errors import StoreTrouble
 from relay.core.policy import EXEMPT
 from relay.store import keys
-from relay.store.audit_log import RedisAuditLog
 from relay.store.memory import MemoryStore
 from relay.store.opening import line_to
+from relay.store.shelves.audit_log import RedisAuditLog
 from tests.contract.world import HandClock, fresh_route, policy
 
 
@@ -259,7 +259,7 @@ from relay.admin.changing import Changing
 from relay.core.changes import Verb
 from relay.core.config import StoreConfig
 from relay.store import open_store
-from relay.store.audit_log import RedisAuditLog
+from relay.store.shelves.audit_log import RedisAuditLog
 from tests.contract.world import HandClock, fresh_route, policy
 
 async def main():

@@ -15,8 +15,8 @@ from relay.core.policy import MailClass
 from relay.core.tenancy import SealedKey
 from relay.ports.domains import Kept, Unreadable
 from relay.store import calls, keys
-from relay.store.domain_shelf import RedisDomainShelf
 from relay.store.opening import line_to
+from relay.store.shelves.domains import RedisDomainShelf
 from tests.contract.world import NOON
 
 _numbers = count()

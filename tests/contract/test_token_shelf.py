@@ -13,9 +13,9 @@ from relay.admin.access import Access
 from relay.core.access import BadGrant, Scope
 from relay.core.audit import AuditWanted
 from relay.store import keys
-from relay.store.audit_log import RedisAuditLog
 from relay.store.opening import line_to
-from relay.store.token_shelf import RedisTokenShelf
+from relay.store.shelves.audit_log import RedisAuditLog
+from relay.store.shelves.tokens import RedisTokenShelf
 from tests.contract.world import HandClock
 
 READ = frozenset({Scope.READ})
@@ -178,7 +178,7 @@ async def test_an_admission_is_a_use_that_is_noted_to_some_minutes(access, clock
 
 async def test_what_is_known_of_tokens_is_bounded(access, shelf, monkeypatch):
     monkeypatch.setattr("relay.admin.access.MOST_PROVEN", 3)
-    monkeypatch.setattr("relay.store.token_shelf.MOST_READ", 3)
+    monkeypatch.setattr("relay.store.shelves.tokens.MOST_READ", 3)
     texts = [(await access.create("acme", READ, actor="tester"))[1] for _ in range(6)]
     for text in (*texts, *texts):
         assert await access.admitted(text, *RATE)

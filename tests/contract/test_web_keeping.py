@@ -12,7 +12,7 @@ import pytest_asyncio
 from relay.ports.web import Keeping, KeptAnswer
 from relay.store import keys
 from relay.store.opening import line_to
-from relay.store.web_keeping import KEPT_MS, RedisAnswers, metered
+from relay.store.shelves.keeping import KEPT_MS, RedisAnswers, metered
 
 ANSWER = KeptAnswer(201, "application/json", b'{"a": "\xc3\xa4"}')
 _numbers = count()
@@ -69,7 +69,7 @@ async def taken(line, name, per_minute, burst):
 
 async def test_a_burst_is_let_through_and_then_one_each_interval(line, key, monkeypatch):
     now_us = 10**15
-    monkeypatch.setattr("relay.store.web_keeping.time.time_ns", lambda: now_us * 1000)
+    monkeypatch.setattr("relay.store.shelves.keeping.time.time_ns", lambda: now_us * 1000)
     found = [await taken(line, key, 60, 3) for _ in range(5)]
     assert found == [0, 0, 0, 1.0, 1.0]
     now_us += 999_999
@@ -83,7 +83,7 @@ async def test_a_burst_is_let_through_and_then_one_each_interval(line, key, monk
 
 async def test_a_clock_set_back_shuts_nobody_out(line, key, monkeypatch):
     now_us = 10**15
-    monkeypatch.setattr("relay.store.web_keeping.time.time_ns", lambda: now_us * 1000)
+    monkeypatch.setattr("relay.store.shelves.keeping.time.time_ns", lambda: now_us * 1000)
     assert await taken(line, key, 60, 2) == 0
     now_us -= 3_600_000_000
     assert await taken(line, key, 60, 2) <= 1.0

@@ -19,11 +19,12 @@ from relay.core.recent import MOST_KEPT, Happening, Kind
 from relay.core.tenancy import RouteId
 from relay.core.users import BadUser, Session, User
 from relay.ports.pages import NoEntry
-from relay.store import keys, web_users
-from relay.store.audit_log import RedisAuditLog
+from relay.store import keys
 from relay.store.opening import line_to
-from relay.store.web_history import RedisHistory, RedisRecent
-from relay.store.web_users import RedisAttempts, RedisSessionShelf, RedisUserShelf
+from relay.store.shelves import users as web_users
+from relay.store.shelves.audit_log import RedisAuditLog
+from relay.store.shelves.history import RedisHistory, RedisRecent
+from relay.store.shelves.users import RedisAttempts, RedisSessionShelf, RedisUserShelf
 from tests.contract.world import HandClock
 
 PASSWORD = "correct horse battery staple"

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from relay.core.errors import StoreTrouble
-from relay.store.server_process import find_binary
+from relay.store.embedded.server_process import find_binary
 from tests.conftest import MakeRelay
 from tests.faults.store_given import pid_of_server, recovers_within
 from tests.faults.store_troubles import SENDER, Crowd
@@ -151,7 +151,7 @@ def cramp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int
     program = tmp_path / "server"
     program.write_text(f'#!/bin/sh\ntrap "" XFSZ\nexec "{find_binary()}" "$@"\n')
     program.chmod(0o755)
-    monkeypatch.setattr("relay.store.embedded.find_binary", lambda: program)
+    monkeypatch.setattr("relay.store.embedded.store.find_binary", lambda: program)
 
     def allow(pid: int, more_bytes: int | None) -> None:
         largest = resource.RLIM_INFINITY

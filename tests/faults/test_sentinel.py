@@ -10,8 +10,8 @@ import pytest
 from relay.core.errors import StoreTrouble
 from relay.core.quota import Verdict
 from relay.store import keys
-from relay.store.outages import told
-from relay.store.sentinel import NoMaster
+from relay.store.connections.outages import told
+from relay.store.connections.sentinel import NoMaster
 from tests.contract.world import fresh_route, policy
 from tests.faults.store_given import TIMEOUT_S, troubled, world_at
 from tests.faults.topology_load import Load, eventually, relays_on

@@ -18,10 +18,11 @@ import redis
 from relay.core.config import StoreConfig
 from relay.core.errors import StoreTrouble
 from relay.core.quota import Verdict
-from relay.store import StoreUnusable, attach, embedded, open_store
-from relay.store.embedded import EmbeddedStore
+from relay.store import StoreUnusable, attach, open_store
+from relay.store.embedded import store as embedded
+from relay.store.embedded.server_process import _WATCHER
+from relay.store.embedded.store import EmbeddedStore
 from relay.store.ownership import Home
-from relay.store.server_process import _WATCHER
 from relay.store.troubles import SecondOwner
 from relay.syncing import files
 from relay.syncing.files import Files
@@ -409,7 +410,7 @@ async def test_a_damaged_file_is_refused_with_what_the_server_said_of_it(tmp_pat
 
 
 async def test_a_server_that_does_not_stop_is_ended_within_the_deadline(tmp_path, monkeypatch):
-    monkeypatch.setattr("relay.store.embedded.STOP_S", 0.5)
+    monkeypatch.setattr("relay.store.embedded.store.STOP_S", 0.5)
     async with embedded_world(tmp_path) as world:
         await world.granted(1)
         pid = await pid_of_server(world)

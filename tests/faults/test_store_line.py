@@ -13,7 +13,7 @@ from relay.core.errors import StoreTrouble
 from relay.core.quota import Granted, Mark, Seen, Verdict
 from relay.store import calls, keys
 from relay.store.commands import script
-from relay.store.node import CONNECTIONS
+from relay.store.connections.node import CONNECTIONS
 from relay.store.troubles import WrongLayout
 from tests.contract.server import bare_server
 from tests.contract.world import fresh_route, policy

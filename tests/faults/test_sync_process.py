@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from relay.core.config import StoreConfig
-from relay.store import StoreUnusable, open_store, sync_process
-from relay.store.embedded import EmbeddedStore
+from relay.store import StoreUnusable, open_store
+from relay.store.embedded import sync_process
+from relay.store.embedded.store import EmbeddedStore
 from relay.store.ownership import Home
 from tests.conftest import MakeRelay
 from tests.contract.world import HandClock, World, fresh_route, policy

@@ -22,7 +22,7 @@ from relay.core.config import Config
 from relay.core.errors import StoreTrouble
 from relay.settings.load import load_config
 from relay.settings.units import parse_duration
-from relay.store.token_shelf import RedisTokenShelf
+from relay.store.shelves.tokens import RedisTokenShelf
 
 T = TypeVar("T")
 

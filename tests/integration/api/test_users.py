@@ -8,7 +8,7 @@ import time
 import pytest
 
 from relay.admin.users import Users
-from relay.store.web_users import RedisUserShelf
+from relay.store.shelves.users import RedisUserShelf
 from tests.harness.asked import ask
 from tests.harness.visitor import Visitor
 from tests.harness.web_process import WebProcess

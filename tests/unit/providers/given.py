@@ -12,7 +12,7 @@ from relay.core.errors import StoreTrouble
 from relay.core.providers import MxFinding, Provider, ProviderTable
 from relay.providers.lookup import Lookup
 from relay.providers.mx import MxResolver
-from relay.store.provider_cache import MemoryProviderCache
+from relay.store.shelves.provider_cache import MemoryProviderCache
 from tests.harness.dns import Server, dns_server
 
 TABLE = ProviderTable(

@@ -10,8 +10,8 @@ import pytest
 
 import relay
 from relay.core.providers import OTHER, RESERVED
+from relay.settings.apart.here import ReaderHere
 from relay.settings.folders import policy_files
-from relay.settings.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 from relay.settings.policies import read_policies, shipped_policies_dir

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.settings import wholesale
+from relay.settings.large import wholesale
 from tests.unit.settings.told import LARGE
 
 

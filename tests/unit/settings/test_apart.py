@@ -8,14 +8,14 @@ import sys
 import pytest
 
 from relay.core.sources import Sources
-from relay.settings import apart
-from relay.settings.apart import ApartReader, ReadingFailed, let_go, parts_of
-from relay.settings.handing import handed
-from relay.settings.here import ReaderHere, is_large
+from relay.settings.apart import reader as apart
+from relay.settings.apart.handing import handed
+from relay.settings.apart.here import ReaderHere, is_large
+from relay.settings.apart.reader import ApartReader, ReadingFailed, let_go, parts_of
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems
-from relay.settings.yaml import LARGE_BYTES
+from relay.settings.yaml.files import LARGE_BYTES
 from tests.unit.settings.told import CONFIG, LARGE, edited
 
 
@@ -130,7 +130,7 @@ def test_what_reads_for_a_relay_that_was_killed_meanwhile_ends_without_a_word(pa
     os.close(ours)
     with os.fdopen(its, "wb") as nobody_reads:
         ended = subprocess.run(
-            [sys.executable, "-P", "-m", "relay.settings.reading", str(path), "0"],
+            [sys.executable, "-P", "-m", "relay.settings.apart", str(path), "0"],
             stdout=nobody_reads,
             stderr=subprocess.PIPE,
             timeout=60,

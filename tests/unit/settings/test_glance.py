@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from relay.core.sources import Sources
-from relay.settings.glance import glance, glance_at
-from relay.settings.kept import NAME
+from relay.settings.apart.glance import glance, glance_at
+from relay.settings.large.kept import NAME
+from relay.settings.large.wholesale import frames_in_pieces
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems
-from relay.settings.wholesale import frames_in_pieces
 from tests.unit.settings.told import CONFIG, LARGE
 
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from relay.settings import kept as room
-from relay.settings.kept import LOCK, NAME, Kept, code_mark
+from relay.settings.large import kept as room
+from relay.settings.large.kept import LOCK, NAME, Kept, code_mark
 
 ENTRIES = {b"a" * 16: b"first", b"b" * 16: b"", b"c" * 16: b"x" * 1000}
 
@@ -121,5 +121,17 @@ def test_other_code_has_another_mark(tmp_path, monkeypatch):
     before = code_mark()
     assert code_mark() == before
     monkeypatch.setattr(room.relay, "__version__", "0.0.0-other")
+
+    assert code_mark() != before
+
+
+def test_a_file_of_a_room_within_a_room_is_code_too(tmp_path, monkeypatch):
+    for folder in ("core", "settings/yaml"):
+        (tmp_path / folder).mkdir(parents=True)
+    inner = tmp_path / "settings/yaml/builder.py"
+    inner.write_text("one = 1\n")
+    monkeypatch.setattr(room.relay, "__file__", str(tmp_path / "__init__.py"))
+    before = code_mark()
+    inner.write_text("one = 11\n")
 
     assert code_mark() != before

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from watchfiles import awatch
 
-from relay.settings.here import ReaderHere
+from relay.settings.apart.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems, Problem
@@ -151,7 +151,7 @@ def test_a_subscriber_that_fails_keeps_nobody_else_from_hearing(path):
 def test_a_bug_in_reading_is_a_problem_and_no_exception(path, monkeypatch):
     live = LiveSettings.of(path, {}, ReaderHere())
     before = live.config
-    monkeypatch.setattr("relay.settings.here.load", lambda *_: 1 / 0)
+    monkeypatch.setattr("relay.settings.apart.here.load", lambda *_: 1 / 0)
 
     (problem,) = live.reload()
 
@@ -508,7 +508,7 @@ async def test_files_that_could_not_be_read_for_a_while_are_read_again_without_a
         raise ConfigProblems([Problem(str(path), 1, 1, "Too many open files")])
 
     with monkeypatch.context() as descriptors, capture_logs() as logs:
-        descriptors.setattr("relay.settings.here.load", too_many)
+        descriptors.setattr("relay.settings.apart.here.load", too_many)
         async with watching(live):
             path.touch()
             await until(lambda: live.failed)

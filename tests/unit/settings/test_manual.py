@@ -8,11 +8,11 @@ import pytest
 import relay
 from relay.core.config import ListenerTls, MaildirUpstream, SmtpUpstream
 from relay.core.tenancy import DkimKey
-from relay.settings.example_text import section_in
 from relay.settings.load import load_config
-from relay.settings.manual import config_text, dkim_key_path, example_text, generated, main
-from relay.settings.policy_schema import PolicySection
-from relay.settings.schema import ConfigSection
+from relay.settings.manual.__main__ import config_text, dkim_key_path, example_text, generated, main
+from relay.settings.manual.example_text import section_in
+from relay.settings.schema.policy import PolicySection
+from relay.settings.schema.root import ConfigSection
 from relay.settings.tokens import hash_token, new_token
 
 ROOT = Path(relay.__file__).resolve().parents[1]
@@ -142,8 +142,8 @@ def test_the_commented_lines_of_a_config_for_another_domain_would_work_too(tmp_p
 
 @pytest.mark.parametrize("value", ["no", "a: b", "5", "#x", "é", 'q"', "a\nb", "- a", "*a", "~"])
 def test_strange_names_are_quoted(tmp_path, value):
-    from relay.settings.example_text import yaml_text
     from relay.settings.findings import Findings
-    from relay.settings.yaml import parse_yaml
+    from relay.settings.manual.example_text import yaml_text
+    from relay.settings.yaml.files import parse_yaml
 
     assert parse_yaml(f"[{yaml_text(value)}]", Findings("f")).data == [value]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import relay
-from relay.settings.manual import generated, main
+from relay.settings.manual.__main__ import generated, main
 from relay.settings.policies import read_policies
 
 ROOT = Path(relay.__file__).resolve().parents[1]

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.settings import yaml
 from relay.settings.findings import Findings
-from relay.settings.regular import read_regular
-from relay.settings.yaml import parse_yaml
+from relay.settings.yaml import files as yaml
+from relay.settings.yaml.files import parse_yaml
+from relay.settings.yaml.regular import read_regular
 from tests.harness.examples import examples
 from tests.unit.settings.told import CONFIG, edited
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.settings import frames, wholesale
-from relay.settings.apart import ApartReader
-from relay.settings.kept import LOCK, NAME
+from relay.settings.apart import frames
+from relay.settings.apart.reader import ApartReader
+from relay.settings.large import wholesale
+from relay.settings.large.kept import LOCK, NAME
+from relay.settings.large.wholesale import frames_in_pieces
 from relay.settings.load import load
 from relay.settings.problems import ConfigProblems
-from relay.settings.wholesale import frames_in_pieces
 from tests.harness.examples import examples
 from tests.unit.settings.told import CONFIG, LARGE, POLICY, edited
 

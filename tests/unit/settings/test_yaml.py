@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from relay.settings.builder import MAX_ALIASED, MAX_DEPTH
 from relay.settings.findings import Findings
 from relay.settings.problems import Substituted
-from relay.settings.yaml import parse_yaml
+from relay.settings.yaml.builder import MAX_ALIASED, MAX_DEPTH
+from relay.settings.yaml.files import parse_yaml
 
 
 def read(text, env=None):
@@ -187,7 +187,7 @@ def test_an_empty_file_is_nothing():
 
 
 def test_a_byte_order_mark_is_skipped(tmp_path):
-    from relay.settings.yaml import read_yaml
+    from relay.settings.yaml.files import read_yaml
 
     path = tmp_path / "f.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: 1\n")
@@ -206,7 +206,7 @@ def test_windows_line_ends_count_as_one():
 def test_a_pipe_is_not_waited_for(tmp_path):
     import os
 
-    from relay.settings.yaml import read_yaml
+    from relay.settings.yaml.files import read_yaml
 
     os.mkfifo(tmp_path / "pipe")
     findings = Findings("f")

@@ -12,8 +12,8 @@ import pytest
 
 from relay.concurrency import company as company_module
 from relay.core.errors import StoreTrouble
-from relay.store import disk as disk_module
-from relay.store.disk import Disk
+from relay.store.embedded import disk as disk_module
+from relay.store.embedded.disk import Disk
 from tests.harness.sync_thread import SyncThread
 
 

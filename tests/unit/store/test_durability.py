@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis.exceptions import NoScriptError, ResponseError
 
 from relay.store.commands import Command
-from relay.store.durability import Acks, TooFewReplicas, lasts, tells_of_desertion
+from relay.store.connections.durability import Acks, TooFewReplicas, lasts, tells_of_desertion
 
 TWO = Acks.within(2, 2.0)
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from relay.store.gate import PAUSE_S, Gate, Shut
+from relay.store.connections.gate import PAUSE_S, Gate, Shut
 
 
 class Proof:

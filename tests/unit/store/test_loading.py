@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from relay.store import StoreUnusable, embedded
-from relay.store.embedded import EmbeddedStore
+from relay.store import StoreUnusable
+from relay.store.embedded import store as embedded
+from relay.store.embedded.store import EmbeddedStore
 
 SERVER = """
 import socket, sys, time
@@ -41,7 +42,7 @@ async def test_a_server_that_says_that_it_loads_is_waited_for(
 ):
     server(3.0)
     monkeypatch.setattr(embedded, "READY_S", 2.0)
-    caplog.set_level("INFO", "relay.store.embedded")
+    caplog.set_level("INFO", "relay.store.embedded.store")
 
     store = await EmbeddedStore.start(tmp_path / "data")
 

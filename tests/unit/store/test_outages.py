@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from relay.store import outages
-from relay.store.outages import Outages
+from relay.store.connections import outages
+from relay.store.connections.outages import Outages
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from relay.store.embedded.server_process import find_binary, options
 from relay.store.ownership import SOCKET_PATH_BYTES, Home, Lock, attach, own, url_of
-from relay.store.server_process import find_binary, options
 from relay.store.troubles import NoServerBinary, SecondOwner, StoreUnusable
 
 

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import BusyLoadingError, InvalidResponse, ResponseError
 from redis.exceptions import ConnectionError as LostConnection
 
-from relay.store.pipe import Pipe
+from relay.store.connections.pipe import Pipe
 
 
 class Server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.store.places import Address, places_of
+from relay.store.connections.places import Address, places_of
 from relay.store.troubles import StoreUnusable
 
 

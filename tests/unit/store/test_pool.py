@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from relay.store.pool import Pool
+from relay.store.connections.pool import Pool
 from relay.store.troubles import StoreUnusable
 
 

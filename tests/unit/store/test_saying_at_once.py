@@ -6,9 +6,9 @@ import asyncio
 
 from relay.core.config import StoreConfig
 from relay.store import open_store
-from relay.store.durability import Acks
-from relay.store.node import CONNECTIONS, Node
-from relay.store.pool import Pool
+from relay.store.connections.durability import Acks
+from relay.store.connections.node import CONNECTIONS, Node
+from relay.store.connections.pool import Pool
 from tests.contract.world import HandClock, World, fresh_route, policy
 
 

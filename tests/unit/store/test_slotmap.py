@@ -6,9 +6,9 @@ import pytest
 
 from relay.store import keys
 from relay.store.commands import Command, Script, evalsha
-from relay.store.durability import first_key, touching
-from relay.store.places import Address
-from relay.store.slotmap import slot_map, slot_of
+from relay.store.connections.durability import first_key, touching
+from relay.store.connections.places import Address
+from relay.store.connections.slotmap import slot_map, slot_of
 
 A, B, C = Address("10.0.0.1", 1), Address("10.0.0.2", 2), Address("10.0.0.3", 3)
 ANSWER = [

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from relay.store.sync_pulse import LOOKS, Pulse
+from relay.store.embedded.sync_pulse import LOOKS, Pulse
 from tests.harness.sync_thread import SyncThread, nothing
 from tests.harness.waiting import until
 

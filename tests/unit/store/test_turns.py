@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from relay.store.turns import Turns
+from relay.store.connections.turns import Turns
 
 
 async def waiting(turns: Turns, count: int):

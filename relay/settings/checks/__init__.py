@@ -1,0 +1,1 @@
+"""What spans several keys: of relay.yaml (`config.py`), of a policy (`policy.py`, `walls.py`)."""
