@@ -198,7 +198,8 @@ class Charging:
 
     def _settle(self, reservation: Reservation, verdict: Verdict) -> Coroutine[Any, Any, None]:
         verb = partial(self._recorded, reservation, verdict, self._clock.now())
-        return self._insisting.insist(reservation.id, verb)
+        given_up = partial(self._retries.end, reservation.fingerprint, reservation.session)
+        return self._insisting.insist(reservation.id, verb, given_up)
 
     async def _recorded(self, held: Reservation, verdict: Verdict, now: datetime) -> None:
         await self._store.settle(held, verdict, now)

@@ -24,6 +24,12 @@ from relay.core.errors import StoreTrouble
 log = logging.getLogger(__name__)
 
 Verb = Callable[[], Awaitable[None]]
+GivenUp = Callable[[], None]
+
+
+def _nobody() -> None:
+    """Who is told where nobody has to be."""
+
 
 KNOCK_S: Final = 0.2
 """Pause before a store that failed is asked again, with one verb, however many wait."""
@@ -40,9 +46,9 @@ MOST_WAITING: Final = 100_000
 
 @dataclass(slots=True)
 class _Waiting:
-    """The verbs of one key, the first to come first."""
+    """The verbs of one key, the first to come first, each with who is told if it is given up."""
 
-    verbs: deque[Verb]
+    verbs: deque[tuple[Verb, GivenUp]]
     since_s: float = field(default_factory=time.monotonic)
 
 
@@ -58,21 +64,25 @@ class Insisting:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def insist(self, key: str, verb: Verb) -> None:
-        """Run `verb`, after those of the same `key` that still wait. Never raises."""
+    async def insist(self, key: str, verb: Verb, given_up: GivenUp = _nobody) -> None:
+        """Run `verb`, after those of the same `key` that still wait. Never raises.
+
+        `given_up` is called instead where the store never took it.
+        """
         if key in self._waiting:
-            return self._waiting[key].verbs.append(verb)
+            return self._waiting[key].verbs.append((verb, given_up))
         try:
             return await verb()
         except StoreTrouble:
-            return self._wait(key, verb)
+            return self._wait(key, verb, given_up)
 
-    def _wait(self, key: str, verb: Verb) -> None:
+    def _wait(self, key: str, verb: Verb, given_up: GivenUp) -> None:
         if key in self._waiting:  # another verb of it failed meanwhile
-            return self._waiting[key].verbs.append(verb)
+            return self._waiting[key].verbs.append((verb, given_up))
         if len(self._waiting) >= MOST_WAITING:
-            return log.error("too many settlements wait for the store; one is given up")
-        self._waiting[key] = _Waiting(deque([verb]))
+            log.error("too many settlements wait for the store; one is given up")
+            return given_up()
+        self._waiting[key] = _Waiting(deque([(verb, given_up)]))
         self._turns.append(key)
         if not self._is_knocking:
             self._is_knocking = True
@@ -105,17 +115,23 @@ class Insisting:
         if time.monotonic() - waiting.since_s < KEEP_S:
             self._turns.append(key)
         else:
-            del self._waiting[key]
-            log.error("gave up settling: the sends stay charged and move no ramp")
+            self._give_up(key)
         return False
 
-    async def _run(self, verbs: deque[Verb]) -> bool:
+    def _give_up(self, key: str) -> None:
+        log.error("gave up settling: the sends stay charged and move no ramp")
+        for _, given_up in self._waiting.pop(key).verbs:
+            given_up()
+
+    async def _run(self, verbs: deque[tuple[Verb, GivenUp]]) -> bool:
         while verbs:
+            verb, given_up = verbs[0]
             try:
-                await verbs[0]()
+                await verb()
             except StoreTrouble:
                 return False
             except Exception:
                 log.exception("a settlement cannot be told to the store; it is given up")
+                given_up()
             verbs.popleft()
         return True

@@ -22,6 +22,7 @@ from relay.core.reply import Reply
 from relay.core.tenancy import MailClass, SendingDomain, Tenant
 from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.store.memory import MemoryStore
+from relay.transaction import insisting
 from relay.transaction.charging import Charging
 from relay.transaction.insisting import Insisting
 from relay.transaction.reserving import Wanted
@@ -383,6 +384,22 @@ async def test_the_client_hears_of_an_acceptance_though_the_store_is_away(desk):
     assert (await desk.standing()).sent == 0
     await desk.background.drain(5)
     assert (await desk.standing()).sent == 2
+
+
+async def test_a_message_whose_settlement_was_given_up_is_not_deferred_for_ever(desk, monkeypatch):
+    """Its refusal could not be told to the store for an hour, and its client is long gone."""
+    monkeypatch.setattr(insisting, "KNOCK_S", 0.01)
+    monkeypatch.setattr(insisting, "KEEP_S", 0.05)
+    desk.store.away = 1_000
+    with pytest.raises(UpstreamTrouble):
+        await desk.send(desk.message(fingerprint="f"), Unreachable("down"))
+    with pytest.raises(StillUnderWay):
+        await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.2"))
+    await desk.background.drain(5)
+    desk.store.away = 0
+    desk.clock.move(hours=1)  # so long the store has been away
+    await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.3"))
+    assert desk.upstream.taken == 1
 
 
 async def test_what_was_heard_while_the_store_was_away_is_forgotten_after_it_is_settled(desk):

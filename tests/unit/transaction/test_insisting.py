@@ -166,3 +166,27 @@ async def test_a_stop_says_how_many_were_never_told(store, waiting, caplog):
     await asyncio.sleep(0)
     await waiting.background.drain(0.01)
     assert "before the store was told of 1 sends" in caplog.text
+
+
+async def test_who_waits_for_what_is_given_up_is_told_so(store, waiting, monkeypatch):
+    monkeypatch.setattr(insisting, "KNOCK_S", 0.01)
+    monkeypatch.setattr(insisting, "MOST_WAITING", 1)
+    told = []
+
+    async def broken():
+        if not store.up:
+            raise StoreTrouble
+        raise ZeroDivisionError
+
+    await waiting.insist("a", broken, lambda: told.append("a fault of ours"))
+    await waiting.insist("b", store.verb("b"), lambda: told.append("too many"))
+    store.up = True
+    await all_done(waiting)
+    assert told == ["too many", "a fault of ours"]
+
+    store.up = False
+    monkeypatch.setattr(insisting, "KEEP_S", 0.0)
+    await waiting.insist("c", store.verb("c"), lambda: told.append("too late"))
+    await waiting.insist("c", store.verb("c"), lambda: told.append("and what came behind it"))
+    await all_done(waiting)
+    assert told[2:] == ["too late", "and what came behind it"]
