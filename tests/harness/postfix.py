@@ -18,6 +18,8 @@ from pathlib import Path
 from tests.harness.ports import free_port
 from tests.harness.waiting import until
 
+RELOADED = "reload -- version"
+
 MAIN_CF = """\
 compatibility_level = 3.6
 queue_directory = {home}/queue
@@ -162,13 +164,18 @@ class Postfix:
         """Stop holding, and try everything."""
         self._holding = False
         self._write()
-        self._run("postfix", "reload")
+        before = self._all_log().count(RELOADED)
+        self._run("postfix", "reload")  # a queue manager that goes forgets that it was told to try
+        until(lambda: self._all_log().count(RELOADED) > before, "the reload", detail=self.log)
         self.flush()
 
     def log(self) -> str:
         """The end of its mail log."""
+        return self._all_log()[-5000:] or "(no mail log)"
+
+    def _all_log(self) -> str:
         log = self.home / "log" / "maillog"
-        return log.read_text(errors="replace")[-5000:] if log.exists() else "(no mail log)"
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def stop(self) -> None:
         """For finalizers: end its processes and remove its directories."""
