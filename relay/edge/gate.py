@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import cast
 
 from relay.core.tenancy import IPAddress, IPNetwork
-from relay.edge.peers import is_within, peer_address
+from relay.edge.peers import is_within, peer_address, plain
 from relay.edge.proxy import BadHeader, Source, Unfinished, read_header
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class ProxyGate(asyncio.BufferedProtocol):
             return
         if isinstance(found, Source):
             assert self._transport is not None
-            self._hand_over(found.address or peer_address(self._transport))
+            self._hand_over(plain(found.address or peer_address(self._transport)))
         else:
             self._want(found.wanted_bytes)
 

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64encode
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from relay.core.config import Limits, Listener, ListenerTls
 from relay.core.tenancy import Tenant
-from relay.edge import gate
+from relay.edge import gate, identity
 from tests.unit.edge.house import LOCAL, open_house, trusting
 from tests.unit.edge.test_proxy import TCP4, TLV, version_2
 
@@ -19,7 +21,12 @@ SOURCES = [
     (version_2(0x21, 0x11, TCP4 + TLV), "192.0.2.7"),
     (version_2(0x20, 0x11, TCP4 + TLV), "127.0.0.1"),
     (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+    (b"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:192.0.2.1 56324 25\r\n", "192.0.2.7"),
 ]
+GUESS = "AUTH PLAIN " + b64encode(b"\0nobody\0wrong").decode()
+LOGIN = "AUTH PLAIN " + b64encode(b"\0acme\0right").decode()
+BOTH = b"PROXY TCP6 ::ffff:%b ::ffff:192.0.2.1 56324 25\r\n"
+"""As a proxy says it that listens for IPv4 and IPv6 with one socket (HAProxy: `v4v6`)."""
 
 
 @pytest.mark.parametrize(("header", "address"), SOURCES)
@@ -30,6 +37,20 @@ async def test_the_header_says_who_the_client_is(header, address):
         speaker = house.relay.submissions[0].client
         assert speaker.address == address
         assert speaker.tenant is (FAR if address == "192.0.2.7" else LOCAL)
+
+
+async def test_who_guesses_behind_a_dual_stack_proxy_shuts_out_nobody_else(authority, monkeypatch):
+    monkeypatch.setattr(identity, "delay_s", lambda _failures: 0)
+    files = authority.issue()
+    listener = replace(
+        TRUSTED, tls=ListenerTls.IMPLICIT, certificate=files.certificate, key=files.key
+    )
+    one = {"preamble": BOTH % b"192.0.2.7", "tls": trusting(authority.ca_file)}
+    async with open_house(listener, limits=Limits(auth_failures_per_address=2)) as house:
+        for code in (535, 535, 454):
+            assert (await (await house.greeted(**one)).do(GUESS)).code == code
+        other = await house.greeted(**one | {"preamble": BOTH % b"198.51.100.7"})
+        assert (await other.do(LOGIN)).code == 235
 
 
 @pytest.mark.parametrize(("header", "address"), SOURCES)
