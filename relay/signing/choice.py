@@ -60,6 +60,8 @@ Feedback-ID counts at Gmail only when signed; CFBL-* must be signed by RFC 9477 
 """
 
 _KNOWN_FIELDS: Final = 64
+_KNOWN_BYTES: Final = 16_384
+"""The names of a longer header section are not kept: they may be as long as it is."""
 _PLACES: Final = {name: at for at, name in enumerate(OVERSIGNED + SIGNED_WHERE_PRESENT)}
 """Where each name stands in the h= tag."""
 
@@ -70,7 +72,8 @@ def chosen(fields: Sequence[Field]) -> tuple[tuple[bytes, ...], list[Field]]:
     Several fields of one name are taken from the last to the first (RFC 6376 §5.4.2).
     """
     present = tuple([field.name for field in fields])
-    names, at = _known_order(present) if len(present) <= _KNOWN_FIELDS else _order(present)
+    is_usual = 0 < len(present) <= _KNOWN_FIELDS and fields[-1].end <= _KNOWN_BYTES
+    names, at = _known_order(present) if is_usual else _order(present)
     return names, [fields[each] for each in at]
 
 

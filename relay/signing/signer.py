@@ -29,6 +29,8 @@ INLINE_BYTES: Final = 1_310_720
 _THREAD: Final = ThreadPoolExecutor(1, "signing")
 """One: several that hash would take the interpreter in turns, and the loop would wait for all."""
 _LINE: Final = 76
+_KNOWN_NAMES: Final = 128
+"""A longer h= tag is not kept: a header may have 10,000 names."""
 _EMPTY_LINE_BYTES: Final = 2
 
 
@@ -82,7 +84,8 @@ class DkimSigner:
         """The tags that the field of every key has, and the header fields that are signed."""
         names, fields = chosen(_fields_of(head, message))
         hashed = b2a_base64(body_hash(body[_EMPTY_LINE_BYTES:], message.body_sha256), newline=False)
-        tags = b" %b;\r\n%b;\r\n bh=%b;\r\n b=" % (self._times(), _folded_names(names), hashed)
+        folded = _known_folded(names) if len(names) <= _KNOWN_NAMES else _folded_names(names)
+        tags = b" %b;\r\n%b;\r\n bh=%b;\r\n b=" % (self._times(), folded, hashed)
         return tags, relaxed_fields(fields)
 
     async def _field(self, key: SigningKey, value: bytes, signed: bytes) -> bytes:
@@ -121,7 +124,6 @@ def _value(domain: bytes, entry: DkimKey | SealedKey, key: SigningKey, tags: byt
     )
 
 
-@lru_cache(maxsize=256)  # a sender's mails have the same fields, nearly always
 def _folded_names(names: tuple[bytes, ...]) -> bytes:
     """The h= tag in lines of under 78 columns; white space may follow a colon (§3.5)."""
     lines, line = [], b" h="
@@ -132,6 +134,10 @@ def _folded_names(names: tuple[bytes, ...]) -> bytes:
         line += name + b":"
     lines.append(line)
     return b"\r\n".join(lines)[:-1]
+
+
+_known_folded = lru_cache(maxsize=256)(_folded_names)
+"""A sender's mails have the same fields, nearly always."""
 
 
 def _folded_base64(signature: bytes) -> bytes:

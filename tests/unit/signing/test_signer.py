@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import tracemalloc
 from datetime import timedelta
 
 import dkim
@@ -94,6 +95,23 @@ async def test_other_fields_are_named_as_often_as_they_are_there(signed, publish
     names = signature_tags(await signed(content, published.rsa), 0)[b"h"].split(b":")
     others = [name for name in names if name not in OVERSIGNED]
     assert others == [b"sender", b"resent-to", b"resent-to", b"feedback-id"]
+
+
+HOARDS = {
+    "long names": lambda number: [b"x%d%b: 1" % (number, b"a" * 16_000)] * 50,
+    "many names": lambda number: [b"Sender: a"] * (4000 + number),
+}
+
+
+@pytest.mark.parametrize("fields", HOARDS.values(), ids=HOARDS)
+async def test_nothing_is_kept_of_a_header_once_it_is_signed(fields, signed, published):
+    await signed(ORDINARY, published.ed25519)
+    tracemalloc.start()
+    for number in range(4):
+        await signed(with_fields(DOMAIN, *fields(number)), published.ed25519)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 100_000
 
 
 TAMPERED = {
