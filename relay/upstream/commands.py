@@ -22,6 +22,7 @@ _ADDRESS: Final = re.compile(
     r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff])*"|[^\x00-\x20<>"\x7f\ud800-\udfff])*'
 )
 _ADDRESS_OF: Final = attrgetter("address")
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _VALUE: Final = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]+")
 
 
@@ -166,8 +167,16 @@ def _early_mail(envelope: Envelope, offered: Capabilities) -> Command:
 def _rcpt(recipient: Recipient, offered: Capabilities) -> Command:
     line = f"RCPT TO:<{recipient.address}>"
     if "DSN" in offered.keywords:
-        line += _given("NOTIFY", recipient.notify) + _given("ORCPT", recipient.orcpt)
+        line += _given("NOTIFY", recipient.notify) + _given("ORCPT", _orcpt(recipient))
     return Command("RCPT", line.encode() + b"\r\n", recipient.address)
+
+
+def _orcpt(recipient: Recipient) -> str | None:
+    r"""UTF-8 as it stands goes with an address that is UTF-8; else it is `\x{FC}` (RFC 6533 §3)."""
+    text = recipient.orcpt
+    if text is None or text.isascii() or not recipient.address.isascii():
+        return text
+    return _NOT_ASCII.sub(lambda found: f"\\x{{{ord(found[0]):X}}}", text)
 
 
 def _given(name: str, value: str | None) -> str:

@@ -69,6 +69,14 @@ def test_every_parameter_that_is_needed_and_offered_is_given():
     assert rcpt == "RCPT TO:<ü@x.example> NOTIFY=SUCCESS,FAILURE ORCPT=utf-8;ü@x.example"
 
 
+@pytest.mark.parametrize("offered", [ALL, capabilities_of({"dsn": ""})])
+def test_an_original_recipient_in_utf8_makes_no_command_in_utf8(offered):
+    to = Recipient("alias@x.example", orcpt="utf-8;jörg+2B1@x.example")
+    heard = [line for group in lines(transaction(outgoing(to), offered)) for line in group]
+    assert heard[1] == r"RCPT TO:<alias@x.example> ORCPT=utf-8;j\x{F6}rg+2B1@x.example"
+    assert "SMTPUTF8" not in heard[0]
+
+
 def test_8bit_content_that_the_client_did_not_declare_is_just_sent():
     assert isinstance(transaction(outgoing(needs_8bit=True), Capabilities()), tuple)
 
