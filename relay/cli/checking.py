@@ -6,7 +6,6 @@ A finding is never an exception: everything is looked at, and everything found i
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from relay.core.policy import Excess
 from relay.core.reply import Reply
 from relay.core.tenancy import DkimKey, SendingDomain
 from relay.domains.wishes import offer_of
-from relay.edge.tls import require_private
+from relay.edge.tls import server_context
 from relay.ports.domains import Unreadable
 from relay.signing.keys import read_key, try_key
 from relay.store import StoreUnusable
@@ -121,9 +120,7 @@ def _certificate(listener: Listener) -> list[Finding]:
         return []
     part = f"certificate {listener.name}"
     try:
-        require_private(listener.key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(listener.certificate, listener.key)
+        server_context(listener.certificate, listener.key)
         [leaf, *_] = x509.load_pem_x509_certificates(listener.certificate.read_bytes())
     except (OSError, ValueError) as error:
         return [problem(part, f"{listener.certificate}: {error}")]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from relay.core.filemode import is_open_to_all, open_to_all_text
 
@@ -27,7 +27,7 @@ class Certificate:
         self._certificate = certificate
         self._key = key
         self._stamp = self._read_stamp()
-        self.context = _context(certificate, key)
+        self.context = server_context(certificate, key)
         self.is_stale = False
 
     def has_changed(self) -> bool:
@@ -38,7 +38,7 @@ class Certificate:
         """Read the files again. False, and the old certificate stays, if they are unusable."""
         self._stamp = self._read_stamp()
         try:
-            self.context = _context(self._certificate, self._key)
+            self.context = server_context(self._certificate, self._key)
         except OSError as error:  # ssl.SSLError is one
             log.error("certificate %s kept as it was: %s", self._certificate, error)  # noqa: TRY400
             self.is_stale = True
@@ -50,7 +50,7 @@ class Certificate:
         return tuple(_stamp(path) for path in (self._certificate, self._key))
 
 
-def require_private(key: Path) -> None:
+def _require_private(key: Path) -> None:
     """Raises PermissionError where everybody may read `key`, OSError where it is not there."""
     mode = key.stat().st_mode
     if is_open_to_all(mode):
@@ -65,16 +65,21 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS 1.2 or newer (RFC 8997); clients are not asked for a certificate.
 
-    Raises OSError, also for a key that everybody may read.
+    Raises OSError, also for a key that everybody may read, or that has a passphrase.
     """
-    require_private(key)
+    _require_private(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, key, password=_refuse_passphrase)
     return context
+
+
+def _refuse_passphrase() -> NoReturn:
+    """In place of OpenSSL, which would ask for it at the terminal, and everything would wait."""
+    raise OSError("the key has a passphrase; the relay needs one without")
 
 
 def replay(transport: asyncio.Transport, data: bytes) -> None:

@@ -4,8 +4,15 @@ import asyncio
 import ssl
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from relay.core.config import Listener, ListenerTls
+from relay.edge.tls import Certificate
 from tests.unit.edge.client import Client
 from tests.unit.edge.house import open_house, trusting
 
@@ -177,6 +184,18 @@ async def test_renewed_files_are_noticed_and_unusable_ones_told(authority, tls_f
         assert serial(await house.connect(tls=context)) == renewed.serial
         stop.set()
         await renewing
+
+
+async def test_nobody_is_asked_for_the_passphrase_of_a_key(tls_files):
+    key = load_pem_private_key(tls_files.key.read_bytes(), None)
+    secret = BestAvailableEncryption(b"passphrase")
+    served = Certificate(tls_files.certificate, tls_files.key)
+    before = served.context
+    tls_files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
+    assert not served.reload()
+    assert served.context is before
+    with pytest.raises(OSError, match="the key has a passphrase"):
+        Certificate(tls_files.certificate, tls_files.key)
 
 
 async def test_tls_without_a_certificate_is_refused_at_the_start():
