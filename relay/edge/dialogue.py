@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, NoReturn
 
 from relay.core.reply import Reply
@@ -65,8 +65,11 @@ class Dialogue(Connection):
         self._ref: str | None = None
         self._step: Step | None = None
 
-    def forget_transaction(self) -> Step | None:
-        """Drop the envelope, if there is one; what is to be done about what was taken for it."""
+    def forget_transaction(self) -> Awaitable[None] | None:
+        """Drop the envelope, if there is one; the end of what is done about what was taken for it.
+
+        That is done even where nobody waits for it: this session may be cut off before.
+        """
         raise NotImplementedError
 
     def arrived(self) -> Step | None:
@@ -242,14 +245,14 @@ class Dialogue(Connection):
             raise Over(reply)
         self.say(reply)
 
-    def say_after(self, step: Step | None, reply: Reply) -> Step | None:
+    def say_after(self, step: Awaitable[None] | None, reply: Reply) -> Step | None:
         """Say `reply` once `step` is taken."""
         if step is None:
             self.say(reply)
             return None
         return self._say_after(step, reply)
 
-    async def _say_after(self, step: Step, reply: Reply) -> None:
+    async def _say_after(self, step: Awaitable[None], reply: Reply) -> None:
         await step
         self.say(reply)
 

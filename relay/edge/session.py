@@ -101,12 +101,14 @@ class Session(Identity):
         self._sender: Sender | None = None
         self._era: int | None = None  # as `Company` counts, while others may expect its message
 
-    def forget_transaction(self) -> Step | None:
-        """Drop the envelope, if there is one; what is to be done about what was taken for it."""
+    def forget_transaction(self) -> Awaitable[None] | None:
+        """See `Dialogue`."""
         self._arrive()
         transaction, self._transaction = self._transaction, None
         self.is_in_transaction = self.is_taking_content = False
-        return transaction.split.abort() if transaction and transaction.split else None
+        if transaction is None or transaction.split is None:
+            return None
+        return self.around.background.start(transaction.split.abort())
 
     def _arrive(self) -> None:
         if self._era is not None:

@@ -162,3 +162,14 @@ async def test_recipients_beyond_the_limit_are_refused_before_anything_is_reserv
         answers = [(await client.do(rcpt("a"))).code for _ in range(4)]
         assert answers == [250, 250, 452, 452]
         assert house.relay.log == ["begin", "take a", "take a"]
+
+
+@pytest.mark.parametrize("command", [b"RSET\r\n", b"EHLO x\r\n"])
+async def test_what_was_taken_is_given_up_also_where_the_session_is_cut_off_right_then(command):
+    async with open_house() as house:
+        client = await split_house_client(house)
+        await client.follow(f"C: {MAIL}\nS: 250\nC: {rcpt('a')}\nS: 250")
+        [session] = house.around.roster
+        session.data_received(command)
+        session.cut_off()
+        await until(lambda: house.relay.log == ["begin", "take a", "abort"])
