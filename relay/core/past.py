@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from relay.core.course import from_standing
 from relay.core.ramp import Advance, Cap
 from relay.core.report import Status
 
@@ -31,12 +32,15 @@ def past(status: Status, sends: Mapping[int, int]) -> list[DayOfRoute]:
     """From the first send, or the last restart, up to today. `sends` is by ordinal of the day."""
     today, standing, policy = status.window.day, status.standing, status.route.policy
     first = today if standing.first_day is None else min(standing.first_day, today)
-    lifetime, sending, qualified = standing.base_sends, standing.base_days, standing.base_days
+    sending = qualified = standing.base_days
+    # Back from today: of its first day a restart has forgotten the sends before it.
+    lifetime = standing.base_sends + standing.lifetime
+    lifetime -= sum(sends.get(day, 0) for day in range(first, today + 1))
     found: list[DayOfRoute] = []
     for day in range(first, today):
         at = {
             Advance.CALENDAR_DAYS: standing.base_days + day - first,
-            Advance.LIFETIME_SENDS: lifetime,
+            Advance.LIFETIME_SENDS: max(standing.base_sends, lifetime),
             Advance.SENDING_DAYS: sending,
             Advance.QUALIFIED_DAYS: qualified,
         }[policy.ramp.advance]
@@ -62,19 +66,11 @@ def coming(status: Status) -> list[DayOfRoute]:
 
 
 def tomorrows_cap(status: Status) -> Cap:
-    """The cap of the next window, with what has been sent so far."""
-    standing, ramp = status.standing, status.route.policy.ramp
-    if standing.graduated_at is not None:
-        return None
-    has_sent = status.sent > 0
-    at = {
-        Advance.CALENDAR_DAYS: status.progress + (standing.first_day is not None or has_sent),
-        Advance.LIFETIME_SENDS: standing.base_sends + standing.lifetime,
-        Advance.SENDING_DAYS: status.progress + has_sent,
-        Advance.QUALIFIED_DAYS: status.progress
-        + (has_sent and status.sent >= ramp.qualifies_from(status.cap)),
-    }[ramp.advance]
-    return ramp.tier_at(at).cap
+    """The cap of the next day, with what has been sent so far."""
+    standing = status.standing
+    course = from_standing(status.route, status.window, standing, standing.at)
+    course.pass_day(0)
+    return course.cap
 
 
 def _date(day: int) -> date:

@@ -50,6 +50,7 @@ def card(status: Status) -> Card:
     tier = next_tier(status.route.policy, status.window, standing)
     tomorrow = tomorrows_cap(status)
     counts_days = status.route.policy.ramp.advance.counts_days
+    is_reached = tier is not None and standing.base_sends + standing.lifetime >= tier.start
     return Card(
         state=status.state,
         is_warmed=cap is None and status.route.policy.name != "exempt",
@@ -61,7 +62,7 @@ def card(status: Status) -> Card:
         next_at="" if tier is None else _threshold(status, tier.start),
         next_cap=None if tier is None else tier.cap,
         tomorrow=tomorrow,
-        rises_tomorrow=not counts_days and tomorrow != cap,
+        rises_tomorrow=not counts_days and is_reached and tomorrow != cap,
         day=warmup_day(status.window, standing),
         place=place_text(status.route.policy, status.window, standing),
         permille=_permille(status),

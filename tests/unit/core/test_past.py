@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from relay.core.past import MOST_PAST_DAYS, coming, past, tomorrows_cap
-from relay.core.policy import Policy
-from relay.core.quota import Standing
+from relay.core.policy import Idle, IdleAction, Policy
+from relay.core.quota import Leaving, Standing
 from relay.core.ramp import Advance, Ramp, Tier
 from relay.core.report import Status
 from relay.core.tenancy import Route, RouteId
+from relay.core.window import Rolling24h
 
 TODAY = date(2026, 3, 10)
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -106,3 +107,66 @@ def test_tomorrow_of_a_route_that_has_not_sent_is_the_foot_of_the_ramp():
     assert tomorrows_cap(fresh) == 10
     began = replace(fresh, standing=replace(fresh.standing, sent=1, first_day=TODAY.toordinal()))
     assert tomorrows_cap(began) == 20
+
+
+DAYS = [(0, 10), (1, 20), (2, 30)]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"charged": 10, "sent": 10},  # restarted at noon, or stepped back: nothing was sent since
+        {"charged": 3, "unknown": 3},  # nobody knows whether any of it was sent
+    ],
+)
+@pytest.mark.parametrize(
+    "advance", [Advance.CALENDAR_DAYS, Advance.SENDING_DAYS, Advance.QUALIFIED_DAYS]
+)
+def test_what_moves_no_ramp_does_not_raise_tomorrows_cap(advance, held):
+    assert tomorrows_cap(status(advance, DAYS, **held)) == 10
+
+
+def test_what_a_rolling_window_holds_of_yesterday_does_not_raise_tomorrows_cap():
+    yesterday = TODAY.toordinal() - 1
+    found = status(
+        Advance.SENDING_DAYS,
+        DAYS,
+        charged=10,
+        sent=10,
+        first_day=yesterday,
+        last_day=yesterday,
+        sending_days=1,
+        leaving=(Leaving(NOON + timedelta(hours=1), None, 10),),
+    )
+    rolling = replace(found.route.policy, window=Rolling24h())
+    found = replace(
+        found, route=replace(found.route, policy=rolling), window=rolling.window.at(NOON)
+    )
+    assert (found.cap, tomorrows_cap(found)) == (20, 20)
+
+
+def test_tomorrow_is_at_the_foot_where_idleness_takes_it_there():
+    found = status(Advance.CALENDAR_DAYS, DAYS, first_day=TODAY.toordinal() - 9)
+    idle = replace(found.route.policy, idle=Idle(3, IdleAction.RESTART))
+    found = replace(found, route=replace(found.route, policy=idle))
+    today = replace(found.standing, last_day=TODAY.toordinal() - 3)
+    assert tomorrows_cap(replace(found, standing=today)) == 10
+
+
+def test_sends_before_a_restart_raise_no_cap_after_it():
+    # 240 of the first day were sent before the restart, 10 after it.
+    found = status(
+        Advance.LIFETIME_SENDS, SEED, first_day=TODAY.toordinal() - 2, lifetime=70, lifetime_open=70
+    )
+    assert [day.cap for day in past(found, sends(250, 60, 0))] == [50, 50, 50]
+
+
+def test_sends_of_days_that_are_no_longer_kept_count_for_the_caps_of_those_that_are():
+    found = status(
+        Advance.LIFETIME_SENDS,
+        SEED,
+        first_day=TODAY.toordinal() - 500,
+        lifetime=1520,
+        lifetime_open=1510,
+    )
+    assert [day.cap for day in past(found, sends(10, 20, 10))][-3:] == [500, 500, 2000]
