@@ -76,7 +76,7 @@ def _opening(wall: Wall) -> str:
     policy, opens_at = wall.route.policy, wall.opens_at
     opens = f"next sends {timestamp(opens_at)}" if opens_at else "next sends unknown"
     warmed = warmed_on(policy, wall.window, wall.standing)
-    if warmed:
+    if warmed and warmed > wall.window.date:
         return f"{opens}; warmed {warmed.isoformat()}"
     tier = next_tier(policy, wall.window, wall.standing)
     if tier and policy.ramp.advance is not Advance.CALENDAR_DAYS:

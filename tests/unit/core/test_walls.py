@@ -208,6 +208,18 @@ def test_a_day_off_is_named_by_its_day():
     )
 
 
+def test_a_route_that_is_warmed_is_not_told_the_day_that_it_was():
+    the_route = route((0, 50), (3, None), providers={"google": ProviderCap((LimitTier(0, 25),))})
+    standing = Standing(charged=30, sent=30, providers={"google": Tally(25, 25)})
+    assert deferral_text(wall(the_route, standing, 1, (("google", 1),))) == (
+        f"{HEAD} for google: 25 of 25 sent today (day 3, mine); next sends 2026-03-04T00:00:00Z"
+    )
+    weekends = route((0, 50), (2, None), days_off=frozenset({1, 2}))
+    assert deferral_text(wall(weekends, Standing())) == (
+        f"{HEAD}: no sends on Tuesdays (day 3, mine); next sends 2026-03-05T00:00:00Z"
+    )
+
+
 def test_a_route_that_may_not_send_yet_is_warmed_from_the_first_day_on_which_it_may():
     the_route = route(days_off=frozenset({1, 2}))
     found = wall_before(the_route, the_route.policy.window.at(NOON), Standing(at=NOON), 1)
