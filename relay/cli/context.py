@@ -74,18 +74,22 @@ def load_with(option: Path | None, name: str) -> Config:
 
     With added domains, and all others, where the files have no such route.
     """
+    return completed(load_near(option, name), name)
+
+
+def load_near(option: Path | None, name: str) -> Config:
+    """`load_with`, without added domains: of the files only."""
     from relay.settings.apart.glance import glance_at  # noqa: PLC0415  # see above
 
     with _problems_told():
-        config = glance_at(config_path(option), os.environ, _domain_in(name))
-    return _completed(config, name)
+        return glance_at(config_path(option), os.environ, _domain_in(name))
 
 
 def load_with_sources(option: Path | None, name: str) -> Config:
     """`load_with`, with sources, which takes longer where there are many domains."""
     with _problems_told():
         config = read_config(config_path(option))
-    return _completed(config, name)
+    return completed(config, name)
 
 
 def _domain_in(name: str) -> str:
@@ -95,7 +99,8 @@ def _domain_in(name: str) -> str:
         return ""
 
 
-def _completed(config: Config, name: str) -> Config:
+def completed(config: Config, name: str) -> Config:
+    """`config`, with added domains where it has no route called `name`."""
     try:
         is_known = config.directory.route_named(name) is not None
     except ValueError:

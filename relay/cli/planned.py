@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from relay.cli.context import fail, find_route, load, load_with, run
+from relay.cli.context import completed, fail, find_route, load, load_near, run
 from relay.cli.mail_mix import parse_mix
 from relay.cli.plain import DEFAULT_CONFIGS
 from relay.cli.sheet import BadSheet
@@ -80,7 +80,10 @@ def _settings(config: Path | None, what: str) -> Config | None:
     """The config, where there is one: the plan of a policy needs no relay."""
     if config is None and not any(Path(name).exists() for name in DEFAULT_CONFIGS):
         return None
-    return load_with(config, what) if _may_be_route(what) else load(config)
+    if not _may_be_route(what):
+        return load(config)
+    found = load_near(config, what)
+    return found if what in found.policies else completed(found, what)
 
 
 def _may_be_route(what: str) -> bool:
@@ -92,7 +95,16 @@ def _route(what: str, settings: Config | None) -> Route | None:
     """The route called `what`; None where it is the name or the file of a policy."""
     if settings is None or not _may_be_route(what):
         return None
+    if what in settings.policies and not _has_route(settings, what):
+        return None
     return find_route(settings, what)
+
+
+def _has_route(settings: Config, name: str) -> bool:
+    try:
+        return settings.directory.route_named(name) is not None
+    except ValueError:
+        return False
 
 
 def _policy(what: str, settings: Config | None) -> Policy:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from relay.cli.every import app_for
+from tests.harness.relay_config import RelayConfig, calendar
 
 POLICY = """\
 description: For tests
@@ -117,6 +118,12 @@ def test_a_config_beside_it_adds_its_policies(home):
     # The config may lack what a relay needs; then it is that which is told, with its line.
     assert result.exit_code == 1
     assert "relay.yaml:1:1:" in result.output
+
+
+@pytest.mark.parametrize("name", ["ramp.v2", "our_ramp.v2"])
+def test_the_name_of_a_policy_may_have_a_dot_as_domains_have(home, name):
+    RelayConfig(policies={"ramp": calendar(7), name: calendar(5)}).write(home)
+    assert table(run(name, "--volume", "5").stdout)[0][0] == "5"
 
 
 @pytest.mark.parametrize(
