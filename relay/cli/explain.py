@@ -20,8 +20,10 @@ from relay.cli.inspect import RouteArgument, read_routes
 from relay.cli.layers import Layer, layers_of, recipient_layer, rule_layer
 from relay.cli.order import Order
 from relay.cli.tools import Tools, open_tools
+from relay.core.classify import DEFAULT_CLASS
 from relay.core.config import Config
 from relay.core.domain import domain_of, normalize_domain
+from relay.core.policy import MailClass
 from relay.core.providers import ProviderAnswer
 from relay.core.quota import Wall
 from relay.core.report import Status
@@ -52,10 +54,12 @@ class Explained:
 class Answers:
     """What the store and the providers answered. `recipient` was asked about, if any.
 
-    `walk` is the route and, of a domain's first one, those that mail may overflow to.
+    `walk` is the route and, of a domain's first one, those that mail may overflow to;
+    `mail_class` that of the domain's mail where neither header nor credential names one.
     """
 
     walk: list[Status]
+    mail_class: MailClass
     simulated: str | None
     recipient: str | None
     provider: ProviderAnswer | None
@@ -64,7 +68,7 @@ class Answers:
     def order(self) -> Order:
         """What one more message would meet, to the recipient where there is one."""
         split = ((self.provider.provider, 1),) if self.provider else ()
-        return Order(tuple(self.walk), split)
+        return Order(tuple(self.walk), split, self.mail_class)
 
 
 def explain(
@@ -106,11 +110,13 @@ def _is_recipient(text: str) -> bool:
 
 
 async def _asked(settings: Config, route: Route, rcpt: str | None) -> Answers:
-    walk = (route,) if route.place else settings.directory.domains[route.id.domain].walk
+    domain = settings.directory.domains[route.id.domain]
+    walk = (route,) if route.place else domain.walk
     async with open_tools(settings) as tools:
         found = await read_routes(tools, list(walk))
         provider = await _provider(tools, rcpt) if rcpt else None
-        return Answers(found, tools.clock.simulated, rcpt, provider)
+        mail_class = domain.mail_class or DEFAULT_CLASS
+        return Answers(found, mail_class, tools.clock.simulated, rcpt, provider)
 
 
 async def _provider(tools: Tools, rcpt: str) -> ProviderAnswer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relay.core.classify import DEFAULT_CLASS
+from relay.core.policy import MailClass
 from relay.core.quota import Split, Wall, wall_before
 from relay.core.report import Status
 from relay.core.wording import deferral_text
@@ -13,15 +14,19 @@ from relay.transaction.verdicts import refusal_by
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The routes that may take a message to one recipient, whose provider `split` names."""
+    """The routes that may take a message to one recipient, whose provider `split` names.
+
+    `mail_class` is that of a message which names none.
+    """
 
     walk: tuple[Status, ...]
     split: Split = ()
+    mail_class: MailClass = DEFAULT_CLASS
 
     def pairs(self) -> list[tuple[Status, Wall | None]]:
         """Each route with what is in the way on it; None on one that has room."""
         return [
-            (one, wall_before(one.route, one.window, one.standing, 1, self.split, DEFAULT_CLASS))
+            (one, wall_before(one.route, one.window, one.standing, 1, self.split, self.mail_class))
             for one in self.walk
         ]
 

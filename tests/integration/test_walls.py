@@ -153,3 +153,14 @@ def test_after_long_idleness_the_ramp_begins_anew_and_says_why(
         assert sent(wire, "a@example.org").startswith("250")
         assert "1 of 1 sent today (day 0, ramp)" in sent(wire, "a@example.org")
     assert "restarted: 31 days without sends" in relay.cli("explain", DOMAIN).out
+
+
+def test_explain_takes_mail_to_be_of_the_class_that_its_domain_says(
+    make_relay: MakeRelay,
+) -> None:
+    relay = make_relay(policies={"ramp": calendar(10, headroom={"transactional": "100%"})})
+    words = ("tx.acme.example", "--tenant", "acme", "--policy", "ramp", "--class", "transactional")
+    assert relay.cli("domains", "add", *words).exit == 0
+    assert relay.cli("domains", "verify", "tx.acme.example", "--approve").exit == 0
+    assert "one more send is accepted" in relay.cli("explain", "tx.acme.example").out
+    assert "keeps all of every cap for transactional" in relay.cli("explain", DOMAIN).out
