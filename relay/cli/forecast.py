@@ -15,6 +15,7 @@ from relay.cli.plan_table import plan_fields, plan_text
 from relay.cli.planned import DEFAULT_VOLUME, Asked, Planned, planned
 from relay.core.chart_style import Theme
 from relay.core.plan import QUEUE_DAYS, plan_from
+from relay.core.plan_text import assumed
 from relay.core.policy import MailClass
 from relay.core.window import Rolling24h
 
@@ -108,8 +109,7 @@ def _asked_fields(begun: Planned, mail_class: MailClass) -> dict[str, object]:
 def _notes(begun: Planned) -> Iterator[str]:
     """What the numbers take for granted."""
     if begun.mix is not None and begun.is_assumed:
-        shares = ", ".join(f"{name} {share}" for name, share in mix_shares(begun.mix).items())
-        yield f"Assumed, for the walls of providers: {shares}; say --mix to change it."
+        yield f"{assumed(begun.mix)}; say --mix to change it."
     if begun.was_paused:
         yield "The route is paused; planned as if it was resumed today."
     if isinstance(begun.course.policy.window, Rolling24h):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from relay.core.limits import WHOLE_PPM
+from relay.core.mix import Mix
 from relay.core.plan import Plan, PlanDay, ProviderDay
 
 Rows = Sequence[PlanDay | ProviderDay]
@@ -24,6 +26,12 @@ def sentences(plan: Plan) -> list[str]:
         span = "day" if plan.period == 1 else "week"
         told.append(f"{more:,} more would expire every {span} after that.")
     return told
+
+
+def assumed(mix: Mix) -> str:
+    """What a plan takes for granted that nobody has told whose mailboxes the mail goes to."""
+    shares = ", ".join(f"{name} {100 * ppm / WHOLE_PPM:g}%" for name, ppm in sorted(mix.items()))
+    return f"Assumed, for the walls of providers: {shares}"
 
 
 def _providers(plan: Plan) -> Iterator[str]:

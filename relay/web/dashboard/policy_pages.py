@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from relay.core.errors import StoreTrouble
+from relay.core.mix import mix_for, mixed
 from relay.core.past import tomorrows_cap
 from relay.core.plan import plan
-from relay.core.plan_text import sentences
+from relay.core.plan_text import assumed, sentences
 from relay.core.policy import Policy
 from relay.core.tenancy import Route
 from relay.core.users import Viewer
@@ -46,7 +47,8 @@ async def show(request: Request) -> Response:
     chosen = known.get(query.get("policy", "")) or known[names[0]]
     other = known.get(query.get("with", ""))
     volume = _volume(query.get("volume", ""))
-    planned = plan(chosen, [volume], desk.clock.now().date())
+    mix = mix_for(chosen, None)
+    planned = plan(chosen, mixed([volume], mix), desk.clock.now().date())
     pair = [chosen, other] if other and _is_comparable(chosen, other) else [chosen]
     return page(
         request,
@@ -61,7 +63,7 @@ async def show(request: Request) -> Response:
         curve=of_policies(pair),
         volume=volume,
         planned=planned,
-        told=sentences(planned),
+        told=sentences(planned) + ([f"{assumed(mix)}."] if mix else []),
         plan_chart=of_plan(planned),
         rows=planned.days[:PLAN_ROWS],
         saved="saved" in query,
