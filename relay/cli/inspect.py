@@ -130,7 +130,8 @@ def bound_text(one: Status, bound: Bound) -> str:
     """A limit and how much of it is used: `12 of 25 used`."""
     kept = f", the rest is kept for {bound.kept_for} mail" if bound.kept_for else ""
     wall = one.wall_of(bound)
-    opens = f"; opens {timestamp(wall.opens_at)}" if wall and wall.opens_at else ""
+    opens_at = wall.passable_at if wall else None
+    opens = f"; opens {timestamp(opens_at)}" if opens_at else ""
     return f"{bound.used} of {bound.limit} used{kept}{opens}"
 
 

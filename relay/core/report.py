@@ -162,7 +162,7 @@ class Status:
             "kept_for": bound.kept_for,
             "used": bound.used,
             "limit": bound.limit,
-            "opens_at": _moment(wall.opens_at) if wall else None,
+            "opens_at": _moment(wall.passable_at) if wall else None,
         }
 
     def _next_tier(self) -> dict[str, Any] | None:

@@ -344,6 +344,17 @@ def test_the_status_lists_every_wall_and_when_a_full_one_opens():
     ]
 
 
+def test_the_status_tells_when_a_wall_opens_that_no_coming_day_opens():
+    def opens_at(*tiers):
+        the_route = route(*tiers, headroom_ppm={MailClass.TRANSACTIONAL: 10**6})
+        _, headroom = status_of(the_route, Standing()).fields()["walls"]
+        assert (headroom["wall"], headroom["limit"]) == ("headroom", 0)
+        return headroom["opens_at"]
+
+    assert opens_at((0, 50), (14, None)) == "2026-03-17T00:00:00Z"
+    assert opens_at((0, 50), (14, 100)) is None
+
+
 def test_the_status_says_why_a_ramp_went_back_until_it_is_warmed():
     idled = "restarted: 31 days without sends"
     status = status_of(route(), Standing(idled=idled))
