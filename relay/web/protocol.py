@@ -1,11 +1,14 @@
 """HTTP that never becomes a request of ours is refused in the same words as the rest.
 
 uvicorn answers what it cannot read, and what is too much at once, itself, in plain text: here
-both become problem details (RFC 9457). The bound on what is too much is in `server.py`.
+both become problem details (RFC 9457). The bound on what is too much is in `server.py`. It also
+waits for ever for the head of a request: whoever sends none in time is hung up on, for each
+connection takes the place of another.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
@@ -14,6 +17,9 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.web.asgi import Whole, problem
+
+HEAD_S: Final = 20.0
+"""How long the head of a request may take to come in, from the connection or its first byte on."""
 
 UNREADABLE: Final = problem(
     400, "Bad Request", "this is not HTTP/1.1, or its head is too long", {"connection": "close"}
@@ -28,6 +34,45 @@ BUSY: Final = problem(
 
 class Protocol(H11Protocol):
     """One connection; what uvicorn calls for a request that it cannot read is put right."""
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        super().data_received(data)
+        if self._is_between_requests:
+            self._await_head()
+        else:
+            self._forget_patience()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio."""
+        self._forget_patience()
+        super().connection_lost(exc)
+
+    @property
+    def _is_between_requests(self) -> bool:
+        """Whether nothing of ours is being answered; what comes in may be half a head."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _await_head(self) -> None:
+        if self._patience is None:  # who drips gains nothing
+            self._patience = self.loop.call_later(HEAD_S, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._patience = None
+        if self._is_between_requests:
+            self.transport.close()
+
+    def _forget_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  it says less than ours
         """Refuse what came, unless an answer has begun, and hang up."""
