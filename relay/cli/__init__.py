@@ -6,6 +6,7 @@ Each module holds the commands of one kind; `context.py` what they share. Exit c
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ def main() -> None:
     """Run the command that the process was called with; importing no more than that one needs."""
     keep_memory_private()  # nearly every one reads a password, a key or a token
     name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in {"serve", "web"}:  # a reload that is asked for while it begins is not its end
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if name == "serve" and (words := serving_words(sys.argv[2:])):
         become(*words)
     with collector_at_rest():

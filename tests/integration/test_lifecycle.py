@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import MakeRelay
 from tests.harness.ports import is_listening
 from tests.harness.relay_config import DOMAIN
+from tests.harness.relay_process import READY_S
 from tests.harness.smtp_script import late, stall
 from tests.harness.upstream import SinkThread
 from tests.harness.waiting import until
@@ -60,6 +63,22 @@ def test_sigterm_ends_within_its_deadline_even_if_the_upstream_never_answers(
 def test_sigterm_when_idle_ends_at_once_with_status_0(make_relay: MakeRelay) -> None:
     relay = make_relay().start()
     assert relay.sigterm(timeout_s=8) == 0
+
+
+def test_sighup_while_it_begins_does_not_end_it(make_relay: MakeRelay) -> None:
+    """As `systemctl reload`, which may come right behind the start, or a certificate's hook."""
+    relay = make_relay()
+    child = relay.launch()
+    until(lambda: b"serving" in Path(f"/proc/{child.pid}/cmdline").read_bytes(), "its last exec")
+
+    def is_ready() -> bool:
+        relay.hang_up()
+        return child.returncode is not None or relay.http("/readyz").status == 200
+
+    until(is_ready, "the relay to be ready", timeout_s=READY_S, detail=relay.log_tail)
+
+    assert child.returncode is None, relay.log_tail()
+    assert relay.sigterm() == 0
 
 
 def test_the_embedded_store_dies_with_a_relay_that_is_killed(make_relay: MakeRelay) -> None:
