@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,14 @@ MOST_REASON: Final = 500
 
 REASON: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 """What a reason is made of: one line, for that of a pause is told to every client."""
+
+
+_NO_TEXT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
+
+
+def one_line(text: str) -> str:
+    """A reason of what somebody typed into a form: as REASON and MOST_REASON have it."""
+    return _NO_TEXT.sub(" ", text).strip()[:MOST_REASON]
 
 
 class Outcome(StrEnum):

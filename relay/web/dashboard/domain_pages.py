@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from relay.core.added import RouteWish
+from relay.core.audit import one_line
 from relay.core.policy import EXEMPT
 from relay.core.users import Viewer
 from relay.ports.domains import (
@@ -70,7 +71,7 @@ async def change(request: Request) -> Response:
     """Verify, approve, change or remove it."""
     domains, form, name = desk_of(request).domains, form_of(request), request.path_params["name"]
     verb = request.path_params["verb"]
-    who = by(viewer_of(request), form.get("reason", "")[:500])
+    who = by(viewer_of(request), one_line(form.get("reason", "")))
     try:
         match verb:
             case "verify":

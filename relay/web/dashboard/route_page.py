@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from relay.core.audit import MOST_REASON, AuditWanted
+from relay.core.audit import AuditWanted, one_line
 from relay.core.changes import DONE, Verb, may
 from relay.core.past import coming, past
 from relay.core.recent import Kind
@@ -60,7 +60,7 @@ async def change(request: Request) -> Response:
     if verb in WRITTEN_OUT and form.get("typed", "").strip().lower() != name:
         told = f"Nothing was done: to {verb.value} the route, type its name, {name}."
         return await _shown(request, desk, route, refusal=told, status=422)
-    reason = " ".join(form.get("reason", "").split())[:MOST_REASON]
+    reason = one_line(form.get("reason", ""))
     done = await desk.changes.change(
         verb, route, desk.tenant_of(route), actor=viewer.actor, reason=reason
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
@@ -102,6 +103,16 @@ def test_what_is_done_on_the_pages_is_noted_as_the_users(web, relay, operator, o
     visitor.sign_in(olga, PASSWORD)
     assert visitor.post(f"/dashboard/warmup/{domain}/pause", reason="look").status == 303
     assert actions(web, operator, f"{domain}@outbound") == [("pause", "user olga")]
+
+
+@pytest.mark.parametrize("reason", ["\x1b]0;owned\x07 look", "\x00\x7flook", "\u2028 look\r\n"])
+def test_a_reason_of_a_form_is_one_line_that_no_terminal_obeys(web, relay, olga, domain, reason):
+    visitor = Visitor(web.port)
+    visitor.sign_in(olga, PASSWORD)
+    assert visitor.post(f"/dashboard/warmup/{domain}/pause", reason=reason).status == 303
+    card = relay.cli("status", domain).out
+    assert re.search("paused: (.*)", card)[1].removeprefix("]0;owned ") == "look"
+    assert card.replace("\n", "").isprintable()
 
 
 def test_a_form_with_the_token_of_another_session_does_nothing(web, relay, olga, domain):
