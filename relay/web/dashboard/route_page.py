@@ -84,7 +84,9 @@ async def _shown(
     was = past(found, await desk.history.days(route.id))
     comes = coming(found)
     happened = await desk.recent.of(route.id)
-    audit = await desk.audit.page(AuditWanted(subject=str(route.id)), AUDIT_SHOWN)
+    # The domain may have been another tenant's before.
+    asked = AuditWanted(viewer_of(request).tenant, str(route.id))
+    audit = await desk.audit.page(asked, AUDIT_SHOWN)
     answer = page(
         request,
         "route.html",

@@ -105,6 +105,25 @@ def test_what_is_done_on_the_pages_is_noted_as_the_users(web, relay, operator, o
     assert actions(web, operator, f"{domain}@outbound") == [("pause", "user olga")]
 
 
+def test_a_routes_trail_has_nothing_of_a_tenant_whose_domain_it_was(web, relay, globex, operator):
+    name, wanted = "sold.example", {"name": "sold.example", "policy": "ramp"}
+    path = f"/api/domains/{name}"
+    assert web.post("/api/domains", wanted, token=globex).status == 201
+    assert web.post(f"{path}/approve", token=operator).status == 200
+    told = {"reason": "a secret of globex"}
+    assert web.post(f"/api/warmup/pause/{name}", told, token=globex).status == 200
+    assert web.post(f"/api/warmup/resume/{name}", token=globex).status == 200
+    assert web.ask("DELETE", path, token=globex).status == 200
+    assert web.post("/api/domains", wanted).status == 201
+    assert web.post(f"{path}/approve", token=operator).status == 200
+    add(relay, "anna")
+    visitor = Visitor(web.port)
+    visitor.sign_in("anna", PASSWORD)
+    page = visitor.get(f"/dashboard/warmup/{name}")
+    assert (page.status, "Nobody has changed this route." in page.text) == (200, True)
+    assert "secret" not in page.text
+
+
 @pytest.mark.parametrize("reason", ["\x1b]0;owned\x07 look", "\x00\x7flook", "\u2028 look\r\n"])
 def test_a_reason_of_a_form_is_one_line_that_no_terminal_obeys(web, relay, olga, domain, reason):
     visitor = Visitor(web.port)
