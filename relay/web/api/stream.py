@@ -24,6 +24,7 @@ from relay.core.tenancy import Route, RouteId
 from relay.web.api.declared import answers
 from relay.web.api.desk import Desk, Reader, TheDesk
 from relay.web.api.problems import Problem
+from relay.web.asgi import header
 
 router = APIRouter(prefix="/api/stream", tags=["warm-up"])
 
@@ -87,7 +88,9 @@ async def stream(
     streams: Streams = request.app.state.streams
     if streams.count >= MOST_CLIENTS:
         raise Problem(503, f"{MOST_CLIENTS} clients watch already", {"retry-after": "30"})
-    events = _events(desk, streams, bearer, request.headers["authorization"], domain or "")
+    # Of several such fields the one that the door has read.
+    authorization = header(request.scope, b"authorization") or ""
+    events = _events(desk, streams, bearer, authorization, domain or "")
     return _Unhurried(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 

@@ -58,11 +58,16 @@ def test_every_example_of_the_page_works(own):
     assert own.get(f"/api/warmup/status/{DOMAIN}").json["emails_sent_today"] == 4
 
 
-def test_the_stream_tells_of_a_change_and_ends_with_its_token(own):
+@pytest.mark.parametrize("has_another", [False, True], ids=["alone", "behind a live one"])
+def test_the_stream_tells_of_a_change_and_ends_with_its_token(own, has_another):
+    """Of two tokens the last one is let in, and the stream is its."""
     words = ("token", "create", "--tenant", "acme", "--scope", "read", "--json")
     made = own.relay.cli(*words).json
     connection = http.client.HTTPConnection("127.0.0.1", own.port, timeout=20)
-    connection.request("GET", "/api/stream", headers={"Authorization": f"Bearer {made['token']}"})
+    connection.putrequest("GET", "/api/stream")
+    for token in [own.token] * has_another + [made["token"]]:
+        connection.putheader("Authorization", f"Bearer {token}")
+    connection.endheaders()
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("content-type")) == (
         200, "text/event-stream; charset=utf-8",
