@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
@@ -38,6 +38,7 @@ class PolicyDesk:
     config: Callable[[], Config]
     clock: Clock
     audit: AuditLog
+    saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def all(self) -> dict[str, Policy]:
         """See `ports_pages.Policies`."""
@@ -57,7 +58,8 @@ class PolicyDesk:
         told = entry(self.clock.now(), actor, "save-policy", "", f"policy {name}", before=before)
         ahead = await written_ahead(self.audit, told)
         try:
-            target, backup = await asyncio.to_thread(self._save, name, text, digest)
+            async with self.saving:  # from the look at the digest to the file
+                target, backup = await asyncio.to_thread(self._save, name, text, digest)
         except CannotSave:
             with suppress(StoreTrouble):  # the entry stays open, and why it was not saved is told
                 await was_not_done(self.audit, ahead)
