@@ -220,6 +220,7 @@ def _addresses(parts: RelayParts) -> list[str]:
 async def _stop(parts: RelayParts, front: Front | None) -> None:
     limits = parts.settings.config.limits
     log.info("stopping")
+    parts.vitals.say_stopping()
     parts.listeners.stop_listening()
     drains = [parts.listeners.drain(limits.shutdown_s)]
     await asyncio.gather(*drains, *([front.end()] if front else []))

@@ -110,6 +110,7 @@ class Vitals:
         self._clock = clock
         self._reload_failed = reload_failed
         self._counts: Path | None = None
+        self._is_stopping = False
         self._probed: dict[str, str | None] = {}
         self._probed_at = float("-inf")
         self._probing = asyncio.Lock()
@@ -126,6 +127,10 @@ class Vitals:
         """From now on `metrics` adds what the web process counts in `directory`."""
         self._counts = directory
 
+    def say_stopping(self) -> None:
+        """From now on no new connection is taken: `readiness` says so."""
+        self._is_stopping = True
+
     def note(self) -> None:
         """Bring the metrics up to date that nobody tells of when they change."""
         _note(self._metrics, self._settings, failed=self._reload_failed())
@@ -138,12 +143,14 @@ class Vitals:
                 await asyncio.wait_for(stop.wait(), NOTE_EVERY_S)
 
     async def readiness(self) -> Readiness:
-        """See `web.ops.Vitals`: the store answers, and at least one upstream does."""
+        """See `web.ops.Vitals`: store and one upstream answer, and the end has not begun."""
         store = await self._ping()
         upstreams = await self._probe()
         checks = {"store": "ok" if store else "no answer"}
         checks |= {f"upstream {name}": wrong or "ok" for name, wrong in upstreams.items()}
         ready = store and any(wrong is None for wrong in upstreams.values())
+        if self._is_stopping:
+            ready, checks = False, {**checks, "relay": "stopping"}
         return Readiness(ready, checks, self._clock.simulated)
 
     async def _probe(self) -> dict[str, str | None]:

@@ -60,6 +60,26 @@ def test_sigterm_ends_within_its_deadline_even_if_the_upstream_never_answers(
     assert status["remaining_today"] == 99, "unknown is charged"
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_is_stopping_is_not_ready_while_it_drains(
+    make_relay: MakeRelay, sink: SinkThread, workers: int
+) -> None:
+    relay = make_relay(upstream=sink.url, more={"workers": workers}).start()
+    sink.once("DOT", late(4.0))
+    with Wire(relay.port) as busy:
+        hand_in(busy, "drained")
+        until(lambda: len(sink.contents()) == 1, "the upstream to have it")
+        relay.child.send(15)
+        until(lambda: not is_listening(relay.port), "the listener to close")
+
+        ready, healthy = relay.http("/readyz"), relay.http("/healthz")
+        answer = busy.read()
+
+    assert (ready.status, "stopping" in ready.body) == (503, True), ready
+    assert healthy.status == 200
+    assert answer.code == 250, answer
+
+
 def test_sigterm_when_idle_ends_at_once_with_status_0(make_relay: MakeRelay) -> None:
     relay = make_relay().start()
     assert relay.sigterm(timeout_s=8) == 0
