@@ -28,6 +28,12 @@ FIELDS: Final = {
     "text": "This message was sent from the dashboard, to see whether mail flows.",
     "class": "",
 }
+MOST: Final = {"local": 64, "to": 998, "subject": 500, "text": 20_000}
+"""Characters of each: a message is composed in the loop, which takes up to 50 microseconds for one.
+
+A test goes to few. What is longer goes by the API, which composes beside the loop.
+"""
+
 SHOWN_BYTES: Final = 6_000
 
 
@@ -39,10 +45,13 @@ async def show(request: Request) -> Response:
 async def send(request: Request) -> Response:
     """Compose, send, and tell."""
     desk = desk_of(request)
-    given = {name: form_of(request).get(name, "") for name in FIELDS}
+    given = {name: form_of(request).get(name, "").replace("\r\n", "\n") for name in FIELDS}
     domain = _domain(request, given["domain"])
     if domain is None:
         return _page(request, given, wrong="Choose one of your domains.")
+    for name, most in MOST.items():
+        if len(given[name]) > most:
+            return _page(request, given, wrong=f"{name}: more than {most} characters.")
     try:
         envelope, content = composed(_email(given))
     except (Problem, ValidationError) as error:
@@ -62,7 +71,7 @@ def _email(given: dict[str, str]) -> Email:
         "from": f"{given['local']}@{given['domain']}",
         "to": [each.strip() for each in given["to"].split(",") if each.strip()],
         "subject": given["subject"],
-        "text": given["text"].replace("\r\n", "\n"),
+        "text": given["text"],
     }
     if given["class"] in set(MailClass):
         fields["class"] = given["class"]
@@ -120,6 +129,7 @@ def _page(
         domains=domains,
         given=given,
         classes=list(MailClass),
+        most=MOST,
         wrong=wrong,
         came=came,
     )

@@ -134,6 +134,29 @@ def test_a_reason_of_a_form_is_one_line_that_no_terminal_obeys(web, relay, olga,
     assert card.replace("\n", "").isprintable()
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("to", ",".join(f"{'é ' * 40}<r{n}@example.org>" for n in range(900))),
+        ("subject", "é" * 501),
+        ("text", "x" * 20_001),
+    ],
+)
+def test_a_test_message_too_long_to_be_composed_in_the_loop_is_refused(
+    web, olga, domain, field, text
+):
+    """The first one held up the API and all pages for more than a minute."""
+    visitor = Visitor(web.port)
+    visitor.sign_in(olga, PASSWORD)
+    form = {"domain": domain, "local": "test", "to": "a@example.org", "subject": "s", "text": "t"}
+    begun = time.monotonic()
+    answer = visitor.post("/dashboard/send-test", **form | {field: text})
+    assert (answer.status, f"{field}: more than" in answer.text) == (422, True)
+    assert time.monotonic() - begun < 10
+    lines = "\r\n".join(["x" * 99] * 200)
+    assert visitor.post("/dashboard/send-test", **form | {"text": lines}).status == 200
+
+
 def test_a_form_with_the_token_of_another_session_does_nothing(web, relay, olga, domain):
     mine, theirs = Visitor(web.port), Visitor(web.port)
     mine.sign_in(olga, PASSWORD)
