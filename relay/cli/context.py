@@ -36,7 +36,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def plain_reason(text: str) -> str:
     """`text`, as the API would take it too. Raises typer.BadParameter."""
-    if len(text) > MOST_REASON or not re.search(REASON, text):
+    if len(text) > MOST_REASON or not re.fullmatch(REASON, text):
         raise typer.BadParameter(f"a reason is one line of at most {MOST_REASON} characters")
     return text
 

@@ -163,7 +163,9 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
     assert "was not paused" in run(home, "resume", DOMAIN)
 
 
-@pytest.mark.parametrize("reason", ["bounces\r\nat google", "x" * 501, "a\x1b[31m", "a\u2028b"])
+@pytest.mark.parametrize(
+    "reason", ["bounces\r\nat google", "look\n", "x" * 501, "a\x1b[31m", "a\u2028b"]
+)
 def test_a_reason_that_the_api_would_refuse_is_refused_here_too(home, initiated, reason):
     for verb in ("pause", "resume", "graduate", "restart"):
         assert "one line of at most 500" in run(home, verb, DOMAIN, "--reason", reason, expect=2)
