@@ -76,7 +76,7 @@ class HttpServer:
             return str(self._at)
         assert self._socket is not None
         host = self._at.host if isinstance(self._at, WebConfig) else self._socket.getsockname()[0]
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        return _named(host, self.port)
 
     def bind(self) -> None:
         """Take the address. Raises OSError if that is not possible."""
@@ -114,10 +114,15 @@ def bound_to(at: WebConfig | Path) -> socket.socket:
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
     try:
         bound.bind((at.host, at.port))
-    except OSError:
+    except OSError as error:
         bound.close()
-        raise
+        told = f"cannot listen on {_named(at.host, at.port)}: {error.strerror}"
+        raise OSError(error.errno, told) from error
     return bound
+
+
+def _named(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _bound_to_path(at: Path) -> socket.socket:

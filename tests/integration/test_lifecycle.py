@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,24 @@ def test_a_port_that_is_taken_is_a_clear_error(make_relay: MakeRelay) -> None:
 
     assert child.wait(15) == 1
     assert str(first.port) in child.tail()
+    assert "Traceback" not in child.tail()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("api", [False, True])
+def test_a_web_address_that_is_taken_is_named(
+    make_relay: MakeRelay, host: str, *, api: bool
+) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as other:
+        other.bind((host, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        child = make_relay(more={"web": {"address": address, "api": api}}).launch()
+
+        assert child.wait(15) == 1
+
+    assert f"cannot listen on {address}: Address already in use" in child.tail()
     assert "Traceback" not in child.tail()
 
 
