@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TextIO
+from tempfile import NamedTemporaryFile
+from typing import IO, Annotated
 
 import typer
 
@@ -29,22 +30,31 @@ def backup(
     if file is None:
         run(_write(settings, sys.stdout))
         return
-    draft = file.with_name(f".{file.name}.draft")
     try:
-        with draft.open("w", encoding="utf-8") as out:
-            draft.chmod(0o600)
-            count = run(_write(settings, out))
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(file)
+        count = _put_down(settings, file)
     except OSError as error:
         fail(f"{file} cannot be written: {error.strerror}")
-    finally:
-        draft.unlink(missing_ok=True)
     typer.echo(f"{count} keys written to {file}", err=True)
 
 
-async def _write(config: Config, out: TextIO) -> int:
+def _put_down(config: Config, file: Path) -> int:
+    """All of it or nothing, with a draft that no other backup writes to. Raises OSError."""
+    draft = NamedTemporaryFile(  # noqa: SIM115 - closed below, before it is renamed
+        "w", encoding="utf-8", dir=file.parent, prefix=".backup-", delete=False
+    )
+    try:
+        with draft:
+            count = run(_write(config, draft.file))
+            draft.flush()
+            os.fsync(draft.fileno())
+        Path(draft.name).replace(file)
+    except BaseException:
+        Path(draft.name).unlink(missing_ok=True)
+        raise
+    return count
+
+
+async def _write(config: Config, out: IO[str]) -> int:
     count = 0
     async with open_tools(config) as tools:
         taken_at = timestamp(tools.clock.now())

@@ -196,4 +196,4 @@ def test_a_store_in_another_layout_is_refused_by_every_command(
             assert "the store holds data in layout 2" in ran.err
         assert client.keys("*") in (["wr1:layout"], [b"wr1:layout"])
     assert file.read_text() == whole, "a backup that failed left the one before as it was"
-    assert not list(relay.home.glob(".*.draft"))
+    assert not list(relay.home.glob(".backup-*"))
