@@ -142,9 +142,14 @@ class LiveSettings:
         """
         return self._apply(self._read())
 
-    async def refresh(self) -> list[Problem]:
-        """`reload`, reading in a thread. A cancelled call changes nothing."""
+    async def refresh(self, now: Print | None = None) -> list[Problem]:
+        """`reload`, reading in a thread. A cancelled call changes nothing.
+
+        Where the files are as `now`, and somebody has read them so meanwhile, nothing is done.
+        """
         async with self._turn:
+            if now is not None and now == self._seen:
+                return []
             before = parts_of(self._config)
             told = self._apply(await asyncio.to_thread(self._read))
             await asyncio.to_thread(let_go, before)
@@ -157,8 +162,8 @@ class LiveSettings:
         """
         while not stop.is_set():
             try:
-                async for _ in changes(self._watched, lambda: self._seen, stop):
-                    await self.refresh()
+                async for now in changes(self._watched, lambda: self._seen, stop):
+                    await self.refresh(now)
             except Exception:  # noqa: BLE001 - without it, edits would be ignored for ever
                 _log.exception("settings.watch_failed", retry_s=_RETRY_S)
                 await wait_for_stop(stop, _RETRY_S)

@@ -63,8 +63,8 @@ def _policies(directory: Path) -> list[Path]:
 
 async def changes(
     watched: Callable[[], Watched], known: Callable[[], Print], stop: asyncio.Event
-) -> AsyncIterator[None]:
-    """One item for every change, until `stop` is set; at the start too, if there was one.
+) -> AsyncIterator[Print]:
+    """How the files are after every change, until `stop` is set; at the start too, if changed.
 
     `known` is how the files were when somebody last read them: as long as they are so, nothing
     is told. Both are asked again after every item. A change that happens while the caller
@@ -78,7 +78,7 @@ async def changes(
             if now not in {seen, known()}:
                 seen = await _settled(watched())
                 if seen != known():
-                    yield
+                    yield seen
                 continue
             why = await lookout.something(watched().folders())
             if why and not is_blind:

@@ -60,7 +60,7 @@ def store(make_store: MakeStore) -> StoreServer:
 def test_the_page_names_the_commands_that_the_store_s_code_spells(store: StoreServer) -> None:
     with store.client() as client:
         known = {name.lower() for name in client.command()}
-    files = [*STORE.glob("*.py"), *STORE.rglob("*.lua")]
+    files = [*STORE.rglob("*.py"), *STORE.rglob("*.lua")]
     used = {word for path in files for word in spelled(path)} & {*known, "sentinel"}
 
     assert len(used) > 30

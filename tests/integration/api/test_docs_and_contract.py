@@ -82,7 +82,9 @@ def test_the_stream_tells_of_a_change_and_ends_with_its_token(own, has_another):
         raise AssertionError("no event came")
 
     [first] = event()
-    assert first["id"] == DOMAIN
+    if first["state"] == "paused":  # all streams share what was read a moment ago
+        [first] = event()
+    assert (first["id"], first["state"] != "paused") == (DOMAIN, True)
     own.post(f"/api/warmup/pause/{DOMAIN}")
     assert [each["state"] for each in event()] == ["paused"]
     assert own.relay.cli("token", "revoke", made["id"]).exit == 0

@@ -1,6 +1,7 @@
 """The config in force: a good edit replaces it, a bad one changes nothing."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -349,14 +350,16 @@ async def test_where_the_system_tells_nothing_the_files_are_looked_at(path, monk
 
 
 class Counted(ReaderHere):
-    """Counts how often somebody has read."""
+    """Counts how often somebody has read, and takes its time."""
 
-    def __init__(self):
+    def __init__(self, takes_s=0):
         super().__init__()
         self.times = 0
+        self.takes_s = takes_s
 
     def read(self, *given, **more):
         self.times += 1
+        time.sleep(self.takes_s)
         return super().read(*given, **more)
 
 
@@ -409,9 +412,10 @@ async def test_an_edit_between_loading_and_watching_is_seen(path, name):
     assert reader.times == 2
 
 
+@pytest.mark.parametrize("takes_s", [0, 1])
 @pytest.mark.parametrize("edited_to", ["{", CONFIG + "# an edit\n"])
-async def test_an_edit_that_somebody_refreshed_for_is_not_read_again(path, edited_to):
-    reader = Counted()
+async def test_an_edit_that_somebody_refreshed_for_is_not_read_again(path, edited_to, takes_s):
+    reader = Counted(takes_s)
     live = LiveSettings.of(path, {}, reader)
     async with watching(live):
         with capture_logs() as logs:
@@ -443,7 +447,7 @@ async def test_a_watch_that_fails_goes_on(path, monkeypatch):
     live = LiveSettings.of(path, {}, ReaderHere())
     calls = []
 
-    async def refresh():
+    async def refresh(_now):
         calls.append(1)
         raise RuntimeError("nobody may see me")
 
