@@ -207,13 +207,16 @@ class Session(Identity):
         self._note(transaction, recipient)
 
     def smtp_DATA(self, argument: str) -> Step | None:
-        """RFC 5321 §4.1.1.4. Whatever comes of it, the transaction is over."""
+        """RFC 5321 §4.1.1.4. Once recipients were named, the transaction ends with it.
+
+        Also where none of them was accepted: the MAIL of a client that sends no RSET then begins
+        the next one, as it means to, and its recipients do not end up in this one.
+        """
         if argument:
             raise syntax_error("DATA has no arguments")
         transaction = self._opened()
         if transaction.was_refused:
-            self.say(replies.NO_RECIPIENTS)
-            return None
+            return self.say_after(self.forget_transaction(), replies.NO_RECIPIENTS)
         if not transaction.recipients:
             raise bad_sequence("send RCPT first")
         self.say(replies.GO_AHEAD)

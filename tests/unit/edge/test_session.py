@@ -247,6 +247,19 @@ async def test_a_quota_refusal_at_the_first_recipient_is_repeated_at_every_other
         assert (await client.send()).code == 250
 
 
+async def test_who_sends_no_rset_after_refused_recipients_begins_the_next_message_with_mail():
+    async with open_house(limits=Limits(errors=1)) as house:
+        client = await house.greeted()
+        house.relay.quota_error = _walled()
+        for _ in range(3):
+            lines = ("MAIL FROM:<a@acme.example>", "RCPT TO:<b@example.org>", "DATA")
+            await client.write("".join(f"{line}\r\n" for line in lines).encode())
+            assert [(await client.read()).code for _ in lines] == [250, 451, 554]
+        house.relay.quota_error = None
+        assert (await client.send()).code == 250
+        assert len(house.relay.submissions) == 1
+
+
 async def test_deferrals_are_not_errors_of_the_client():
     async with open_house(limits=Limits(errors=2)) as house:
         client = await house.greeted()

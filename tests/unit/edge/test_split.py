@@ -74,6 +74,18 @@ async def test_with_no_recipient_left_there_is_nothing_to_send_and_it_is_no_erro
         assert house.relay.log == ["begin", "refuse b", "abort"] * 4
 
 
+async def test_the_next_message_of_who_sends_no_rset_is_none_of_the_one_without_recipients():
+    async with open_house() as house:
+        client = await split_house_client(house)
+        await client.do(MAIL)
+        await client.do(rcpt("b"))
+        assert (await client.do("DATA")).code == 554
+        assert (await client.do(rcpt("a"))).code == 503
+        assert (await client.do(MAIL)).code == 250
+        assert (await client.do(rcpt("a"))).code == 250
+        assert house.relay.log == ["begin", "refuse b", "abort", "begin", "take a"]
+
+
 async def test_data_before_any_recipient_is_out_of_order_as_ever():
     async with open_house() as house:
         client = await split_house_client(house)
