@@ -88,7 +88,7 @@ async def refusal_of(step: Awaitable[object], ref: str) -> Reply | None:
 
 def with_ref(reply: Reply, ref: str) -> Reply:
     """`reply` with `[ref]` at its end, in room that is made for it, and an enhanced code."""
-    room = MAX_LINE_BYTES - len("250-5.7.100 \r\n") - len(f" [{ref}]")
+    room = MAX_LINE_BYTES - len("250-5.999.999 \r\n") - len(f" [{ref}]")
     head, newline, last = reply.text.rpartition("\n")
     return Reply(reply.code, reply.detail or "0.0", f"{head}{newline}{last[:room]} [{ref}]")
 

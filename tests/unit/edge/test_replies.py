@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 
+import pytest
+
 from relay.core.errors import BadCredentials, ShuttingDown, UpstreamAnswered
 from relay.core.reply import Reply
 from relay.edge import replies
@@ -40,8 +42,9 @@ async def test_a_step_that_goes_well_has_no_refusal():
     assert refusal.code == 451
 
 
-def test_a_long_text_makes_room_for_the_reference():
-    long = with_ref(Reply(450, "7.100", "y" * 700 + "\n" + "x" * 700), "abcdefghijklmnop")
+@pytest.mark.parametrize("detail", ["7.100", "100.100", "1.1"])
+def test_a_long_text_makes_room_for_the_reference(detail):
+    long = with_ref(Reply(450, detail, "y" * 700 + "\n" + "x" * 700), "abcdefghijklmnop")
     lines = wire(long).decode().splitlines(keepends=True)
     assert all(len(line) <= 512 for line in lines)
     assert lines[-1].endswith("x [abcdefghijklmnop]\r\n")
