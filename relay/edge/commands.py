@@ -7,6 +7,7 @@ not: an upstream without it merely does not hear of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from string import hexdigits
 from typing import Final
@@ -24,6 +25,8 @@ MAX_AUTH_BYTES: Final = 12_288
 
 _CONTROLS: Final = bytes([*range(0x20), 0x7F])
 _HEX: Final = frozenset(hexdigits)
+_UTF8_ADDRESS: Final = re.compile(r"(?:[^+=\\]|\+[0-9A-Fa-f]{2}|\\x\{[0-9A-Fa-f]{2,6}\})+")
+"""RFC 6533 §3, or escaped as in RFC 3461 §4; a word of a command, so no white space."""
 
 
 @value(frozen=True, slots=True)
@@ -145,8 +148,8 @@ def _is_xtext(value: str, most: int) -> bool:
 
 def _is_orcpt(value: str) -> bool:
     kind, semicolon, address = value.partition(";")
-    if kind.lower() == "utf-8":  # RFC 6533 §3: its address may be UTF-8 as it stands
-        return bool(semicolon) and 0 < len(address) <= 500
+    if kind.lower() == "utf-8":
+        return len(address) <= 500 and _UTF8_ADDRESS.fullmatch(address) is not None
     is_name = kind.replace("-", "").isalnum() and kind.isascii()
     return bool(semicolon) and is_name and _is_xtext(address, 500)
 

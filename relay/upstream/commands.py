@@ -23,6 +23,7 @@ _ADDRESS: Final = re.compile(
 )
 _ADDRESS_OF: Final = attrgetter("address")
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+_MAX_ORCPT: Final = 500  # RFC 3461 §4.2
 _VALUE: Final = re.compile(r"[^\x00-\x20\x7f\ud800-\udfff]+")
 
 
@@ -172,11 +173,15 @@ def _rcpt(recipient: Recipient, offered: Capabilities) -> Command:
 
 
 def _orcpt(recipient: Recipient) -> str | None:
-    r"""UTF-8 as it stands goes with an address that is UTF-8; else it is `\x{FC}` (RFC 6533 §3)."""
+    r"""UTF-8 as it stands goes with an address that is UTF-8; else it is `\x{FC}` (RFC 6533 §3).
+
+    None where that is longer than upstreams take: the mail goes without it.
+    """
     text = recipient.orcpt
     if text is None or text.isascii() or not recipient.address.isascii():
         return text
-    return _NOT_ASCII.sub(lambda found: f"\\x{{{ord(found[0]):X}}}", text)
+    escaped = _NOT_ASCII.sub(lambda found: f"\\x{{{ord(found[0]):X}}}", text)
+    return escaped if len(escaped) <= _MAX_ORCPT else None
 
 
 def _given(name: str, value: str | None) -> str:

@@ -109,6 +109,17 @@ def test_orcpt_may_hold_utf8_under_its_own_type():
     assert found.orcpt == "utf-8;jörg@b.example"
 
 
+@pytest.mark.parametrize("address", ["a=b", "a+b", "a+2", "j\\o", "\\x{}", "x" * 501, ""])
+def test_an_original_recipient_in_utf8_must_be_one_that_can_be_passed_on(address):
+    assert refused(rcpt, f"TO:<a@b.example> ORCPT=utf-8;{address}").startswith("501 5.5.4")
+    assert refused(rcpt, "TO:<a@b.example> ORCPT=utf-8").startswith("501 5.5.4")
+
+
+@pytest.mark.parametrize("address", ["j\\x{F6}rg@b.example", "j\u00f6rg+2Bnews@b.example"])
+def test_an_original_recipient_in_utf8_may_be_escaped(address):
+    assert rcpt(f"TO:<a@b.example> ORCPT=utf-8;{address}").orcpt == f"utf-8;{address}"
+
+
 def test_a_greeting_needs_one_ascii_word():
     assert parse_domain("[192.0.2.1]") == "[192.0.2.1]"
     for wrong in ("", "a b", "bücher.example", "x" * 256):

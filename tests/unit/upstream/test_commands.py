@@ -77,6 +77,12 @@ def test_an_original_recipient_in_utf8_makes_no_command_in_utf8(offered):
     assert "SMTPUTF8" not in heard[0]
 
 
+def test_an_original_recipient_that_is_too_long_once_escaped_is_left_out():
+    to = Recipient("alias@x.example", notify="NEVER", orcpt="utf-8;" + "\u90ae" * 62)
+    heard = [line for group in lines(transaction(outgoing(to), ALL)) for line in group]
+    assert heard[1] == "RCPT TO:<alias@x.example> NOTIFY=NEVER"
+
+
 def test_8bit_content_that_the_client_did_not_declare_is_just_sent():
     assert isinstance(transaction(outgoing(needs_8bit=True), Capabilities()), tuple)
 
