@@ -123,7 +123,7 @@ def _parameters(text: str, known: Mapping[str, Callable[[str], bool]]) -> dict[s
     found: dict[str, str] = {}
     for word in text.split():
         keyword, equals, value = word.partition("=")
-        keyword = keyword.upper()
+        keyword = _upper(keyword)
         if keyword not in known:
             raise Misspoken(Reply(555, "5.4", "parameter not recognized or not implemented"))
         if keyword in found:
@@ -132,6 +132,11 @@ def _parameters(text: str, known: Mapping[str, Callable[[str], bool]]) -> dict[s
             raise syntax_error(f"{keyword} has a wrong value")
         found[keyword] = value
     return found
+
+
+def _upper(text: str) -> str:
+    """A keyword in upper case; ſ, whose upper case is S, makes none (RFC 5321 §2.4)."""
+    return text.upper() if text.isascii() else ""
 
 
 def _is_size(value: str) -> bool:
@@ -155,16 +160,16 @@ def _is_orcpt(value: str) -> bool:
 
 
 def _is_notify(value: str) -> bool:
-    words = value.upper().split(",")
+    words = _upper(value).split(",")
     wanted = {"SUCCESS", "FAILURE", "DELAY"}
     return words == ["NEVER"] or (set(words) <= wanted and len(set(words)) == len(words))
 
 
 _MAIL_PARAMETERS: Final[dict[str, Callable[[str], bool]]] = {
     "SIZE": _is_size,
-    "BODY": lambda value: value.upper() in {"7BIT", "8BITMIME"},
+    "BODY": lambda value: _upper(value) in {"7BIT", "8BITMIME"},
     "SMTPUTF8": lambda value: not value,
-    "RET": lambda value: value.upper() in {"FULL", "HDRS"},
+    "RET": lambda value: _upper(value) in {"FULL", "HDRS"},
     "ENVID": lambda value: _is_xtext(value, 100),
     # RFC 4954 §5: whom a trusted client says it speaks for; nobody is trusted with that here.
     "AUTH": lambda value: value == "<>" or _is_xtext(value, 500),

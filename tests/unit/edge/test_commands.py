@@ -120,6 +120,14 @@ def test_an_original_recipient_in_utf8_may_be_escaped(address):
     assert rcpt(f"TO:<a@b.example> ORCPT=utf-8;{address}").orcpt == f"utf-8;{address}"
 
 
+def test_only_ascii_letters_make_a_keyword():
+    for parameter in ("NOTIFY=\u017fUCCESS", "NOTIFY=NEVER,\u017f"):
+        assert refused(rcpt, f"TO:<a@b.example> {parameter}").startswith("501 5.5.4")
+    for parameter in ("RET=HDR\u017f", "BODY=8B\u0131TMIME"):
+        assert refused(mail, f"FROM:<a@b.example> {parameter}").startswith("501 5.5.4")
+    assert refused(mail, "FROM:<a@b.example> \u017fIZE=1").startswith("555 5.5.4")
+
+
 def test_a_greeting_needs_one_ascii_word():
     assert parse_domain("[192.0.2.1]") == "[192.0.2.1]"
     for wrong in ("", "a b", "bücher.example", "x" * 256):
