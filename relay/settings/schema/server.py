@@ -150,7 +150,12 @@ class LimitsSection(Section):
     """What one client, and all of them, may use."""
 
     message_size: Size = Field(
-        _LIMITS.message_bytes, description="Largest message, announced as SIZE."
+        _LIMITS.message_bytes,
+        description=(
+            "Largest message, announced as SIZE. Messages are in memory from DATA to the "
+            "upstream's answer: whoever may send can make the relay use up to twice this for "
+            "each connection, so bound connections_per_address by the memory that there is."
+        ),
     )
     recipients: Annotated[int, whole(100, 100_000), Kind("whole number")] = Field(
         _LIMITS.recipients, description="Most recipients of one message; at least 100."
