@@ -26,7 +26,7 @@ Classify = Callable[[Submission, Directory], Classified]
 
 
 class Pipeline:
-    """Implements `ports_relay.Relay`; `splitting` is for recipients that come one by one."""
+    """Implements `ports.relay.Relay`; `splitting` is for recipients that come one by one."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Pipeline:
         self.unheard = charging.unheard
 
     async def relay(self, submission: Submission, taken: Hears | None = None) -> Accepted:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         size, directory = len(submission.content), self._settings.directory
         message = await beside(size, self._classify, submission, directory)
         async with self._charging.reserved(message) as charge:
@@ -61,7 +61,7 @@ class Pipeline:
             return accepted
 
     def check_sender(self, client: Client, mail_from: str) -> None:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         check_reverse_path(client.tenant, mail_from, self._settings.directory)
 
     def check_quota(
@@ -70,11 +70,11 @@ class Pipeline:
         envelope: Envelope,
         ref: str,  # noqa: ARG002
     ) -> Coroutine[Any, Any, None] | None:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         name = domain_of(envelope.mail_from)
         domain = name and self._settings.directory.standing_in(client.tenant, name)
         return self._charging.peek(domain.walk, len(envelope.recipients)) if domain else None
 
     async def left(self, submission: Submission) -> None:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         await self._charging.left(submission.ref)

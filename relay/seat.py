@@ -56,7 +56,7 @@ class Seat:
 class Order:
     """What a worker reads before all else: the config in force, its seat, the clock's file.
 
-    `supervisor`: the process id of who gives it. `config`: as `settings.handing` hands it over.
+    `supervisor`: the process id of who gives it. `config`: as `apart.handing` has it.
     """
 
     supervisor: int

@@ -32,7 +32,7 @@ _SECRET_BYTES = 32
 
 
 class Access:
-    """Implements `ports_web.Access` and `ports_pages.Tokens`; the command line's way to them."""
+    """Implements `ports.web.Access` and `ports.pages.Tokens`; the command line's way to them."""
 
     def __init__(self, shelf: TokenShelf, clock: Clock) -> None:
         self._shelf = shelf
@@ -48,7 +48,7 @@ class Access:
         *,
         actor: str,
     ) -> tuple[ApiToken, str]:
-        """See `ports_pages.Tokens`."""
+        """See `ports.pages.Tokens`."""
         check_grant(tenant, scopes)
         check_token_name(name)
         token_id = b32hexencode(secrets.token_bytes(_ID_BYTES)).decode().lower()
@@ -60,7 +60,7 @@ class Access:
         return made, f"{PREFIX}{token_id}_{secret}"
 
     async def bearer(self, text: str) -> ApiToken | None:
-        """See `ports_web.Access`."""
+        """See `ports.web.Access`."""
         token_id, secret = _parts(text)
         found = await self._shelf.get(token_id) if token_id else None
         is_right = verify_token(secret, found.secret if found else DUMMY_SECRET)
@@ -72,7 +72,7 @@ class Access:
     async def admitted(
         self, text: str, per_minute: int, burst: int
     ) -> tuple[ApiToken, float] | None:
-        """See `ports_web.Access`. One round trip for a token that was proven before."""
+        """See `ports.web.Access`. One round trip for a token that was proven before."""
         token_id, secret = _parts(text)
         proven = self._proven.get(token_id)
         is_right = verify_token(secret, proven.secret if proven else DUMMY_SECRET)
@@ -92,11 +92,11 @@ class Access:
         return noted, wait_s
 
     async def tokens(self) -> list[ApiToken]:
-        """See `ports_pages.Tokens`."""
+        """See `ports.pages.Tokens`."""
         return sorted(await self._shelf.all(), key=lambda token: token.created_at)
 
     async def revoke(self, token_id: str, *, actor: str) -> bool:
-        """See `ports_pages.Tokens`."""
+        """See `ports.pages.Tokens`."""
         found = await self._shelf.get(token_id)
         if found is None:
             return False

@@ -23,7 +23,7 @@ _SHOWN: Final = ("state", "reason", "policy", "warmup_day", "daily_limit", "life
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """Implements `ports_web.Changes`."""
+    """Implements `ports.web.Changes`."""
 
     store: QuotaStore
     audit: AuditLog
@@ -32,7 +32,7 @@ class Changing:
     async def change(
         self, verb: Verb, route: Route, tenant: str, *, actor: str, reason: str
     ) -> Change:
-        """See `ports_web.Changes`."""
+        """See `ports.web.Changes`."""
         before = await self._status(route, tenant)
         if refusal := why_not(verb, before.state, has_ramp=before.has_ramp):
             return Change(before, before, refusal)

@@ -1,6 +1,6 @@
 """Policy files for the pages: read, checked as they are typed, saved with a backup.
 
-Implements `ports_pages.Policies` over the loader that the relay itself uses, so that what it
+Implements `ports.pages.Policies` over the loader that the relay itself uses, so that what it
 says here is what a reload would say. Everything that touches the disk is in a thread. What is
 saved is in the audit log, from before it is on the disk.
 """
@@ -33,7 +33,7 @@ MOST_BYTES: Final = 262_144
 
 @dataclass(frozen=True, slots=True)
 class PolicyDesk:
-    """Implements `ports_pages.Policies`. `config` gives the config in force."""
+    """Implements `ports.pages.Policies`. `config` gives the config in force."""
 
     config: Callable[[], Config]
     clock: Clock
@@ -41,19 +41,19 @@ class PolicyDesk:
     saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def all(self) -> dict[str, Policy]:
-        """See `ports_pages.Policies`."""
+        """See `ports.pages.Policies`."""
         return await asyncio.to_thread(lambda: read_policies(self._directories()).policies)
 
     async def text(self, name: str) -> PolicyText | None:
-        """See `ports_pages.Policies`."""
+        """See `ports.pages.Policies`."""
         return await asyncio.to_thread(self._text, name)
 
     async def check(self, name: str, text: str) -> tuple[Policy | None, list[Fault]]:
-        """See `ports_pages.Policies`."""
+        """See `ports.pages.Policies`."""
         return await asyncio.to_thread(self._check, name, text)
 
     async def save(self, name: str, text: str, digest: str, *, actor: str) -> None:
-        """See `ports_pages.Policies`."""
+        """See `ports.pages.Policies`."""
         before = {"digest": digest}
         told = entry(self.clock.now(), actor, "save-policy", "", f"policy {name}", before=before)
         ahead = await written_ahead(self.audit, told)

@@ -43,11 +43,11 @@ class WatchedSigner:
 
 
 class DkimProving:
-    """Implements `ports_pages.Proving`."""
+    """Implements `ports.pages.Proving`."""
 
     @contextmanager
     def watching(self) -> Iterator[Tray]:
-        """See `ports_pages.Proving`."""
+        """See `ports.pages.Proving`."""
         tray = Tray()
         token = _tray.set(tray)
         try:
@@ -56,7 +56,7 @@ class DkimProving:
             _tray.reset(token)
 
     async def verify(self, tray: Tray, domain: SendingDomain) -> tuple[Verified, ...]:
-        """See `ports_pages.Proving`."""
+        """See `ports.pages.Proving`."""
         return await asyncio.to_thread(_verified, tray.content, domain)
 
 

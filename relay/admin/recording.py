@@ -1,7 +1,7 @@
 """Entries of the audit log, and how a change and its entry are made to go together.
 
 Tokens and users lie beside the log, so that the store changes and notes them in one step
-(`ports_web.TokenShelf`). A route or a policy's file lies elsewhere: its entry is written ahead,
+(`ports.web.TokenShelf`). A route or a policy's file lies elsewhere: its entry is written ahead,
 open, and gets its outcome after the change. Whoever is killed in between leaves it open: then
 the log says who wanted what, and that nobody knows whether it was done.
 """

@@ -95,7 +95,7 @@ class Users:
 
 
 class SigningIn:
-    """Implements `ports_pages.SignIn`. `clock` is the real one: people sit before the pages."""
+    """Implements `ports.pages.SignIn`. `clock` is the real one: people sit before the pages."""
 
     def __init__(
         self, users: UserShelf, sessions: SessionShelf, attempts: Attempts, clock: Clock
@@ -110,7 +110,7 @@ class SigningIn:
         self._waiting = 0
 
     async def sign_in(self, name: str, password: str, address: str) -> str:
-        """See `ports_pages.SignIn`."""
+        """See `ports.pages.SignIn`."""
         tried = (f"user:{_digest(name)}", f"address:{_digest(address)}")
         for each, free in zip(tried, (FREE_PER_USER, FREE_PER_ADDRESS), strict=True):
             if wait_s := await self._attempts.take(each, free):
@@ -137,7 +137,7 @@ class SigningIn:
             self._waiting -= 1
 
     async def viewer(self, text: str) -> Viewer | None:
-        """See `ports_pages.SignIn`."""
+        """See `ports.pages.SignIn`."""
         session = await self._sessions.get(_digest(text))
         if session is None or self._clock.now() - session.started_at >= SESSION:
             return None  # the store forgets it by itself, by its own clock
@@ -147,7 +147,7 @@ class SigningIn:
         return Viewer(user.name, user.tenant, session.csrf)
 
     async def sign_out(self, text: str) -> None:
-        """See `ports_pages.SignIn`."""
+        """See `ports.pages.SignIn`."""
         await self._sessions.remove(_digest(text))
 
 

@@ -171,7 +171,7 @@ class _Nobody:
     """An upstream observer that counts nothing."""
 
     def reply(self, upstream: str, answer: Reply) -> None:
-        """See `upstream.observer`."""
+        """See `upstream.Observer`."""
 
 
 async def _upstream(config: Config, name: str) -> Finding:

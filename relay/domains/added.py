@@ -65,7 +65,7 @@ def new_token() -> str:
 
 @dataclass(frozen=True, slots=True)
 class DomainDesk:
-    """Implements `ports_domains.Domains`.
+    """Implements `ports.domains.Domains`.
 
     `on_disk` waits until what the store has answered outlives a power cut.
     """
@@ -81,7 +81,7 @@ class DomainDesk:
     making: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def add(self, name: str, tenant: str, wanted: DomainEdit, by: By) -> DomainView:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         domain = self._checked(name, tenant, wanted, by)
         most = self.settings.config.limits.added_domains
         if await self.shelf.get(domain.name) is not None:
@@ -101,7 +101,7 @@ class DomainDesk:
     async def change(
         self, name: str, wanted: DomainEdit, by: By, *, only: str | None = None
     ) -> DomainView:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
 
         def changed(domain: AddedDomain) -> AddedDomain:
             _check_mark(domain, only)
@@ -113,7 +113,7 @@ class DomainDesk:
         return await self._change("change domain", name, changed, by)
 
     async def remove(self, name: str, by: By, *, only: str | None = None) -> DomainView:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         for _ in range(TRIES):
             domain = await self._held(name, by)
             _check_mark(domain, only)
@@ -127,7 +127,7 @@ class DomainDesk:
         raise _busy(name)
 
     async def verify(self, name: str, by: By) -> DomainView:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         domain = await self._held(name, by)
         if domain.is_proven:
             return self._view(domain)
@@ -143,18 +143,18 @@ class DomainDesk:
         return await self._prove("verify domain", domain, f"the TXT record of {record.name}", by)
 
     async def approve(self, name: str, by: By) -> DomainView:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         domain = await self._held(name, by)
         if domain.is_proven:
             return self._view(domain)
         return await self._prove("approve domain", domain, by.actor, by)
 
     def offer(self) -> Offer:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         return offer_of(self.settings.base)
 
     async def one(self, name: str, by: By) -> DomainView:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         try:
             return self._view(await self._held(name, by))
         except DomainRefused:
@@ -164,7 +164,7 @@ class DomainDesk:
             return view_of_config(found)
 
     def all(self, by: By, which: Which = EVERY) -> Sequence[DomainView]:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         config, found = self.settings.base.directory.domains, list[SendingDomain | DomainView]()
         if which.source is not Origin.API and which.state in {None, DomainState.ACTIVE}:
             found += [each for each in config.values() if _is_asked(each, by, which)]
@@ -175,7 +175,7 @@ class DomainDesk:
         return Views(sorted(found, key=attrgetter("name")))
 
     async def records(self, view: DomainView) -> tuple[DnsRecord, ...]:
-        """See `ports_domains.Domains`."""
+        """See `ports.domains.Domains`."""
         added = await self.shelf.get(view.name)
         config = self.settings.base.directory.domains.get(view.name)
         keys = config.dkim if config else added.dkim if added else ()

@@ -18,7 +18,7 @@ MOST_TEXTS: Final = 100
 
 
 class TxtResolver:
-    """Implements `ports_domains.Txt`."""
+    """Implements `ports.domains.Txt`."""
 
     def __init__(
         self, nameservers: Sequence[tuple[str, int]] = (), deadline_s: float = DEADLINE_S
@@ -27,7 +27,7 @@ class TxtResolver:
         self._resolvers = Resolvers(nameservers, deadline_s)
 
     async def texts(self, name: str) -> tuple[str, ...]:
-        """See `ports_domains.Txt`."""
+        """See `ports.domains.Txt`."""
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await self._texts(name)

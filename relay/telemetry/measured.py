@@ -49,7 +49,7 @@ def told(classify: Classify) -> Classify:
 
 
 class MeasuredRelay:
-    """Wraps `ports_relay.Relay`: one story, one log line and one count per message."""
+    """Wraps `ports.relay.Relay`: one story, one log line and one count per message."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class MeasuredRelay:
     def relay(
         self, submission: Submission, taken: Hears | None = None
     ) -> Coroutine[Any, Any, Accepted]:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         return self.telling_of(submission, self._relay.relay(submission, self.counted(taken)))
 
     def counted(self, taken: Hears | None) -> Hears | None:
@@ -116,7 +116,7 @@ class MeasuredRelay:
     def begin(
         self, client: Client, envelope: Envelope, ref: str, session: str
     ) -> SplitTransaction | None:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         split = self._relay.begin(client, envelope, ref, session)
         return split and MeasuredSplit(split, self, Story(ref, client.tenant.name, envelope))
 
@@ -126,7 +126,7 @@ class MeasuredRelay:
         self._end(story)
 
     def check_sender(self, client: Client, mail_from: str) -> None:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         try:
             self._relay.check_sender(client, mail_from)
         except Exception as error:
@@ -136,7 +136,7 @@ class MeasuredRelay:
     def check_quota(
         self, client: Client, envelope: Envelope, ref: str
     ) -> Coroutine[Any, Any, None] | None:
-        """See `ports_relay.Relay`."""
+        """See `ports.relay.Relay`."""
         asked = self._relay.check_quota(client, envelope, ref)
         return asked and self._asked(asked, client, envelope, ref)
 
@@ -165,7 +165,7 @@ class MeasuredRelay:
 
 
 class MeasuredSplit:
-    """Wraps `ports_relay.SplitTransaction`: a recipient that is refused is a story of its own."""
+    """Wraps `ports.relay.SplitTransaction`: a recipient that is refused is a story of its own."""
 
     def __init__(self, split: SplitTransaction, relay: MeasuredRelay, story: Story) -> None:
         self._split = split
@@ -174,7 +174,7 @@ class MeasuredSplit:
         self.abort = split.abort
 
     async def recipient(self, recipient: Recipient) -> Reply:
-        """See `ports_relay.SplitTransaction`."""
+        """See `ports.relay.SplitTransaction`."""
         began = perf_counter()
         try:
             return await self._split.recipient(recipient)
@@ -184,7 +184,7 @@ class MeasuredSplit:
             raise
 
     async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
-        """See `ports_relay.SplitTransaction`."""
+        """See `ports.relay.SplitTransaction`."""
         finishing = self._split.finish(submission, self._relay.counted(taken))
         return await self._relay.telling_of(submission, finishing)
 
@@ -253,7 +253,7 @@ class MeasuredSigner:
 
 
 class MeasuredUpstream:
-    """Wraps `ports_upstream.Upstream`: times the forwarding."""
+    """Wraps `ports.upstream.Upstream`: times the forwarding."""
 
     def __init__(self, upstream: Upstream, metrics: Metrics) -> None:
         self._upstream = upstream
@@ -265,16 +265,16 @@ class MeasuredUpstream:
 
     @property
     def name(self) -> str:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return self._name
 
     @property
     def offers(self) -> frozenset[str] | None:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return self._upstream.offers
 
     async def deliver(self, message: Outgoing, cleared: Clearance | None = None) -> Outcome:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         _goes_over(self._name)
         began = perf_counter()
         try:
@@ -283,7 +283,7 @@ class MeasuredUpstream:
             self._observe(perf_counter() - began)
 
     async def begin(self, envelope: Envelope) -> Handover | Refusal:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         begun = await self._upstream.begin(envelope)
         if isinstance(begun, Refusal):
             return begun
@@ -291,7 +291,7 @@ class MeasuredUpstream:
 
 
 class MeasuredHandover:
-    """Wraps `ports_upstream.Handover`: times the forwarding, not the waiting between recipients."""
+    """Wraps `ports.upstream.Handover`: times the forwarding, not the waiting between recipients."""
 
     def __init__(self, handover: Handover, metrics: Metrics, upstream: str) -> None:
         self._handover = handover
@@ -301,7 +301,7 @@ class MeasuredHandover:
         self.abort = handover.abort
 
     async def send(self, message: Outgoing) -> Outcome:
-        """See `ports_upstream.Handover`."""
+        """See `ports.upstream.Handover`."""
         _goes_over(self._upstream)
         began = perf_counter()
         try:

@@ -45,7 +45,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """Implements `ports_web.Batches`. `telling` wraps what becomes of each message."""
+    """Implements `ports.web.Batches`. `telling` wraps what becomes of each message."""
 
     settings: Settings
     classify: Classify
@@ -56,7 +56,7 @@ class Batching:
     telling: Telling
 
     async def relay_all(self, submissions: Sequence[Submission]) -> list[Accepted | RelayError]:
-        """See `ports_web.Batches`."""
+        """See `ports.web.Batches`."""
         try:
             messages = [self._classified(*pair) for pair in enumerate(submissions)]
         except BadMessageOfBatch as bad:

@@ -50,7 +50,7 @@ class Splitting:
     def begin(
         self, client: Client, envelope: Envelope, ref: str, session: str
     ) -> SplitMessage | None:
-        """See `ports_relay.Relay`: None where the sending domain is not certain yet, too."""
+        """See `ports.relay.Relay`: None where the sending domain is not certain yet, too."""
         name = domain_of(envelope.mail_from)
         domain = name and self.settings.directory.standing_in(client.tenant, name)
         if not domain or domain.routes[0].policy.recipients is not Recipients.SPLIT:
@@ -67,7 +67,7 @@ class _Held:
 
 
 class SplitMessage:
-    """Implements `ports_relay.SplitTransaction` for a message that stands to be `domain`'s.
+    """Implements `ports.relay.SplitTransaction` for a message that stands to be `domain`'s.
 
     The first recipient that is reserved decides its route: the first of the domain's that has
     room. Those after it fit that route, or are deferred.
@@ -96,7 +96,7 @@ class SplitMessage:
         self._is_over = False
 
     async def recipient(self, recipient: Recipient) -> Reply:
-        """See `ports_relay.SplitTransaction`."""
+        """See `ports.relay.SplitTransaction`."""
         if self._lost:
             raise refusal_of(self._lost)  # the upstream takes nothing more: charge nothing
         routes = (self._route,) if self._route else self._domain.walk
@@ -111,7 +111,7 @@ class SplitMessage:
         return answer
 
     async def finish(self, submission: Submission, taken: Hears | None = None) -> Accepted:
-        """See `ports_relay.SplitTransaction`."""
+        """See `ports.relay.SplitTransaction`."""
         self._is_over = True
         try:
             return await self._relayed(submission, taken)
@@ -119,7 +119,7 @@ class SplitMessage:
             await self._let_go()
 
     async def abort(self) -> None:
-        """See `ports_relay.SplitTransaction`."""
+        """See `ports.relay.SplitTransaction`."""
         if not self._is_over:
             self._is_over = True
             await self._let_go()

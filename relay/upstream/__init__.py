@@ -1,4 +1,4 @@
-"""Handing mail over: SMTP servers and maildirs, both as `ports_upstream.Upstream`.
+"""Handing mail over: SMTP servers and maildirs, both as `ports.upstream.Upstream`.
 
 Read `smtp.py` (which host, which connection), then `connection.py` (one message over one
 connection: where certainty ends), then `wire.py`. Knows nothing of quotas, domains, DKIM or

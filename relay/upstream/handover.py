@@ -1,4 +1,4 @@
-"""One transaction that stays open between its steps: `ports_upstream.Handover` over SMTP.
+"""One transaction that stays open between its steps: `ports.upstream.Handover` over SMTP.
 
 Owns its connection from MAIL to the end, and sees to it that the end comes: a client that
 dawdles may not keep a connection from everybody else. What is said over it is `connection.py`.
@@ -41,7 +41,7 @@ class SmtpHandover:
         self._timer = self._set_timer()
 
     async def recipient(self, recipient: Recipient) -> Reply | Refusal:
-        """See `ports_upstream.Handover`."""
+        """See `ports.upstream.Handover`."""
         if self._why_over is not None:
             return Unreachable(self._why_over)
         self._timer.cancel()
@@ -56,7 +56,7 @@ class SmtpHandover:
         return answer
 
     async def send(self, message: Outgoing) -> Outcome:
-        """See `ports_upstream.Handover`."""
+        """See `ports.upstream.Handover`."""
         if self._why_over is not None:
             return Unreachable(self._why_over)
         self._timer.cancel()
@@ -68,7 +68,7 @@ class SmtpHandover:
             self._end("the transaction is over")
 
     async def abort(self) -> None:
-        """See `ports_upstream.Handover`."""
+        """See `ports.upstream.Handover`."""
         if self._why_over is not None:
             return
         self._timer.cancel()

@@ -1,4 +1,4 @@
-"""`ports_upstream.Upstream` that is a maildir on disk: for trying the relay out, and for tests.
+"""`ports.upstream.Upstream` that is a maildir on disk: for trying the relay out, and for tests.
 
 One file per message holds all of its recipients, so a delivery is whole or not at all. It is
 on disk, file and directory entry, before it is called taken.
@@ -31,7 +31,7 @@ _serial = itertools.count(1)
 
 
 class Maildir:
-    """See `ports_upstream.Upstream`. tmp/, new/ and cur/ are created when they are first needed."""
+    """See `ports.upstream.Upstream`. tmp/, new/ and cur/ are created when they are first needed."""
 
     def __init__(self, config: MaildirUpstream, hostname: str, observer: Observer) -> None:
         self._config = config
@@ -40,16 +40,16 @@ class Maildir:
 
     @property
     def name(self) -> str:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return self._config.name
 
     @property
     def offers(self) -> frozenset[str] | None:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return OFFERS
 
     async def deliver(self, message: Outgoing, cleared: Clearance | None = None) -> Outcome:
-        """See `ports_upstream.Upstream`. A cancelled call may still store the message."""
+        """See `ports.upstream.Upstream`. A cancelled call may still store the message."""
         if cleared:
             await cleared()
         try:
@@ -62,11 +62,11 @@ class Maildir:
         return outcome
 
     async def begin(self, envelope: Envelope) -> Handover | Refusal:  # noqa: ARG002
-        """See `ports_upstream.Upstream`: nothing is open before the message is there."""
+        """See `ports.upstream.Upstream`: nothing is open before the message is there."""
         return MaildirHandover(self)
 
     async def probe(self) -> str | None:
-        """See `ports_upstream.Upstream`: whether the directories can be made, and written."""
+        """See `ports.upstream.Upstream`: whether the directories can be made, and written."""
         try:
             async with asyncio.timeout(DISK_S):
                 return await asyncio.to_thread(self._examine)
@@ -74,7 +74,7 @@ class Maildir:
             return f"{self._config.path}: the disk did not answer within {DISK_S:g} s"
 
     async def close(self) -> None:
-        """See `ports_upstream.Upstream`: nothing is open between deliveries."""
+        """See `ports.upstream.Upstream`: nothing is open between deliveries."""
 
     def _store(self, message: Outgoing) -> Outcome:
         path = self._config.path
@@ -105,23 +105,23 @@ class Maildir:
 
 
 class MaildirHandover:
-    """See `ports_upstream.Handover`. A directory takes every recipient."""
+    """See `ports.upstream.Handover`. A directory takes every recipient."""
 
     def __init__(self, maildir: Maildir) -> None:
         self._maildir = maildir
         self._is_over = False
 
     async def recipient(self, recipient: Recipient) -> Reply | Refusal:  # noqa: ARG002
-        """See `ports_upstream.Handover`."""
+        """See `ports.upstream.Handover`."""
         return self._over() or Reply(250, "1.5", "Recipient ok")
 
     async def send(self, message: Outgoing) -> Outcome:
-        """See `ports_upstream.Handover`."""
+        """See `ports.upstream.Handover`."""
         refusal, self._is_over = self._over(), True
         return refusal or await self._maildir.deliver(message)
 
     async def abort(self) -> None:
-        """See `ports_upstream.Handover`."""
+        """See `ports.upstream.Handover`."""
         self._is_over = True
 
     def _over(self) -> Unreachable | None:

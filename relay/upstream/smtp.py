@@ -1,4 +1,4 @@
-"""`ports_upstream.Upstream` over SMTP: which host, which connection, and how often to try.
+"""`ports.upstream.Upstream` over SMTP: which host, which connection, and how often to try.
 
 A message is tried again only after Broken, which proves that nothing was handed over.
 """
@@ -32,7 +32,7 @@ Use = Callable[[Connection], Awaitable[T]]
 
 
 class Smtp:
-    """See `ports_upstream.Upstream`."""
+    """See `ports.upstream.Upstream`."""
 
     def __init__(
         self, config: SmtpUpstream, hostname: str, tls: ssl.SSLContext, observer: Observer
@@ -47,26 +47,26 @@ class Smtp:
 
     @property
     def name(self) -> str:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return self._config.name
 
     @property
     def offers(self) -> frozenset[str] | None:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return self._offers
 
     def deliver(
         self, message: Outgoing, cleared: Clearance | None = None
     ) -> Coroutine[Any, Any, Outcome]:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return self._used(methodcaller("deliver", message, cleared))
 
     def begin(self, envelope: Envelope) -> Coroutine[Any, Any, Handover | Refusal]:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         return self._used(lambda connection: self._begin(connection, envelope))
 
     async def probe(self) -> str | None:
-        """See `ports_upstream.Upstream`. Uses a connection of its own, outside the pool's limit."""
+        """See `ports.upstream.Upstream`. Uses a connection of its own, outside the pool's limit."""
         troubles = []
         for host in self._config.hosts:
             try:
@@ -79,7 +79,7 @@ class Smtp:
         return "; ".join(troubles)
 
     async def close(self) -> None:
-        """See `ports_upstream.Upstream`."""
+        """See `ports.upstream.Upstream`."""
         await self._pool.close()
 
     async def _used(self, use: Use[T]) -> T | SaidNo | Unreachable:

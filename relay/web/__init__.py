@@ -1,4 +1,5 @@
-"""HTTP: metrics and health now; the JSON API and the dashboard move in later.
+"""HTTP: metrics and health (`ops.py`), the JSON API (`api/`) and the dashboard (`dashboard/`).
 
-Knows what the relay tells of itself (`ops.Vitals`), and no other room.
+Knows what the relay tells of itself (`ops.Vitals`), the other rooms as ports only, and nothing of
+who keeps the process alive: that is `web_process`. Read `server.py` first, then `site.py`.
 """

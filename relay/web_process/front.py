@@ -52,7 +52,7 @@ class FrontOrder:
 
     `parent` is the process id of who gives it, `ops` the socket on which the relay answers
     /metrics and the like, `metrics` the directory for its counts, `beat` the file that it touches
-    while it lives, `config` as `settings.handing` hands it over.
+    while it lives, `config` as `settings.apart.handing` hands it over.
     """
 
     parent: int

@@ -51,7 +51,7 @@ class Sessions:
 
 
 class Outbox:
-    """Implements `ports_web.Outbox`."""
+    """Implements `ports.web.Outbox`."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Outbox:
         self._clock = clock
 
     async def send(self, mail: Mail, gone: asyncio.Future[None]) -> Sent:
-        """See `ports_web.Outbox`."""
+        """See `ports.web.Outbox`."""
         session = self._sessions.open()
         submission = self._submission(mail, session)
         try:
@@ -98,7 +98,7 @@ class Outbox:
         return _sent(submission, accepted)
 
     async def send_all(self, mails: Sequence[Mail]) -> list[Sent | NotSent]:
-        """See `ports_web.Outbox`."""
+        """See `ports.web.Outbox`."""
         session = self._sessions.open()
         submissions = [self._submission(mail, session) for mail in mails]
         try:

@@ -1,4 +1,4 @@
-"""The audit log in the store: `ports_web.AuditLog`.
+"""The audit log in the store: `ports.web.AuditLog`.
 
 A sorted set by time, each entry a member: saying the same entry twice keeps it once, and the
 oldest ones are cut off by rank. `keep` is for rooms beside this one that change a hash and note
@@ -26,18 +26,18 @@ _GROWS: Final = 4
 
 
 class RedisAuditLog:
-    """`ports_web.AuditLog` over `line`."""
+    """`ports.web.AuditLog` over `line`."""
 
     def __init__(self, line: Line, most: int = MOST_ENTRIES) -> None:
         self._line = line
         self._most = most
 
     async def add(self, entry: AuditEntry) -> None:
-        """See `ports_web.AuditLog`."""
+        """See `ports.web.AuditLog`."""
         await self._note(epoch_ms(entry.at), _text_of(entry), "")
 
     async def replace(self, was: AuditEntry, becomes: AuditEntry | None) -> None:
-        """See `ports_web.AuditLog`."""
+        """See `ports.web.AuditLog`."""
         text = "" if becomes is None else _text_of(becomes)
         await self._note(epoch_ms(was.at), text, _text_of(was))
 
@@ -48,7 +48,7 @@ class RedisAuditLog:
         )
 
     async def page(self, wanted: AuditWanted, limit: int) -> list[AuditEntry]:
-        """See `ports_web.AuditLog`."""
+        """See `ports.web.AuditLog`."""
         found: list[AuditEntry] = []
         start, size, before = 0, min(limit, _BATCH), set[str]()
         while start < self._most and len(found) < limit:

@@ -1,4 +1,4 @@
-"""Added domains in the store: `ports_domains.DomainShelf`.
+"""Added domains in the store: `ports.domains.DomainShelf`.
 
 One hash has every record, another the marks that tell which have changed, so that who follows
 them reads no more than what is new. A record that is not one of ours is told apart, alone.
@@ -29,41 +29,41 @@ _KEYS: Final = (keys.DOMAINS, keys.DOMAIN_MARKS, keys.DOMAIN_COUNTS)
 
 
 class RedisDomainShelf:
-    """`ports_domains.DomainShelf` over `line`."""
+    """`ports.domains.DomainShelf` over `line`."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     async def put(self, domain: AddedDomain, *, instead: str | None, most: int) -> Kept:
-        """See `ports_domains.DomainShelf`."""
+        """See `ports.domains.DomainShelf`."""
         words = (domain.name, domain.tenant, domain.mark, _text_of(domain), instead or "", most)
         code = script("keep_domain")
         return await self._line.insist(evalsha("keep domain", code, _KEYS, words, Kept))
 
     async def remove(self, domain: AddedDomain) -> bool:
-        """See `ports_domains.DomainShelf`."""
+        """See `ports.domains.DomainShelf`."""
         words = (domain.name, domain.tenant, secrets.token_hex(8), domain.mark)
         code = script("drop_domain")
         return await self._line.insist(evalsha("drop domain", code, _KEYS, words, bool))
 
     async def get(self, name: str) -> AddedDomain | None:
-        """See `ports_domains.DomainShelf`."""
+        """See `ports.domains.DomainShelf`."""
         found = (await self.some([name])).get(name)
         return found if isinstance(found, AddedDomain) else None
 
     async def edition(self) -> str:
-        """See `ports_domains.DomainShelf`."""
+        """See `ports.domains.DomainShelf`."""
         words = ("HGET", keys.DOMAIN_MARKS, keys.LATEST)
         return await self._line.ask(Command("follow domains", words, lambda a: str(a or "")))
 
     async def marks(self) -> dict[str, str]:
-        """See `ports_domains.DomainShelf`."""
+        """See `ports.domains.DomainShelf`."""
         words = ("HGETALL", keys.DOMAIN_MARKS)
         found = await self._line.ask(Command("list domains", words, _pairs))
         return {name: mark for name, mark in found.items() if name != keys.LATEST}
 
     async def some(self, names: Collection[str]) -> Mapping[str, AddedDomain | Unreadable]:
-        """See `ports_domains.DomainShelf`. Some hundred in one round trip."""
+        """See `ports.domains.DomainShelf`. Some hundred in one round trip."""
         wanted = list(names)
         found: dict[str, AddedDomain | Unreadable] = {}
         for at in range(0, len(wanted), _AT_ONCE):

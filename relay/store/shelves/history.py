@@ -1,7 +1,7 @@
 """What charts and cards read of the past: sends by day, and what happened lately.
 
 `days` is written by the scripts of the quota; what happened lately is a list of its own that
-nothing but the pages depends on. For `ports_pages`.
+nothing but the pages depends on. For `ports.pages`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from relay.store.slices import epoch_ms, from_epoch_ms
 
 
 class RedisHistory:
-    """`ports_pages.History` over `line`."""
+    """`ports.pages.History` over `line`."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     async def lately(self, routes: Sequence[tuple[RouteId, int]], days: int) -> list[list[int]]:
-        """See `ports_pages.History`."""
+        """See `ports.pages.History`."""
         commands = [
             Command(
                 "read days",
@@ -37,18 +37,18 @@ class RedisHistory:
         return await self._line.ask_all(commands)
 
     async def days(self, route: RouteId) -> dict[int, int]:
-        """See `ports_pages.History`."""
+        """See `ports.pages.History`."""
         return await self._line.ask(Command("read days", ("HGETALL", keys.days(route)), _by_day))
 
 
 class RedisRecent:
-    """`ports_pages.Recent` over `line`."""
+    """`ports.pages.Recent` over `line`."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     async def add(self, route: RouteId, happenings: Sequence[Happening]) -> None:
-        """See `ports_pages.Recent`."""
+        """See `ports.pages.Recent`."""
         key = keys.recent(route)
         texts = [_text_of(each) for each in happenings]
         commands: list[Command[Any]] = [
@@ -59,7 +59,7 @@ class RedisRecent:
         await self._line.ask_all(commands)
 
     async def of(self, route: RouteId) -> list[Happening]:
-        """See `ports_pages.Recent`."""
+        """See `ports.pages.Recent`."""
         words = ("LRANGE", keys.recent(route), 0, -1)
         return [_from(text) for text in await self._line.ask(Command("read recent", words, list))]
 

@@ -21,13 +21,13 @@ _MINUTE_US: Final = 60_000_000
 
 
 class RedisAnswers:
-    """`ports_web.Answers` over `line`."""
+    """`ports.web.Answers` over `line`."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
 
     async def begin(self, key: str, digest: str) -> KeptAnswer | Keeping | None:
-        """See `ports_web.Answers`. One command; the server needs to be Redis 7 or Valkey."""
+        """See `ports.web.Answers`. One command; the server needs to be Redis 7 or Valkey."""
         words = ("SET", keys.answer(key), _text_of(digest), "NX", "GET", "PX", KEPT_MS)
         text = await self._line.ask(Command("claim key", words, as_is))
         if text is None:
@@ -40,12 +40,12 @@ class RedisAnswers:
         return KeptAnswer(told["status"], told["type"], b64decode(told["body"]))
 
     async def keep(self, key: str, digest: str, answer: KeptAnswer) -> None:
-        """See `ports_web.Answers`."""
+        """See `ports.web.Answers`."""
         words = ("SET", keys.answer(key), _text_of(digest, answer), "PX", KEPT_MS)
         await self._line.insist(Command("keep answer", words, as_is))
 
     async def release(self, key: str) -> None:
-        """See `ports_web.Answers`."""
+        """See `ports.web.Answers`."""
         await self._line.insist(Command("release key", ("DEL", keys.answer(key)), int))
 
 

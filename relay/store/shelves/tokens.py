@@ -1,4 +1,4 @@
-"""The tokens of the HTTP API in the store: `ports_web.TokenShelf`.
+"""The tokens of the HTTP API in the store: `ports.web.TokenShelf`.
 
 One hash holds every token, a field each, so that every verb is one command; when each was
 last used stands in a hash beside it, so that a use never writes over a revocation. A change is
@@ -25,19 +25,19 @@ MOST_READ: Final = 1_000
 
 
 class RedisTokenShelf:
-    """`ports_web.TokenShelf` over `line`."""
+    """`ports.web.TokenShelf` over `line`."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self._read: dict[str, tuple[str, ApiToken]] = {}
 
     async def add(self, token: ApiToken, entry: AuditEntry) -> bool:
-        """See `ports_web.TokenShelf`."""
+        """See `ports.web.TokenShelf`."""
         hashes, text = (keys.TOKENS,), _text_of(token)
         return await self._line.insist(keep("add token", Keep.ADD, entry, hashes, token.id, text))
 
     async def get(self, token_id: str) -> ApiToken | None:
-        """See `ports_web.TokenShelf`. One round trip."""
+        """See `ports.web.TokenShelf`. One round trip."""
         found, used = await self._line.ask_all(
             [
                 Command("get token", ("HGET", keys.TOKENS, token_id), as_is),
@@ -49,7 +49,7 @@ class RedisTokenShelf:
     async def metered(
         self, token_id: str, per_minute: int, burst: int
     ) -> tuple[ApiToken | None, float]:
-        """See `ports_web.TokenShelf`. One round trip."""
+        """See `ports.web.TokenShelf`. One round trip."""
         told: list[Command[Any]] = [
             Command("get token", ("HGET", keys.TOKENS, token_id), as_is),
             metered(token_id, per_minute, burst),
@@ -67,7 +67,7 @@ class RedisTokenShelf:
         return known[1]
 
     async def all(self) -> list[ApiToken]:
-        """See `ports_web.TokenShelf`."""
+        """See `ports.web.TokenShelf`."""
         found, used = await self._line.ask_all(
             [
                 Command("list tokens", ("HGETALL", keys.TOKENS), pairs),
@@ -77,12 +77,12 @@ class RedisTokenShelf:
         return [_token_from(name, text, used.get(name)) for name, text in found.items()]
 
     async def remove(self, token_id: str, entry: AuditEntry) -> bool:
-        """See `ports_web.TokenShelf`."""
+        """See `ports.web.TokenShelf`."""
         hashes = (keys.TOKENS, keys.TOKENS_USED)
         return await self._line.insist(keep("revoke token", Keep.REMOVE, entry, hashes, token_id))
 
     async def used(self, token_id: str, at: datetime) -> None:
-        """See `ports_web.TokenShelf`."""
+        """See `ports.web.TokenShelf`."""
         words = ("HSET", keys.TOKENS_USED, token_id, epoch_ms(at))
         await self._line.ask(Command("note token", words, int))
 

@@ -1,7 +1,7 @@
 """`/dashboard/tokens`: the tokens of the HTTP API: listed, made (shown once), revoked.
 
 Operators see those of every tenant; whoever belongs to a tenant sees and makes those of their
-own. What the command line does to tokens goes the same way (`ports_pages.Tokens`).
+own. What the command line does to tokens goes the same way (`ports.pages.Tokens`).
 """
 
 from __future__ import annotations

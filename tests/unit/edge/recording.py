@@ -1,4 +1,4 @@
-"""A `ports_relay.Relay` that writes down what it is asked, and answers as the test wants."""
+"""A `ports.relay.Relay` that writes down what it is asked, and answers as the test wants."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class RecordingRelay:
 
 
 class RecordingSplit:
-    """A `ports_relay.SplitTransaction`; `refused` of its relay says whom it does not take, and why."""
+    """A `ports.relay.SplitTransaction`; `refused` of its relay says whom it refuses, and why."""
 
     def __init__(self, relay: RecordingRelay) -> None:
         self._relay = relay
