@@ -55,7 +55,7 @@ class HttpServer:
 
         async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
             now = self._server.server_state
-            if len(now.connections) >= MOST_AT_ONCE or len(now.tasks) > MOST_AT_ONCE:
+            if len(now.connections) > MOST_AT_ONCE or len(now.tasks) > MOST_AT_ONCE:
                 await BUSY.send(send)
             else:
                 await app(scope, receive, send)

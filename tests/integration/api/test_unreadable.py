@@ -49,7 +49,18 @@ def test_what_is_no_http_is_refused_with_problem_details(web, relay, sent):
     assert web.get("/api/warmup?limit=1").status == 200
 
 
-def test_of_two_hundred_connections_the_last_is_told_to_come_again(web):
+def test_with_two_hundred_connections_the_last_is_still_answered(web):
+    held = [socket.create_connection(("127.0.0.1", web.port), timeout=20) for _ in range(199)]
+    try:
+        for each in held:
+            each.sendall(b"GET /api/warmup HTTP/1.1\r\nHost: a\r\nX: ")
+        assert web.get("/api/warmup?limit=1").status == 200
+    finally:
+        for each in held:
+            each.close()
+
+
+def test_with_more_than_two_hundred_connections_a_request_is_told_to_come_again(web):
     held = [socket.create_connection(("127.0.0.1", web.port), timeout=20) for _ in range(200)]
     try:
         for each in held:
