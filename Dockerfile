@@ -49,7 +49,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8025/readyz', timeout=4)"]
 
 # The relay ends its own embedded store and reaps it, so no init process is needed; SIGTERM
-# drains what is under way (give it --stop-timeout 45).
+# drains what is under way (give it --stop-timeout 75).
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["warmup-relay"]
 CMD ["serve", "--config", "/etc/warmup-relay/relay.yaml"]

@@ -16,6 +16,8 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
+from relay.core.config import Limits
+from relay.serving.supervisor import LAST_STEPS_S
 from relay.settings.load import load_config
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.shared import SharedMetrics
@@ -151,6 +153,23 @@ def test_the_config_of_the_compose_file_is_one_that_the_relay_takes():
     compose = yaml.safe_load((ROOT / "config" / "compose" / "compose.yaml").read_text())
     subnet = compose["networks"]["mail"]["ipam"]["config"][0]["subnet"]
     assert [str(n) for n in config.directory.tenants["acme"].networks] == [subnet]
+
+
+def test_a_relay_has_the_time_to_drain_twice_before_it_is_killed():
+    compose = yaml.safe_load((ROOT / "config" / "compose" / "compose.yaml").read_text())
+    unit = (ROOT / "config" / "systemd" / "warmup-relay.service").read_text()
+    given = {
+        "compose": compose["services"]["relay"]["stop_grace_period"].removesuffix("s"),
+        "image": shown_number(r"--stop-timeout (\d+)", (ROOT / "Dockerfile").read_text()),
+        "unit": shown_number(r"^TimeoutStopSec=(\d+)s$", unit),
+    }
+    needed_s = 2 * Limits().shutdown_s + LAST_STEPS_S
+    assert {name: seconds for name, seconds in given.items() if int(seconds) <= needed_s} == {}
+
+
+def shown_number(pattern: str, text: str) -> str:
+    [found] = re.findall(pattern, text, re.MULTILINE)
+    return found
 
 
 def test_the_image_is_checked_on_the_port_that_its_config_serves():
