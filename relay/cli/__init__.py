@@ -6,6 +6,8 @@ Each module holds the commands of one kind; `context.py` what they share. Exit c
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -32,7 +34,18 @@ def main() -> None:
     with collector_at_rest():
         app = _app(name)
         keep_out_of_collections()
-    app(prog_name="warmup-relay")
+    try:
+        app(prog_name="warmup-relay")
+    except OSError as error:
+        if error.errno != errno.ENOSPC or name in {"serve", "web"}:
+            raise
+        _give_up(error)
+
+
+def _give_up(error: OSError) -> None:
+    """No room for the output, or for a file: what is still unwritten would be a second error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(f"warmup-relay: {error}")
 
 
 def _app(name: str) -> typer.Typer:
