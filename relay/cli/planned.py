@@ -63,7 +63,8 @@ def planned(what: str, asked: Asked, config: Path | None) -> Planned:
     route = _route(what, settings)
     if route is None or settings is None:
         chosen = _policy(what, settings)
-        wanted = _wanted(asked, start, datetime.now(UTC).date(), known)
+        today = chosen.window.at(datetime.now(UTC)).date
+        wanted = _wanted(asked, start, today, known)
         made = Planned(from_foot(chosen, wanted.start), wanted.counts, None, None, is_assumed=False)
         return _divided(made, asked, known)
     if start is not None:
