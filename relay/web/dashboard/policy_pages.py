@@ -48,7 +48,8 @@ async def show(request: Request) -> Response:
     other = known.get(query.get("with", ""))
     volume = _volume(query.get("volume", ""))
     mix = mix_for(chosen, None)
-    planned = plan(chosen, mixed([volume], mix), desk.clock.now().date())
+    today = chosen.window.at(desk.clock.now()).date
+    planned = plan(chosen, mixed([volume], mix), today)
     pair = [chosen, other] if other and _is_comparable(chosen, other) else [chosen]
     return page(
         request,
