@@ -101,11 +101,16 @@ def _domain_in(name: str) -> str:
 
 def completed(config: Config, name: str) -> Config:
     """`config`, with added domains where it has no route called `name`."""
+    is_name = bool(_domain_in(name))  # else whoever looks for it says so
+    return _with_added(config) if is_name and not has_route(config, name) else config
+
+
+def has_route(config: Config, name: str) -> bool:
+    """Whether `config` has a route called `name`; not where that is no name at all."""
     try:
-        is_known = config.directory.route_named(name) is not None
+        return config.directory.route_named(name) is not None
     except ValueError:
-        is_known = True  # no name at all: whoever looks for it says so
-    return config if is_known else _with_added(config)
+        return False
 
 
 def _with_added(config: Config) -> Config:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from relay.core.limits import WHOLE_PPM
+from relay.core.limits import WHOLE_PPM, percent_text
 from relay.core.mix import Mix
 from relay.core.providers import OTHER
-from relay.settings.percent import parse_percent, percent_text
+from relay.settings.percent import parse_percent
 from relay.settings.problems import Wrong, nearest, shown
 
 
@@ -28,8 +28,3 @@ def parse_mix(text: str, known: Collection[str]) -> Mix:
     if rest < 0:
         raise Wrong(f"the shares come to {percent_text(WHOLE_PPM - rest)}")
     return found if not rest else {**found, OTHER: found.get(OTHER, 0) + rest}
-
-
-def mix_shares(mix: Mix) -> dict[str, str]:
-    """A mix as text: provider → percent."""
-    return {name: percent_text(ppm) for name, ppm in sorted(mix.items())}

@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from relay.cli.context import completed, fail, find_route, load, load_near, run
+from relay.cli.context import completed, fail, find_route, has_route, load, load_near, run
 from relay.cli.mail_mix import parse_mix
 from relay.cli.plain import DEFAULT_CONFIGS
 from relay.cli.sheet import BadSheet
@@ -96,16 +96,9 @@ def _route(what: str, settings: Config | None) -> Route | None:
     """The route called `what`; None where it is the name or the file of a policy."""
     if settings is None or not _may_be_route(what):
         return None
-    if what in settings.policies and not _has_route(settings, what):
+    if what in settings.policies and not has_route(settings, what):
         return None
     return find_route(settings, what)
-
-
-def _has_route(settings: Config, name: str) -> bool:
-    try:
-        return settings.directory.route_named(name) is not None
-    except ValueError:
-        return False
 
 
 def _policy(what: str, settings: Config | None) -> Policy:

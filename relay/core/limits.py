@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from relay.core.ramp import Cap
 
 WHOLE_PPM: Final = 1_000_000
 """A share of all of it, in parts of a million."""
+
+PPM_OF_PERCENT: Final = WHOLE_PPM // 100
+
+
+def percent_text(ppm: int) -> str:
+    """Parts of a million as percent, exactly."""
+    return f"{(Decimal(ppm) / PPM_OF_PERCENT).normalize():f}%"
 
 
 @dataclass(frozen=True, slots=True)

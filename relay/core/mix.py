@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from relay.core.limits import WHOLE_PPM
+from relay.core.limits import WHOLE_PPM, percent_text
 from relay.core.policy import Policy
 from relay.core.providers import OTHER
 
@@ -57,3 +57,8 @@ def divided(volume: int, mix: Mix) -> dict[str, int]:
     for name in by_loss[: volume - sum(found.values())]:
         found[name] += 1
     return found
+
+
+def mix_shares(mix: Mix) -> dict[str, str]:
+    """A mix as text: provider → percent."""
+    return {name: percent_text(ppm) for name, ppm in sorted(mix.items())}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from relay.core.limits import WHOLE_PPM
-from relay.core.mix import Mix
+from relay.core.mix import Mix, mix_shares
 from relay.core.plan import Plan, PlanDay, ProviderDay
 
 Rows = Sequence[PlanDay | ProviderDay]
@@ -30,7 +29,7 @@ def sentences(plan: Plan) -> list[str]:
 
 def assumed(mix: Mix) -> str:
     """What a plan takes for granted that nobody has told whose mailboxes the mail goes to."""
-    shares = ", ".join(f"{name} {100 * ppm / WHOLE_PPM:g}%" for name, ppm in sorted(mix.items()))
+    shares = ", ".join(f"{name} {share}" for name, share in mix_shares(mix).items())
     return f"Assumed, for the walls of providers: {shares}"
 
 

@@ -1,6 +1,6 @@
 """The Protocols about domains that are added while the relay runs.
 
-As in `__init__.py`, every promise is about atomicity, idempotency, cancellation and failure.
+As in `ports/__init__.py`, every promise is about atomicity, idempotency, cancellation and failure.
 """
 
 from __future__ import annotations

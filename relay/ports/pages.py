@@ -1,6 +1,6 @@
 """The Protocols that the dashboard's pages ask of the other rooms.
 
-As in `__init__.py`, every promise is about atomicity, idempotency, cancellation and failure.
+As in `ports/__init__.py`, every promise is about atomicity, idempotency, cancellation and failure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The port of the pipeline: what the edge asks for a message, and what it hears of it.
 
-The promises are about the same four things as those of `__init__.py`.
+The promises are about the same four things as those of `ports/__init__.py`.
 """
 
 from __future__ import annotations

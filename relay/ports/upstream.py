@@ -1,6 +1,6 @@
 """The ports of an upstream: what a message can come to that is handed over, and how it is asked.
 
-The promises are about the same four things as those of `__init__.py`.
+The promises are about the same four things as those of `ports/__init__.py`.
 """
 
 from __future__ import annotations

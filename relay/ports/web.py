@@ -1,6 +1,6 @@
 """More Protocols between rooms: what HTTP, and the commands that are its like, ask of the others.
 
-As in `__init__.py`, every promise is about atomicity, idempotency, cancellation and failure.
+As in `ports/__init__.py`, every promise is about atomicity, idempotency, cancellation and failure.
 """
 
 from __future__ import annotations

@@ -6,26 +6,20 @@ import re
 from decimal import Decimal
 from typing import Annotated, Final
 
-from relay.core.limits import WHOLE_PPM
+from relay.core.limits import PPM_OF_PERCENT, WHOLE_PPM, percent_text
 from relay.settings.problems import Wrong, shown
 from relay.settings.schema.fields import Kind, parsed
 
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?)\s?%\Z", re.ASCII)
-_PPM_OF_PERCENT: Final = WHOLE_PPM // 100
 
 
 def parse_percent(value: str) -> int:
     """Parts of a million of "50%", "12.5 %". Raises Wrong."""
     found = _PERCENT.match(value.strip())
-    ppm = int(Decimal(found[1]) * _PPM_OF_PERCENT) if found else 0
+    ppm = int(Decimal(found[1]) * PPM_OF_PERCENT) if found else 0
     if not 0 < ppm <= WHOLE_PPM:
         raise Wrong(f"{shown(value)} is not a percentage above 0 and up to 100%, such as 12.5%")
     return ppm
-
-
-def percent_text(ppm: int) -> str:
-    """Parts of a million as percent."""
-    return f"{(Decimal(ppm) / _PPM_OF_PERCENT).normalize():f}%"
 
 
 _PARSED: Final = parsed(parse_percent, numbers=True)
