@@ -18,6 +18,7 @@ from relay.core.tenancy import Credential, Tenant
 from relay.domains.desk import vault_of
 from relay.domains.following import Following
 from relay.edge.listeners import Listeners
+from relay.edge.memory import Memory
 from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
 from relay.pipeline import Pipeline
@@ -127,6 +128,7 @@ def _assemble(
         clock=clock,
         observer=observer,
         roster=roster,
+        memory=Memory(config.limits),
         company=store.company,
         offers_dsn=partial(upstreams.all_offer, "DSN"),
     )

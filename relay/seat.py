@@ -36,6 +36,7 @@ class Seat:
             web=None,
             limits=replace(
                 limits,
+                memory_bytes=self._share(limits.memory_bytes),
                 connections=self._share(limits.connections),
                 connections_per_address=self._share(limits.connections_per_address),
             ),

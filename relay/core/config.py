@@ -65,6 +65,7 @@ class Limits:
     """
 
     message_bytes: int = 26_214_400
+    memory_bytes: int = 1_073_741_824
     recipients: int = 1000
     connections: int = 5000
     connections_per_address: int = 1000

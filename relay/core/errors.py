@@ -191,6 +191,16 @@ class TooManyRecipients(Deferred):
         super().__init__(f"too many recipients: at most {limit} in one transaction")
 
 
+class NoMemory(Deferred):
+    """More mail is on its way than the relay may hold at once (RFC 5321 §4.2.3, RFC 3463 §3.4)."""
+
+    code = 452
+    detail = "3.1"
+
+    def __init__(self) -> None:
+        super().__init__("too much mail is on its way at once, try again later")
+
+
 class StoreTrouble(Deferred):
     """The store did not answer, or not in time (rule 5)."""
 

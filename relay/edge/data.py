@@ -11,7 +11,8 @@ from io import IncrementalNewlineDecoder
 from typing import Final
 
 from relay.core.dots import first_dot_line
-from relay.core.errors import BareNewline, MessageTooBig
+from relay.core.errors import BareNewline, MessageTooBig, NoMemory
+from relay.edge.memory import Memory
 
 END_OF_DATA: Final = b"\r\n.\r\n"
 _CRLF: Final = b"\r\n"
@@ -24,14 +25,17 @@ class Overrun(Exception):
 
 
 class Content:
-    """Collects one message of at most `limit_bytes`, piece by piece.
+    """Collects one message of at most `limit_bytes`, piece by piece, in `memory`: until `drop`.
 
     Everything that takes time is done with each piece as it comes, so that a large message
     holds nobody up at its end: there, its pieces are only joined.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, memory: Memory) -> None:
         self.limit_bytes = limit_bytes
+        self._memory = memory
+        self._held_bytes = 0
+        self._has_found_room = True
         # Stuffed dots are not part of the message: at worst every line of 3 bytes has one.
         self._kept_bytes = limit_bytes + limit_bytes // 3 + _DOT_LINE_BYTES
         self._pieces: list[bytes] = []
@@ -69,19 +73,35 @@ class Content:
 
     def _take(self, piece: bytes) -> None:
         self._size_bytes += len(piece)
-        if self._size_bytes <= self._kept_bytes:
+        if self._is_kept(len(piece)):
             before = self._seam[-2:]
             self._has_bare_newline = self._has_bare_newline or has_bare_newline(piece, before)
             has_dot_line = 0 <= self._dot_line < len(piece) - 1
             self._pieces.append(unstuffed(piece, before, has_dot_line=has_dot_line))
         else:
-            self._pieces.clear()
+            self.drop()
         self._seam = (self._seam + piece[-_CARRIED_BYTES:])[-_CARRIED_BYTES:]
 
+    def _is_kept(self, more_bytes: int) -> bool:
+        if self._size_bytes > self._kept_bytes or not self._has_found_room:
+            return False
+        self._has_found_room = self._memory.take(more_bytes, self._held_bytes)
+        if self._has_found_room:
+            self._held_bytes += more_bytes
+        return self._has_found_room
+
+    def drop(self) -> None:
+        """Nothing of it is wanted any more."""
+        self._pieces.clear()
+        self._memory.give_back(self._held_bytes)
+        self._held_bytes = 0
+
     def message(self) -> bytes:
-        """The message, its dots unstuffed. Raises MessageTooBig or BareNewline."""
+        """The message, its dots unstuffed. Raises MessageTooBig, NoMemory or BareNewline."""
         if self._size_bytes > self._kept_bytes:
             raise MessageTooBig(self.limit_bytes)
+        if not self._has_found_room:
+            raise NoMemory
         if not self._is_without_dot:
             self._drop_last_line_end()
         content = b"".join(self._pieces)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from relay.core.errors import MessageTooBig, RelayError, TooManyRecipients
+from relay.core.errors import MessageTooBig, NoMemory, RelayError, TooManyRecipients
 from relay.core.mail import Client, Envelope, Recipient, Submission
 from relay.core.reply import Reply
 from relay.core.tenancy import IPAddress
@@ -106,7 +106,11 @@ class Session(Identity):
         self._arrive()
         transaction, self._transaction = self._transaction, None
         self.is_in_transaction = self.is_taking_content = False
-        if transaction is None or transaction.split is None:
+        if transaction is None:
+            return None
+        if transaction.content is not None:
+            transaction.content.drop()
+        if transaction.split is None:
             return None
         return self.around.background.start(transaction.split.abort())
 
@@ -220,7 +224,7 @@ class Session(Identity):
         if not transaction.recipients:
             raise bad_sequence("send RCPT first")
         self.say(replies.GO_AHEAD)
-        transaction.content = Content(self.around.limits.message_bytes)
+        transaction.content = Content(self.around.limits.message_bytes, self.around.memory)
         transaction.began_s = self.loop.time()
         self.is_taking_content = True
         return None
@@ -255,7 +259,7 @@ class Session(Identity):
             submission = Submission(
                 client=self._speaker(transaction),
                 envelope=transaction.envelope(),
-                content=content.message(),
+                content=self._message(content),
                 ref=ref,
                 session=self.id,
                 received_at=self.around.clock.now(),
@@ -265,6 +269,13 @@ class Session(Identity):
         finally:
             if step := self.forget_transaction():
                 await step
+
+    def _message(self, content: Content) -> bytes:
+        try:
+            return content.message()
+        except NoMemory:
+            self.around.observer.crowded_out()
+            raise
 
     def _speaker(self, transaction: Transaction) -> Client:
         """Whom the message is sent for by the directory of now: its tenant may have a new name."""

@@ -15,6 +15,7 @@ from relay.concurrency.company import Company
 from relay.core.config import Limits, Listener
 from relay.core.tenancy import Credential, Tenant
 from relay.edge.guesses import Guesses
+from relay.edge.memory import Memory
 from relay.edge.roster import Roster
 from relay.edge.tls import Certificate
 from relay.edge.turnstile import Turnstile
@@ -47,6 +48,9 @@ class Observer(Protocol):
     def auth_blocked(self) -> None:
         """Credentials were refused unseen: too many had been wrong before."""
 
+    def crowded_out(self) -> None:
+        """There was no memory for a message, and it was refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -63,6 +67,7 @@ class Surroundings:
     clock: Clock
     observer: Observer
     roster: Roster
+    memory: Memory
     offers_dsn: Callable[[], bool] = lambda: False
     company: Company = field(default_factory=Company)
     background: Background = field(default_factory=Background)

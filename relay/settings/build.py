@@ -168,6 +168,7 @@ def _limits(section: ConfigSection) -> Limits:
     limits = section.limits
     return Limits(
         message_bytes=limits.message_size,
+        memory_bytes=limits.memory,
         recipients=limits.recipients,
         connections=limits.connections,
         connections_per_address=limits.connections_per_address,

@@ -146,6 +146,7 @@ class Metrics:
     stages: dict[str, Stage] = field(init=False)
     auth_failures: Counter = field(init=False)
     auth_blocked: Counter = field(init=False)
+    crowded_out: Counter = field(init=False)
     store_up: Gauge = field(init=False)
     policy_reload_failed: Gauge = field(init=False)
     connections: Gauge = field(init=False)
@@ -178,6 +179,9 @@ class Metrics:
         self.auth_failures = Counter("relay_auth_failures", "Failed AUTH", registry=to)
         self.auth_blocked = Counter(
             "relay_auth_blocked", "AUTH refused unseen, after too many failures", registry=to
+        )
+        self.crowded_out = Counter(
+            "relay_crowded_out", "Messages for which limits.memory had no room", registry=to
         )
         self.store_up = Gauge(
             "relay_store_up", "1 if the store answers", registry=to, multiprocess_mode="livemin"

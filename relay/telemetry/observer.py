@@ -48,6 +48,10 @@ class Observer:
         """Credentials were refused unseen."""
         self._metrics.auth_blocked.inc()
 
+    def crowded_out(self) -> None:
+        """There was no memory for a message."""
+        self._metrics.crowded_out.inc()
+
     def reply(self, upstream: str, answer: Reply) -> None:
         """An upstream answered."""
         said = (upstream, answer.code // 100, answer.detail)

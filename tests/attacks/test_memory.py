@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ MOST_GROWTH_BYTES = 40 * MB
 
 @pytest.fixture(scope="module")
 def besieged(besiege: Besiege) -> Besieged:
-    limits = {"message_size": f"{MESSAGE_BYTES}", "recipients": 1000}
+    limits = {"message_size": f"{MESSAGE_BYTES}", "memory": f"{8 * MB}", "recipients": 1000}
     return besiege(more={"limits": limits})
 
 
@@ -96,3 +97,23 @@ def test_memory_stays_within_bounds(besieged: Besieged, name: str) -> None:
 def test_all_of_it_together_left_it_small(besieged: Besieged) -> None:
     assert most_bytes(besieged) < 250 * MB
     assert besieged.taken() == 0
+
+
+def test_what_many_hold_at_once_is_bounded_and_small_mail_goes_on(besieged: Besieged) -> None:
+    before = most_bytes(besieged)
+    with ExitStack() as held:
+        wires = [held.enter_context(besieged.wire()) for _ in range(30)]
+        for wire in wires:
+            wire.write(ENVELOPE + FROM + b"\r\n")
+            for _ in range(MESSAGE_BYTES // len(LINE) - 1):
+                wire.write(LINE)
+        with besieged.wire() as another:
+            another.write(ENVELOPE + FROM + b"\r\nsmall\r\n.\r\n")
+            assert [another.read().code for _ in range(4)] == [250, 250, 354, 250]
+        answers = []
+        for wire in wires:
+            wire.write(b"\r\n.\r\n")
+            answers.append([str(wire.read()) for _ in range(4)][-1])
+    assert most_bytes(besieged) - before < MOST_GROWTH_BYTES
+    assert sum("452 4.3.1" in answer for answer in answers) >= 20, answers
+    assert besieged.relay.metric("relay_crowded_out_total") >= 20

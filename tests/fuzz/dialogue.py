@@ -17,6 +17,7 @@ from relay.core.config import Limits, Listener
 from relay.core.mail import Client, Submission
 from relay.core.reply import Reply
 from relay.core.tenancy import Credential, Tenant, directory_of
+from relay.edge.memory import Memory
 from relay.edge.roster import Roster
 from relay.edge.session import Session
 from relay.edge.surroundings import Door, Surroundings
@@ -211,9 +212,11 @@ def _authenticate(username: str, token: str, /) -> tuple[Credential, Tenant] | N
 
 
 def _around(relay: _Relay, roster: Roster) -> Surroundings:
+    limits = Limits(message_bytes=4096, recipients=100)
     return Surroundings(
         hostname="relay.example.net",
-        limits=Limits(message_bytes=4096, recipients=100),
+        limits=limits,
+        memory=Memory(limits),
         relay=relay,
         authenticate=_authenticate,
         settings=FixedSettings(_DIRECTORY),

@@ -23,9 +23,10 @@ def seat(count: int, store_url: str | None = None) -> Seat:
 
 @pytest.mark.parametrize(("count", "share"), [(2, 10), (3, 7), (20, 1), (64, 1)])
 def test_limits_are_divided_and_rounded_up(count: int, share: int) -> None:
-    limits = replace(CONFIG.limits, connections=20, connections_per_address=20)
+    limits = replace(CONFIG.limits, connections=20, connections_per_address=20, memory_bytes=20)
     mine = seat(count).config(replace(CONFIG, limits=limits))
     assert (mine.limits.connections, mine.limits.connections_per_address) == (share, share)
+    assert mine.limits.memory_bytes == share
     assert seat(count).upstream(UPSTREAM).connections == share
 
 

@@ -152,10 +152,16 @@ class LimitsSection(Section):
     message_size: Size = Field(
         _LIMITS.message_bytes,
         description=(
-            "Largest message, announced as SIZE. Messages are in memory from DATA to the "
-            "upstream's answer: whoever may send can make the relay use up to twice this for "
-            "each connection, so bound connections_per_address by the memory that there is."
+            "Largest message, announced as SIZE. A message is in memory from DATA to the "
+            "upstream's answer, and takes up to twice its size."
         ),
+    )
+    memory: Size = Field(
+        _LIMITS.memory_bytes,
+        description="How much of messages may be in memory at once, over all connections. A "
+        "message for which there is no room is answered 452 and comes again; one is given as "
+        "much as the others have left free, so that large ones wait long before small ones do. "
+        "Three times message_size is the least that counts.",
     )
     recipients: Annotated[int, whole(100, 100_000), Kind("whole number")] = Field(
         _LIMITS.recipients, description="Most recipients of one message; at least 100."

@@ -16,6 +16,7 @@ from typing import Any
 from relay.core.config import Limits, Listener
 from relay.core.tenancy import Credential, Directory, MailClass, Tenant, directory_of
 from relay.edge.listeners import Listeners
+from relay.edge.memory import Memory
 from relay.edge.roster import Roster
 from relay.edge.surroundings import Surroundings
 from tests.unit.edge.client import Client
@@ -87,6 +88,7 @@ async def open_house(
         clock=FixedClock(),
         observer=observer,
         roster=Roster("r1"),
+        memory=Memory(limits or Limits()),
         offers_dsn=lambda: offers_dsn,
     )
     complaints = _Complaints()

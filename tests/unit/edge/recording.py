@@ -142,6 +142,7 @@ class RecordingObserver:
         self.received_s: list[float] = []
         self.failures = 0
         self.blocked = 0
+        self.refused_for_memory = 0
 
     def connection_opened(self, listener: str) -> None:
         self.opened.append(listener)
@@ -157,3 +158,6 @@ class RecordingObserver:
 
     def auth_blocked(self) -> None:
         self.blocked += 1
+
+    def crowded_out(self) -> None:
+        self.refused_for_memory += 1

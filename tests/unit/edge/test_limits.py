@@ -134,3 +134,30 @@ async def test_an_address_in_use_closes_what_was_opened():
         with pytest.raises(OSError, match="in use"):
             async with open_house(Listener("127.0.0.1", 0), Listener("127.0.0.1", taken)):
                 pass
+
+
+async def test_what_all_clients_send_at_once_is_bounded_and_the_small_ones_pass():
+    limits = Limits(message_bytes=100_000, memory_bytes=300_000)
+    body = b"Subject: x\r\n\r\n" + (b"x" * 998 + b"\r\n") * 90
+    async with open_house(limits=limits) as house:
+        slow = [await house.greeted() for _ in range(3)]
+        for client in slow:
+            await client.envelope()
+            await client.do("DATA")
+            await client.write(body)
+        await until(lambda: house.around.memory.held_bytes == 2 * len(body))
+        another = await house.greeted()
+        assert (await another.send()).code == 250
+        assert (await another.send(body)).last.startswith("452 4.3.1")
+        assert (await another.send()).code == 250
+        slow[0].close()
+        await until(lambda: house.around.memory.held_bytes == len(body))
+        assert (await another.send(body)).code == 250
+        await slow[1].write(b".\r\n")
+        await slow[2].write(b".\r\n")
+        answers = sorted([(await client.read()).last[:9] for client in slow[1:]])
+        assert answers[0].startswith("250")
+        assert answers[1] == "452 4.3.1"
+        assert (await slow[2].send(body)).code == 250
+        assert house.around.memory.held_bytes == 0
+        assert house.observer.refused_for_memory == 2

@@ -68,6 +68,7 @@ tenants:
 policies: [own, more]
 limits:
   message_size: 10 MB
+  memory: 64 MB
   recipients: 100
   connections: "${{CONNECTIONS}}"
   connections_per_address: 3
@@ -121,7 +122,7 @@ def test_every_key_arrives(full):
     )
     assert config.web is None
     assert config.upstreams["out"] == MaildirUpstream("out", base.parent / "mail")
-    assert config.limits == Limits(10_000_000, 100, 12, 3, 4, 8, 9, 10, 30, 5, 6, 7)
+    assert config.limits == Limits(10_000_000, 64_000_000, 100, 12, 3, 4, 8, 9, 10, 30, 5, 6, 7)
     assert config.log == LogConfig("debug", LogFormat.JSON, addresses=True)
     assert config.policy_directories == (base / "own", base / "more")
 
