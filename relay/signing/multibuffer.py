@@ -44,7 +44,6 @@ _BEFORE_DIGEST: Final = b"\0\1%b\0%b" % (
     b"\xff" * (_BYTES - 3 - len(_DIGEST_INFO) - sha256().digest_size),
     _DIGEST_INFO,
 )
-log = structlog.get_logger("relay.signing")
 
 _POINTERS: Final = Struct(f"{LANES}P")
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.architecture.source import ROOT, shown
+from tests.architecture.source import ROOT, python_files, shown
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -65,3 +65,14 @@ def test_a_decision_says_why_and_what_follows(page):
 def test_decisions_are_numbered_without_a_gap():
     numbers = [int(page.name[:4]) for page in PAGES if re.match(r"\d{4}-", page.name)]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_what_the_code_cites_of_the_design_is_there():
+    design = (DOCS / "design.md").read_text(encoding="utf-8")
+    sections = set(re.findall(r"^## (\d+)\. ", design, re.MULTILINE))
+    rules = set(re.findall(r"^(\d+)\. \*\*", design, re.MULTILINE))
+    cited = {shown(path): path.read_text(encoding="utf-8") for path in python_files()}
+    assert sum("DESIGN §" in text for text in cited.values()) > 10
+    for name, text in cited.items():
+        assert set(re.findall(r"DESIGN §(\d+)", text)) <= sections, name
+        assert set(re.findall(r"\(rule (\d+)\)", text)) <= rules, name
