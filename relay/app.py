@@ -37,15 +37,10 @@ from relay.store.redis_store import RedisStore
 from relay.store.shelves.domains import RedisDomainShelf
 from relay.store.shelves.history import RedisRecent
 from relay.store.shelves.provider_cache import RedisProviderCache
-from relay.telemetry.measured import (
-    MeasuredRelay,
-    MeasuredSigner,
-    MeasuredStore,
-    MeasuredUpstream,
-    told,
-)
+from relay.telemetry.measured import MeasuredRelay, told
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.observer import Observer
+from relay.telemetry.timed import MeasuredSigner, MeasuredStore, MeasuredUpstream
 from relay.transaction.charging import Charging
 from relay.transaction.insisting import Insisting
 from relay.transaction.preparing import Preparing

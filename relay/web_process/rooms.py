@@ -42,15 +42,10 @@ from relay.store.shelves.keeping import RedisAnswers
 from relay.store.shelves.provider_cache import RedisProviderCache
 from relay.store.shelves.tokens import RedisTokenShelf
 from relay.store.shelves.users import RedisAttempts, RedisSessionShelf, RedisUserShelf
-from relay.telemetry.measured import (
-    MeasuredRelay,
-    MeasuredSigner,
-    MeasuredStore,
-    MeasuredUpstream,
-    told,
-)
+from relay.telemetry.measured import MeasuredRelay, told
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.observer import Observer
+from relay.telemetry.timed import MeasuredSigner, MeasuredStore, MeasuredUpstream
 from relay.transaction.batching import Batching
 from relay.transaction.charging import Charging
 from relay.transaction.insisting import Insisting
