@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from copy import copy
 from typing import Any, Final
 
-from dns import message
+from dns import message, rcode
 from dns.asyncquery import udp
 from dns.exception import FormError
 from dns.nameserver import Do53Nameserver
 
 MOST_ANSWER_BYTES: Final = 4096
 """More than fifty MX records."""
+
+_NO_EDNS: Final = frozenset({rcode.FORMERR, rcode.NOTIMP})
+"""What a server answers that does not know EDNS (RFC 6891 §7, RFC 2671 §5.3)."""
 
 
 class AnswerTooBig(FormError):
@@ -29,7 +33,10 @@ class OtherQuestion(FormError):
 
 
 class SmallAnswers(Do53Nameserver):
-    """A nameserver at an address and port, spoken to by UDP, and TCP where that is cut short."""
+    """A nameserver at an address and port, spoken to by UDP, and TCP where that is cut short.
+
+    One that does not know EDNS, as some small routers, is asked again without.
+    """
 
     async def async_query(
         self,
@@ -44,13 +51,23 @@ class SmallAnswers(Do53Nameserver):
     ) -> message.Message:
         """See dnspython. Raises its errors, OSError, EOFError, TimeoutError."""
         del source, source_port, backend, one_rr_per_rrset, ignore_trailing
-        if max_size:
-            async with asyncio.timeout(timeout):
+        answer = await self._asked(request, timeout, by_tcp=max_size)
+        if answer.rcode() not in _NO_EDNS:
+            return answer
+        plain = copy(request)
+        plain.use_edns(edns=False)
+        return await self._asked(plain, timeout, by_tcp=max_size)
+
+    async def _asked(
+        self, request: message.QueryMessage, timeout_s: float, *, by_tcp: bool
+    ) -> message.Message:
+        if by_tcp:
+            async with asyncio.timeout(timeout_s):
                 return await self._by_tcp(request)
         return await udp(
             request,
             self.address,
-            timeout=timeout,
+            timeout=timeout_s,
             port=self.port,
             raise_on_truncation=True,
             ignore_errors=True,

@@ -75,6 +75,25 @@ async def test_a_truncated_answer_is_asked_for_again_over_tcp():
     assert (await found(dns.by_tcp_only(dns.mx("10 mx.example")))).hosts == ("mx.example",)
 
 
+@pytest.mark.parametrize("code", ["FORMERR", "NOTIMP"])
+@pytest.mark.parametrize("is_header_only", [True, False])
+async def test_a_nameserver_that_does_not_know_edns_is_asked_without(code, is_header_only):
+    def script(question, server, by_tcp):
+        if question.edns < 0:
+            return dns.mx("10 mx.example")(question, server, by_tcp)
+        refusal = dns.fails(code)(question, server, by_tcp)
+        return refusal[:4] + bytes(8) if is_header_only else refusal
+
+    assert (await found(script)).hosts == ("mx.example",)
+
+
+async def test_a_nameserver_that_takes_no_question_at_all_is_asked_twice():
+    async with dns.dns_server() as server:
+        server.scripts["acme.example"] = dns.fails("FORMERR")
+        answer = await MxResolver(server.nameservers, 0.5).find("acme.example")
+    assert (answer.kind, server.questions) == (MxKind.UNKNOWN, 2)
+
+
 async def test_fifty_hosts_come_over_tcp_and_are_bounded():
     records = [f"10 mx{n:02}.long-name-of-a-host.example" for n in range(50)]
     answer = await found(dns.mx(*records))
