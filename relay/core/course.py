@@ -54,7 +54,9 @@ class Course:
 
     @property
     def is_off(self) -> bool:
-        """Whether it is a day off: nothing is sent, whatever the cap."""
+        """Whether nothing is sent, whatever the cap: a day off, or one that the zone skips."""
+        if self.window.opens_at == self.window.closes_at:
+            return True
         return self.standing.graduated_at is None and self.policy.is_off(self.window.date)
 
     def provider_cap(self, provider: str) -> Cap:

@@ -19,6 +19,7 @@ from relay.core.ramp import Advance, Ramp, Tier
 from relay.core.report import Status
 from relay.core.standing import Standing
 from relay.core.tenancy import Route, RouteId
+from relay.core.window import CalendarDay
 from tests.property.test_quota_machine import policies, sane
 from tests.unit.core.test_quota import CALENDAR, LIFETIME
 
@@ -245,6 +246,14 @@ def test_an_idle_route_starts_anew_in_the_plan_too():
     idle = walled(idle=Idle(3, IdleAction.RESTART))
     made = plan(idle, [10, 10, 10, 10, 0, 0, 0, 0, 10, 10], START)
     assert [row.cap for row in made.days[:10]] == [50, 50, 100, 200, 500, 1000, 1000, 50, 50, 50]
+
+
+def test_nothing_is_sent_on_a_day_that_the_zone_skips():
+    apia = replace(HOLDS, window=CalendarDay("Pacific/Apia"))
+    made = plan(apia, [200], date(2011, 12, 29))
+    assert [(row.date.day, row.is_off, row.sent) for row in made.days[:3]] == [
+        (29, False, 50), (30, True, 0), (31, False, 550),
+    ]  # fmt: skip
 
 
 def test_a_graduated_route_has_no_cap_and_works_on_days_off():
