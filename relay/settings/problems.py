@@ -6,7 +6,7 @@ known yet) or adds a `Problem`; nobody else's exception leaves the room.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,7 @@ from relay.settings.prints import UNKNOWN, Print
 
 _MOST_SHOWN = 100
 _MOST_CANDIDATES = 1000
+_MOST_LISTED = 20
 _LONGEST_SHOWN = 60
 
 
@@ -79,6 +80,13 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
     known = sorted(candidates)[:_MOST_CANDIDATES]
     found = get_close_matches(word[:_LONGEST_SHOWN].lower(), known, n=1, cutoff=0.6)
     return f'did you mean "{found[0]}"?' if found else ""
+
+
+def known(names: Collection[str]) -> str:
+    """`known: a, b`: what there is to choose from, and how many more there are."""
+    listed = sorted(names)[:_MOST_LISTED]
+    more = [f"… and {len(names) - len(listed)} more"] if len(names) > len(listed) else []
+    return f"known: {', '.join([*listed, *more])}"
 
 
 def shown(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from relay.core.policy import EXEMPT, Excess, Policy
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
-from relay.settings.problems import nearest, shown
+from relay.settings.problems import known, nearest, shown
 from relay.settings.yaml.document import Document, Path
 
 _ROUTES = ("tenants", EACH, "domains", EACH, "routes")
@@ -25,11 +25,11 @@ def check_routes(
     `names` are the policies that exist, `policies` those of them that could be read.
     """
     upstreams = {str(path[-1]) for path, _ in matches(document.data, ("upstreams", EACH))}
-    known = {*names, EXEMPT.name}
+    named = {*names, EXEMPT.name}
     for path, route in matches(document.data, (*_ROUTES, EACH)):
         if isinstance(route, dict):
             _reference(document, findings, (*path, "upstream"), route, upstreams)
-            _reference(document, findings, (*path, "policy"), route, known)
+            _reference(document, findings, (*path, "policy"), route, named)
     readable = {**policies, EXEMPT.name: EXEMPT}
     for path, routes in matches(document.data, _ROUTES):
         if isinstance(routes, list) and len(routes) > 1:
@@ -38,12 +38,11 @@ def check_routes(
 
 
 def _reference(
-    document: Document, findings: Findings, path: Path, route: dict[str, Any], known: set[str]
+    document: Document, findings: Findings, path: Path, route: dict[str, Any], names: set[str]
 ) -> None:
     name = route.get(str(path[-1]))
-    if isinstance(name, str) and name not in known:
-        listed = f"known: {', '.join(sorted(known)[:20])}" if known else "there is none"
-        hint = nearest(name, known) or listed
+    if isinstance(name, str) and name not in names:
+        hint = nearest(name, names) or (known(names) if names else "there is none")
         findings.add(document.value_at(path), f"unknown {path[-1]} {shown(name)}", hint)
 
 

@@ -10,7 +10,7 @@ from relay.core.policy import ANY_OTHER
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
 from relay.settings.percent import parse_percent
-from relay.settings.problems import Wrong, nearest, shown
+from relay.settings.problems import Wrong, known, nearest, shown
 from relay.settings.schema.walls import parse_time
 from relay.settings.yaml.document import Document, Path
 
@@ -58,11 +58,10 @@ def _one_of(
         )
 
 
-def _known(path: Path, known: Collection[str], document: Document, findings: Findings) -> None:
+def _known(path: Path, names: Collection[str], document: Document, findings: Findings) -> None:
     name = str(path[-1])
-    if name not in known and name != ANY_OTHER:
-        listed = f"known: {', '.join(sorted(known)[:20])}"
-        hint = nearest(name, [*known, ANY_OTHER]) or listed
+    if name not in names and name != ANY_OTHER:
+        hint = nearest(name, [*names, ANY_OTHER]) or known(names)
         findings.add(document.key_at(path), f"unknown provider {shown(name)}", hint)
 
 

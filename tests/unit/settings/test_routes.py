@@ -4,7 +4,7 @@ import pytest
 
 from relay.core.policy import Excess, Sticky
 from relay.settings.load import load_config
-from relay.settings.policies import read_policy
+from relay.settings.policies import read_policies, read_policy
 from tests.unit.settings.told import CONFIG, POLICY, config_problems, edited, unmarked
 
 OVERFLOWS = edited(POLICY, "excess: defer", "excess: overflow")
@@ -43,6 +43,16 @@ def test_routes_arrive_in_order_and_all_may_be_walked(folder):
 
 def test_overflow_on_the_only_route_is_allowed(folder):
     assert problems(folder, "[{upstream: smart, policy: new}]")[0] == []
+
+
+def test_a_list_of_what_is_known_says_how_much_it_leaves_out(folder):
+    for number in range(30):
+        (folder / "policies" / f"own-{number}.yaml").write_text(POLICY)
+    [(_, _, told)], _ = problems(folder, "[{upstream: smart, policy: xxxx}]")
+    listed = told.partition("(known: ")[2].removesuffix(")").split(", ")
+    assert len(listed) == 21
+    named = len(read_policies([folder / "policies"]).policies) + len(["exempt"])
+    assert listed[-1] == f"… and {named - 20} more"
 
 
 @pytest.mark.parametrize(
