@@ -123,9 +123,14 @@ class Wall:
     @property
     def is_too_wide(self) -> bool:
         """Whether the message alone is more than the wall lets through all of today."""
+        most = self.most_today
+        return self.bound is not None and most is not None and self.wanted > most
+
+    @property
+    def most_today(self) -> Cap:
+        """The most at once that it lets through of what the message asks, if nothing was sent."""
         cap = cap_of(self.route.policy, self.window, self.standing)
-        at = progress(self.route.policy, self.window, self.standing)
-        return self.bound is not None and not self._admits(at, cap)
+        return self._most(progress(self.route.policy, self.window, self.standing), cap)
 
     @property
     def never_fits(self) -> bool:

@@ -67,7 +67,7 @@ def _place(wall: Wall) -> str:
 def counted_text(advance: Advance, threshold: int) -> str:
     """A threshold for people: `day 7`, `sending day 7`, `700 lifetime sends`."""
     if advance is Advance.LIFETIME_SENDS:
-        return f"{threshold} lifetime sends"
+        return f"{threshold} lifetime send{'' if threshold == 1 else 's'}"
     kind = {Advance.SENDING_DAYS: "sending ", Advance.QUALIFIED_DAYS: "qualified "}
     return f"{kind.get(advance, '')}day {threshold}"
 
@@ -86,7 +86,8 @@ def _opening(wall: Wall) -> str:
 
 
 def _too_wide(wall: Wall) -> str:
-    told = f"{wall.wanted} recipients exceed {_limit(wall)} ({_place(wall)})"
+    recipients = "1 recipient exceeds" if wall.wanted == 1 else f"{wall.wanted} recipients exceed"
+    told = f"{recipients} {_limit(wall)} ({_place(wall)})"
     if wall.fits_on:
         return f"{told}; fits on {wall.fits_on.isoformat()}"
     if wall.fits_from is not None:
@@ -96,9 +97,12 @@ def _too_wide(wall: Wall) -> str:
 
 
 def _limit(wall: Wall) -> str:
+    most = cap_text(wall.most_today)
     if wall.kind is WallKind.HOUR:
-        return f"the {cap_text(wall.limit)} of an hour"
-    return f"today's cap of {cap_text(wall.limit)}"
+        return f"the {most} of an hour"
+    if wall.bound is not None and wall.bound.kept_for is not None:
+        return f"the {most} of today's cap that are not kept for {wall.bound.kept_for} mail"
+    return f"today's cap of {most}"
 
 
 def never_fits_text(wall: Wall) -> str:

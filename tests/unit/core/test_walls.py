@@ -15,7 +15,7 @@ from relay.core.ramp import Advance, Ramp, Tier
 from relay.core.report import Status
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import CalendarDay, Rolling24h
-from relay.core.wording import deferral_text, never_fits_text, timestamp
+from relay.core.wording import counted_text, deferral_text, never_fits_text, timestamp
 from tests.contract.world import share
 
 FIRST = date(2026, 2, 28)
@@ -54,6 +54,23 @@ def test_a_message_too_wide_for_a_provider_is_told_its_day():
         f"{HEAD} for google: 20 recipients exceed today's cap of 5 (day 3, mine); "
         "fits on 2026-03-06"
     )
+
+
+def test_a_message_too_wide_for_what_headroom_leaves_is_told_that_and_not_what_is_left_by_now():
+    the_route = route((0, 10), (9, 20), headroom_ppm={MailClass.TRANSACTIONAL: 500_000})
+    standing = Standing(charged=3, sent=3, transactional=3)
+    found = wall(the_route, standing, 6, mail_class=MailClass.MARKETING)
+    assert deferral_text(found) == (
+        f"{HEAD}: 6 recipients exceed the 5 of today's cap that are not kept for transactional "
+        "mail (day 3, mine); fits on 2026-03-09"
+    )
+
+
+def test_one_recipient_and_one_send_are_told_as_one():
+    all_kept = route((0, 10), (9, None), headroom_ppm={MailClass.TRANSACTIONAL: 1_000_000})
+    found = wall(all_kept, Standing(), 1, mail_class=MailClass.MARKETING)
+    assert "1 recipient exceeds the 0 of today's cap" in deferral_text(found)
+    assert counted_text(Advance.LIFETIME_SENDS, 1) == "1 lifetime send"
 
 
 def test_a_message_that_no_day_of_a_provider_admits_is_told_to_be_split():
