@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml as pyyaml
 
-from relay.settings.findings import START, Findings
+from relay.settings.findings import START, Findings, Position
 from relay.settings.prints import note
 from relay.settings.problems import Wrong
 from relay.settings.yaml.builder import Builder, Stop
@@ -33,6 +33,14 @@ _UNPRINTABLE = re.compile(
 )
 
 
+class NotText(Wrong):
+    """The file is not UTF-8; `at` is where it ceases to be."""
+
+    def __init__(self, before: str) -> None:
+        super().__init__("the file is not UTF-8 text")
+        self.at: Position = (before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
 def read_yaml(
     path: Path, findings: Findings, env: Mapping[str, str] | None = None
 ) -> Document | None:
@@ -42,6 +50,9 @@ def read_yaml(
     """
     try:
         text = read_text(path, MAX_BYTES)
+    except NotText as wrong:
+        findings.unreadable(wrong.at, wrong)
+        return None
     except Wrong as wrong:
         findings.unreadable(START, wrong)
         return None
@@ -62,8 +73,7 @@ def read_text(path: Path, most_bytes: int) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise Wrong(f"the file is not UTF-8 text (line {line})") from None
+        raise NotText(error.object[: error.start].decode()) from None
 
 
 def _content(path: Path, most_bytes: int) -> bytes | None:

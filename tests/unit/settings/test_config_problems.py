@@ -408,13 +408,32 @@ def _any_file(folder, text):
 
 
 @pytest.mark.parametrize(
+    ("content", "line", "column"),
+    [
+        (b"hostname: \xff\n", 1, 11),
+        (b"a: 1\nb: caf\xe9\n", 2, 7),
+        ("a: é\r\nbc: é".encode() + b"\xff", 2, 6),
+        (b"\xef\xbb\xbfa: \xff", 1, 4),
+    ],
+)
+def test_a_file_that_is_not_utf_8_is_refused_where_it_ceases_to_be(tmp_path, content, line, column):
+    from relay.settings.load import load_config
+    from relay.settings.problems import ConfigProblems
+
+    (tmp_path / "relay.yaml").write_bytes(content)
+    with pytest.raises(ConfigProblems) as caught:
+        load_config(tmp_path / "relay.yaml", {})
+    [problem] = caught.value.problems
+    assert (problem.line, problem.column) == (line, column)
+    assert problem.text == "the file is not UTF-8 text"
+
+
+@pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"hostname: \xff\n", "the file is not UTF-8 text (line 1)"),
-        (b"a: 1\nb: \xe4\n", "the file is not UTF-8 text (line 2)"),
         (b"", "the file must be a mapping of keys and values (it has no value)"),
         (b"- a\n", "the file must be a mapping of keys and values (not a list)"),
-        ("a: 1".encode("utf-16"), "the file is not UTF-8 text (line 1)"),
+        ("a: 1".encode("utf-16"), "the file is not UTF-8 text"),
         (b"#" * (64 * 1024 * 1024 + 1), "the file is larger than 67108864 bytes"),
     ],
 )
