@@ -140,7 +140,12 @@ class Status:
         }
 
     def ends_at(self) -> datetime | None:
-        """When the warm-up ends, where days alone decide it; of a graduated route, when it did."""
+        """When the warm-up ends, where days alone decide it; of a graduated route, when it did.
+
+        None where there is no warm-up.
+        """
+        if not self.has_ramp:
+            return None
         if self.standing.graduated_at is not None:
             return self.standing.graduated_at
         day = warmed_on(self.route.policy, self.window, self.standing)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from relay.core.errors import WarmupLimit
 from relay.core.limits import LimitTier, ProviderCap
 from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import Idle, IdleAction, MailClass, Policy
+from relay.core.policy import EXEMPT, Idle, IdleAction, MailClass, Policy
 from relay.core.quota import Leaving, Standing, State, Tally, WallKind, wall_before
 from relay.core.ramp import Advance, Ramp, Tier
 from relay.core.report import Status
@@ -296,6 +296,17 @@ def test_the_warm_up_of_a_graduate_ended_when_it_graduated():
     window = route().policy.window.at(NOON)
     standing = Standing(first_day=window.day, graduated_at=NOON)
     assert Status(route(), "acme", window, standing).fields()["warmup_ends_at"] == timestamp(NOON)
+
+
+def test_an_exempt_route_has_no_warm_up_that_ends():
+    exempt = Route(RouteId("news.acme.example", "outbound"), EXEMPT)
+    window = EXEMPT.window.at(NOON)
+    for standing in (
+        Standing(),
+        Standing(first_day=FIRST.toordinal()),
+        Standing(graduated_at=NOON),
+    ):
+        assert Status(exempt, "acme", window, standing).fields()["warmup_ends_at"] is None
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
