@@ -6,7 +6,7 @@ known yet) or adds a `Problem`; nobody else's exception leaves the room.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -77,16 +77,20 @@ class ConfigProblems(Exception):
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """`did you mean "x"?` for the candidate most like `word`, or "" if none is like it."""
-    known = sorted(candidates)[:_MOST_CANDIDATES]
+    known = sorted(_tellable(candidates))[:_MOST_CANDIDATES]
     found = get_close_matches(word[:_LONGEST_SHOWN].lower(), known, n=1, cutoff=0.6)
     return f'did you mean "{found[0]}"?' if found else ""
 
 
 def known(names: Collection[str]) -> str:
     """`known: a, b`: what there is to choose from, and how many more there are."""
-    listed = sorted(names)[:_MOST_LISTED]
+    listed = sorted(_tellable(names))[:_MOST_LISTED]
     more = [f"… and {len(names) - len(listed)} more"] if len(names) > len(listed) else []
     return f"known: {', '.join([*listed, *more])}"
+
+
+def _tellable(names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if not isinstance(name, Substituted))
 
 
 def shown(value: object) -> str:

@@ -24,7 +24,8 @@ def check_routes(
 
     `names` are the policies that exist, `policies` those of them that could be read.
     """
-    upstreams = {str(path[-1]) for path, _ in matches(document.data, ("upstreams", EACH))}
+    steps = [path[-1] for path, _ in matches(document.data, ("upstreams", EACH))]
+    upstreams = {step for step in steps if isinstance(step, str)}
     named = {*names, EXEMPT.name}
     for path, route in matches(document.data, (*_ROUTES, EACH)):
         if isinstance(route, dict):

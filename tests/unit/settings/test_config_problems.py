@@ -479,6 +479,17 @@ def test_a_key_from_the_environment_is_not_quoted_either(tmp_path):
     assert "unknown key the text from the environment" in str(told)
 
 
+@pytest.mark.parametrize("name", ["xxxx", "outbound-hunter3"])
+def test_a_name_from_the_environment_is_not_told_among_those_that_are_known(tmp_path, name):
+    text = edited(CONFIG, "upstreams:", "upstreams:\n  outbound-${PW}: {url: 'maildir:x'}")
+    text = edited(text, "upstream: outbound", f"upstream: {name}")
+
+    told = config_problems(tmp_path, text, {"PW": "hunter2"})
+
+    assert len(told) == 1
+    assert "hunter2" not in str(told)
+
+
 def test_a_long_list_of_problems_is_cut_in_its_text_only(tmp_path):
     from relay.settings.problems import ConfigProblems, Problem
 
