@@ -6,6 +6,7 @@ known yet) or adds a `Problem`; nobody else's exception leaves the room.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +18,8 @@ _MOST_SHOWN = 100
 _MOST_CANDIDATES = 1000
 _MOST_LISTED = 20
 _LONGEST_SHOWN = 60
+_MASK = "the text from the environment"
+_QUOTED = re.compile(r'"([^"]+)"')
 
 
 class Substituted(str):
@@ -93,10 +96,21 @@ def _tellable(names: Iterable[str]) -> Iterator[str]:
     return (name for name in names if not isinstance(name, Substituted))
 
 
+def masked(wrong: Wrong, value: object) -> Wrong:
+    """What is `wrong` with `value`, without the parts that it quotes of it, if they are secret."""
+    if not isinstance(value, Substituted):
+        return wrong
+
+    def part(quoted: re.Match[str]) -> str:
+        return _MASK if quoted[1].removesuffix("…") in value else quoted[0]
+
+    return Wrong(_QUOTED.sub(part, wrong.text), _QUOTED.sub(part, wrong.hint))
+
+
 def shown(value: object) -> str:
     """`value` as it may stand in a message: quoted, cut, and never from the environment."""
     if isinstance(value, Substituted):
-        return "the text from the environment"
+        return _MASK
     if isinstance(value, str):
         return f'"{_cut(value)}"'
     if isinstance(value, bool):

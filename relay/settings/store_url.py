@@ -71,7 +71,7 @@ def _parts(text: str, form: str) -> tuple[str, str]:
         parts = urlsplit(text)
     except ValueError:
         raise Wrong(f"is not a URL, such as {form}") from None
-    if parts.fragment:
+    if parts.fragment or "@" in parts.path + parts.query:  # what stands before is no place
         raise Wrong(f"is not a URL, such as {form}", _ENCODE)
     return parts.netloc.rpartition("@")[2], parts.path
 

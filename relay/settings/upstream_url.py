@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from relay.core.config import Security, SmtpHost
 from relay.settings.addresses import is_loopback, parse_host, parse_port
-from relay.settings.problems import Wrong, nearest
+from relay.settings.problems import Wrong, nearest, shown
 
 _SCHEMES = {
     "smtp": (Security.NONE, 25),
@@ -100,6 +100,6 @@ def refuse_plaintext(host: SmtpHost) -> None:
     if host.security in {Security.STARTTLS, Security.IMPLICIT} or is_loopback(host.host):
         return
     raise Wrong(
-        f"the password would go to {host.host} unencrypted",
+        f"the password would go to {shown(host.host)} unencrypted",
         "use smtp+starttls:// or smtps://",
     )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 
 from relay.settings.findings import Findings
-from relay.settings.problems import Substituted, Wrong, nearest, shown
+from relay.settings.problems import Substituted, Wrong, masked, nearest, shown
 from relay.settings.schema.fields import SecretFiles, Section
 from relay.settings.yaml.document import Document, Path
 
@@ -58,10 +58,9 @@ def _shown_name(name: str) -> str:
 
 
 def _explained(item: Any) -> Wrong:
-    error = item.get("ctx", {}).get("error")
+    error, value = item.get("ctx", {}).get("error"), item["input"]
     if isinstance(error, Wrong):
-        return error
-    value = item["input"]
+        return masked(error, value)
     told = "it has no value" if value is None else f"not {shown(value)}"
     context: Mapping[str, Any] = item.get("ctx", {})
     return {

@@ -105,23 +105,23 @@ def whole(least: int, most: int = _MOST) -> PlainValidator:
     """A whole number from `least` to `most`."""
 
     def check(value: object) -> int:
-        value = resolve(value) if isinstance(value, Substituted) else value
-        if isinstance(value, bool) or not isinstance(value, int):
+        number = resolve(value) if isinstance(value, Substituted) else value
+        if isinstance(number, bool) or not isinstance(number, int):
             raise Wrong(
-                "has no value" if value is None else f"{shown(value)} is not a whole number"
+                "has no value" if number is None else f"{shown(value)} is not a whole number"
             )
-        if not least <= value <= most:
-            raise Wrong(f"{value} is not between {least} and {most}")
-        return value
+        if not least <= number <= most:
+            raise Wrong(f"{shown(value)} is not between {least} and {most}")
+        return number
 
     return PlainValidator(check)
 
 
 def _truth(value: object) -> bool:
-    value = resolve(value) if isinstance(value, Substituted) else value
-    if not isinstance(value, bool):
-        raise Wrong("has no value" if value is None else f"{shown(value)} is not true or false")
-    return value
+    truth = resolve(value) if isinstance(value, Substituted) else value
+    if not isinstance(truth, bool):
+        raise Wrong("has no value" if truth is None else f"{shown(value)} is not true or false")
+    return truth
 
 
 def text(value: str) -> str:
@@ -168,7 +168,7 @@ def _from_file(where: str, files: SecretFiles) -> str:
     try:
         return read_text(path, _SECRET_FILE_BYTES).strip()
     except Wrong as wrong:
-        raise Wrong(f"file:{where}: {wrong.text}") from None
+        raise Wrong(f"{shown(f'file:{where}')}: {wrong.text}") from None
 
 
 def as_list(value: object) -> object:

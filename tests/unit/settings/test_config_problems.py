@@ -203,7 +203,7 @@ SINGLE = [
     (
         SMART,
         "«smtp://u:p@h",
-        "url: the password would go to h unencrypted (use smtp+starttls:// or smtps://)",
+        'url: the password would go to "h" unencrypted (use smtp+starttls:// or smtps://)',
     ),
     (SMART, '«"maildir:"', 'url: "maildir:" needs a path after it (such as maildir:var/outbound)'),
     (
@@ -221,7 +221,7 @@ SINGLE = [
     (
         SMART,
         "[«smtp+opportunistic://h]\n    username: u\n    password: p",
-        "the password would go to h unencrypted (use smtp+starttls:// or smtps://)",
+        'the password would go to "h" unencrypted (use smtp+starttls:// or smtps://)',
     ),
     (SMART, f"{SMART}\n    pool: {{connections: «0}}", "connections: 0 is not between 1 and 1000"),
     (URL, f"{URL}\n    verify: «false", '"verify" means nothing for a maildir (leave it out)'),
@@ -237,7 +237,7 @@ SINGLE = [
         "«hunter2",
         "secret: is not the hash of a generated token (run `warmup-relay token` for one)",
     ),
-    (f'"{SECRET}"', '«"file:none"', "secret: file:none: there is no such file"),
+    (f'"{SECRET}"', '«"file:none"', 'secret: "file:none": there is no such file'),
     (
         "username: acme",
         "username: acme\n        class: «marketin",
@@ -477,6 +477,26 @@ def test_a_key_from_the_environment_is_not_quoted_either(tmp_path):
     assert len(told) == 3
     assert "hunter2" not in str(told)
     assert "unknown key the text from the environment" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (SMART, "smtp://mx.${PW}.n#t"),
+        (SMART, "smtp://user:right@${PW}"),
+        (SMART, "smtp://mx.example.net:1${PW}"),
+        ("store: embedded", "store: 'file:${PW}'"),
+        ("store: embedded", "store: 'redis://user:${PW}/2@h'"),
+        ("log: {level: info}", "limits: {connections: '-${PW}'}"),
+        ("log: {level: info}", "limits: {message_size: '${PW}', shutdown: '${PW}'}"),
+        ('address: "127.0.0.1:2525"', 'address: "127.0.0.1:2525${PW}"'),
+    ],
+)
+@pytest.mark.parametrize("secret", ["hunter2", "1234567"])
+def test_no_part_of_a_value_from_the_environment_is_quoted(tmp_path, before, after, secret):
+    told = config_problems(tmp_path, edited(CONFIG, before, after), {"PW": secret})
+    assert told
+    assert secret not in str(told)
 
 
 @pytest.mark.parametrize("name", ["xxxx", "outbound-hunter3"])
