@@ -10,7 +10,7 @@ import re
 
 from relay.core.values import value
 
-_ENHANCED = re.compile(r"^([245])\.(\d{1,3})\.(\d{1,3})\b ?")
+_ENHANCED = re.compile(r"^([245])\.(\d{1,3})\.(\d{1,3})\b(?!\.\d) ?")  # and no IP address
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 MAX_LINE_BYTES = 512
 """A reply line with its code and CRLF (RFC 5321 §4.5.3.1.5)."""

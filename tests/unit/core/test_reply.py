@@ -34,6 +34,12 @@ def test_a_reply_without_enhanced_code_stays_without():
     assert str(parse_reply(250, "ok")) == "250 ok"
 
 
+@pytest.mark.parametrize("text", ["5.188.10.4 is listed", "Blocked\n5.188.10.4 is listed"])
+def test_an_address_at_the_start_of_a_line_is_no_enhanced_code(text):
+    assert parse_reply(550, text) == Reply(550, None, text)
+    assert parse_reply(550, f"5.7.1 Blocked\n{text}") == Reply(550, "7.1", f"Blocked\n{text}")
+
+
 def test_an_enhanced_code_on_a_later_line_alone_is_the_replys():
     told = parse_reply(250, "ok, and\n2.6.0 queued as 1").with_ref("R")
     assert told.lines() == ["250-2.6.0 ok, and", "250 2.6.0 queued as 1 [R]"]
