@@ -23,6 +23,7 @@ MAX_COMMAND_BYTES: Final = 2048
 MAX_AUTH_BYTES: Final = 12_288
 """RFC 4954 §4."""
 
+_POSTMASTER: Final = "postmaster"
 _CONTROLS: Final = bytes([*range(0x20), 0x7F])
 _HEX: Final = frozenset(hexdigits)
 _UTF8_ADDRESS: Final = re.compile(r"(?:[^+=\\]|\+[0-9A-Fa-f]{2}|\\x\{[0-9A-Fa-f]{2,6}\})+")
@@ -100,13 +101,17 @@ def parse_mail(argument: str, *, extended: bool) -> Mail:
 
 
 def parse_rcpt(argument: str, *, extended: bool, smtputf8: bool) -> Recipient:
-    """`TO:<a@b> NOTIFY=… ORCPT=…`. Raises Misspoken: 501 5.1.3 for the address itself."""
+    """`TO:<a@b> NOTIFY=… ORCPT=…`. Raises Misspoken: 501 5.1.3 for the address itself.
+
+    `<postmaster>` needs no domain (RFC 5321 §4.1.1.3); the next hop has to know it too.
+    """
     if plain := plain_mailbox("TO:", argument):
         return Recipient(plain)
     text = _after("TO:", argument)
     try:
         address, rest = split_path(text)
-        check_mailbox(address, smtputf8=smtputf8)
+        if address.lower() != _POSTMASTER:
+            check_mailbox(address, smtputf8=smtputf8)
     except BadPath as error:
         raise syntax_error(f"malformed recipient: {error}", "1.3") from None
     found = _parameters(rest, _RCPT_PARAMETERS if extended else {})

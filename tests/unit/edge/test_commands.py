@@ -99,9 +99,15 @@ def test_a_malformed_address_is_501_and_says_whose():
     assert refused(mail, "FROM:<a b@c>").startswith("501 5.1.7")
     assert refused(rcpt, "TO:<a b@c>").startswith("501 5.1.3")
     assert refused(rcpt, "TO:<>").startswith("501 5.1.3")
-    assert refused(rcpt, "TO:<postmaster>").startswith("501 5.1.3")
+    assert refused(rcpt, "TO:<webmaster>").startswith("501 5.1.3")
     assert refused(mail, "TO:<a@b.example>").startswith("501 5.5.4")
     assert refused(rcpt, "").startswith("501 5.5.4")
+
+
+def test_the_postmaster_needs_no_domain():
+    assert rcpt("TO:<postmaster>") == Recipient("postmaster")
+    assert rcpt("TO:<@hop.example:PostMaster> NOTIFY=NEVER") == Recipient("PostMaster", "NEVER")
+    assert refused(mail, "FROM:<postmaster>").startswith("501 5.1.7")
 
 
 def test_orcpt_may_hold_utf8_under_its_own_type():
