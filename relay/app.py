@@ -125,7 +125,7 @@ def _assemble(
         roster=roster,
         memory=Memory(config.limits),
         company=store.company,
-        offers_dsn=partial(upstreams.all_offer, "DSN"),
+        pass_on=upstreams.pass_on,
     )
     listeners = Listeners(config.listeners, surroundings, shares_ports=seat is not None)
     vitals = Vitals(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from relay.core.config import ListenerAuth, ListenerTls
 from relay.core.errors import AuthRequired, BadCredentials, NotPermitted, TlsRequired
@@ -28,6 +28,8 @@ from relay.edge.replies import Misspoken, bad_sequence, syntax_error
 from relay.edge.surroundings import Door, Surroundings
 
 log = logging.getLogger(__name__)
+
+_OF_UPSTREAMS: Final = ("8BITMIME", "SMTPUTF8", "DSN")
 
 
 class Identity(Dialogue):
@@ -102,9 +104,9 @@ class Identity(Dialogue):
 
     def _offers(self) -> list[str]:
         limits = self.around.limits
-        offers = ["PIPELINING", f"SIZE {limits.message_bytes}", "8BITMIME", "SMTPUTF8"]
-        offers += ["ENHANCEDSTATUSCODES", f"LIMITS RCPTMAX={limits.recipients}"]
-        offers += ["DSN"] if self.around.offers_dsn() else []
+        offers = ["PIPELINING", f"SIZE {limits.message_bytes}", "ENHANCEDSTATUSCODES"]
+        offers += [f"LIMITS RCPTMAX={limits.recipients}"]
+        offers += filter(self.around.pass_on, _OF_UPSTREAMS)
         offers += ["STARTTLS"] if self._offers_starttls else []
         offers += [f"AUTH {MECHANISMS}"] if self._may_authenticate() else []
         return offers

@@ -54,8 +54,9 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Everything that all sessions share. `offers_dsn` says whether EHLO names DSN (RFC 3461).
+    """Everything that all sessions share.
 
+    `pass_on` says whether EHLO names an extension that the upstreams have to know as well.
     `company` is told of messages on their way.
     """
 
@@ -68,7 +69,7 @@ class Surroundings:
     observer: Observer
     roster: Roster
     memory: Memory
-    offers_dsn: Callable[[], bool] = lambda: False
+    pass_on: Callable[[str], bool] = lambda _extension: True
     company: Company = field(default_factory=Company)
     background: Background = field(default_factory=Background)
     turnstile: Turnstile = field(default_factory=Turnstile)

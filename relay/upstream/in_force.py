@@ -43,9 +43,16 @@ class Upstreams(Mapping[str, Upstream]):
                 self._upstreams[name] = self._open(config)
         self._configs = dict(configs)
 
-    def all_offer(self, extension: str) -> bool:
-        """Whether every upstream was last seen to offer `extension` (an EHLO keyword)."""
+    def pass_on(self, extension: str) -> bool:
+        """Whether clients are to be offered `extension` (an EHLO keyword), as last seen.
+
+        8BITMIME while no upstream lacks it: a client that is not offered it converts its mail,
+        and loses nothing. SMTPUTF8 beside it (RFC 6531 §3.1): nothing can take its place, so
+        what an upstream lacks of it is told of the message. Any other where all offer it.
+        """
         offers = [upstream.offers for upstream in self._upstreams.values()]
+        if extension in {"8BITMIME", "SMTPUTF8"}:
+            return all(offer is None or "8BITMIME" in offer for offer in offers)
         return bool(offers) and all(offer is not None and extension in offer for offer in offers)
 
     async def probe(self) -> dict[str, str | None]:

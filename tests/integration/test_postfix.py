@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import smtplib
+from contextlib import ExitStack
+
 from tests.conftest import MakePostfix, MakeRelay, MakeSink
 from tests.harness.postfix import Postfix
 from tests.harness.relay_config import DOMAIN, calendar
-from tests.harness.upstream import SinkProcess
+from tests.harness.smtp_sink import Offers
+from tests.harness.upstream import SinkProcess, SinkThread
 from tests.harness.waiting import until
 from tests.harness.wire import mail
 
 MESSAGES = 300
 CAP = 100
+UMLAUTS = (
+    f"From: news@{DOMAIN}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\nGr\u00fc\u00dfe\r\n"
+).encode()
 
 
 def letter(number: int) -> tuple[str, str, bytes]:
@@ -64,3 +72,17 @@ def test_the_deferred_come_through_by_themselves_after_the_window_turns(
 
     until(lambda: both_ends(postfix, sink) == (0, 15), "the rest", timeout_s=20, detail=postfix.log)
     assert len(set(sink.message_ids())) == 15
+
+
+def test_mail_in_8_bits_is_converted_for_an_upstream_that_takes_7(
+    make_relay: MakeRelay, make_postfix: MakePostfix, endings: ExitStack
+) -> None:
+    sink = SinkThread(Offers(eightbitmime=False))
+    endings.callback(sink.end)
+    postfix = make_postfix(make_relay(upstream=sink.url).start().port)
+
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=30) as session:
+        session.sendmail(f"news@{DOMAIN}", ["reader@example.org"], UMLAUTS, ["BODY=8BITMIME"])
+
+    until(sink.contents, "it to arrive", timeout_s=20, detail=postfix.log)
+    assert sink.contents()[0].endswith(b"quoted-printable\r\n\r\nGr=C3=BC=C3=9Fe\r\n")

@@ -70,7 +70,7 @@ async def open_house(
     *listeners: Listener,
     limits: Limits | None = None,
     tenants: tuple[Tenant, ...] = (TENANT, LOCAL),
-    offers_dsn: bool = False,
+    lacking: tuple[str, ...] = (),
 ) -> AsyncIterator[House]:
     relay, observer = RecordingRelay(), RecordingObserver()
     settings = FixedSettings(directory_of(list(tenants)))
@@ -89,7 +89,7 @@ async def open_house(
         observer=observer,
         roster=Roster("r1"),
         memory=Memory(limits or Limits()),
-        offers_dsn=lambda: offers_dsn,
+        pass_on=lambda extension: extension not in lacking,
     )
     complaints = _Complaints()
     opened = Listeners(listeners or (Listener("127.0.0.1", 0),), around)

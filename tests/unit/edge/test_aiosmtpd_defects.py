@@ -19,7 +19,7 @@ from tests.unit.edge.test_behind_a_proxy import SOURCES, TRUSTED
 
 
 async def test_defect_1_ehlo_offers_pipelining_and_enhanced_codes():
-    async with open_house(offers_dsn=True) as house:
+    async with open_house() as house:
         client = await house.connect()
         await client.read()
         heard = str(await client.do("EHLO x"))

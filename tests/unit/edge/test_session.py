@@ -62,20 +62,23 @@ async def test_ehlo_offers_what_works_and_nothing_else():
             "relay.example.net",
             "PIPELINING",
             "SIZE 1000",
-            "8BITMIME",
-            "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
             "LIMITS RCPTMAX=7",
+            "8BITMIME",
+            "SMTPUTF8",
+            "DSN",
         ]
 
 
-async def test_dsn_is_offered_only_where_the_upstreams_do_and_taken_in_any_case():
-    for offers_dsn in (False, True):
-        async with open_house(offers_dsn=offers_dsn) as house:
+async def test_what_upstreams_have_to_know_is_offered_where_they_do_and_taken_in_any_case():
+    lists = [(), ("DSN",), ("8BITMIME", "DSN", "SMTPUTF8")]
+    for lacking in lists:
+        async with open_house(lacking=lacking) as house:
             client = await house.connect()
             await client.read()
             heard = await client.do("EHLO client.example")
-            assert ("250-DSN" in heard.lines or "250 DSN" in heard.lines) == offers_dsn
+            offered = {line[4:] for line in heard.lines}
+            assert {"8BITMIME", "DSN", "SMTPUTF8"} - offered == set(lacking)
             await client.follow("""
                 C: MAIL FROM:<a@acme.example> RET=HDRS ENVID=QQ314159 BODY=8BITMIME
                 S: 250 2.1.0
