@@ -71,6 +71,8 @@ async def _introduce(client: aiosmtplib.SMTP, host: SmtpHost) -> None:
         await _hello(client)
     if host.username is not None:
         _require_privacy(client)
+        if not client.supported_auth_methods:
+            raise Broken("AUTH: the server offers none that the relay knows")
         with _step("AUTH", is_secret=True):
             await client.login(host.username, host.password or "")
 

@@ -212,6 +212,18 @@ async def test_refused_credentials_are_unreachable_and_no_secret_is_told(
     assert "MAIL" not in sink.verbs()
 
 
+@on_both_loops
+@pytest.mark.parametrize("mechanisms", [(), ("GSSAPI",)])
+async def test_an_upstream_that_knows_no_login_is_told_of_in_words(mechanisms: tuple[str, ...]):
+    async with (
+        Sink(Offers(auth=mechanisms)) as sink,
+        upstream(sink.port, username="relay", password=SECRET) as up,
+    ):
+        outcome = await up.deliver(outgoing())
+    assert isinstance(outcome, Unreachable)
+    assert "AUTH: the server offers none that the relay knows" in outcome.why
+
+
 @pytest.mark.parametrize("security", [Security.NONE, Security.OPPORTUNISTIC])
 async def test_a_password_never_goes_over_the_network_unencrypted(security: Security, monkeypatch):
     async with Sink(Offers(auth=("PLAIN",)), users={"relay": SECRET}) as sink:
