@@ -20,7 +20,7 @@ from relay.core.reply import Reply
 from relay.core.tenancy import Credential, Directory, IPAddress, Tenant
 from relay.edge import replies
 from relay.edge.auth import MAX_FAILURES, MECHANISMS, Login, delay_s, log_in
-from relay.edge.commands import MAX_AUTH_BYTES, line_too_long, parse_domain
+from relay.edge.commands import MAX_AUTH_BYTES, parse_domain
 from relay.edge.dialogue import Dialogue, Over, Step
 from relay.edge.intake import LineTooLong
 from relay.edge.refs import protocol_name
@@ -175,7 +175,7 @@ class Identity(Dialogue):
         try:
             line = await self.read_line(MAX_AUTH_BYTES)
         except LineTooLong:
-            raise line_too_long() from None
+            raise Misspoken(replies.RESPONSE_TOO_LONG) from None
         return line.rstrip(b"\r\n")
 
     def _is_guessing(self, login: Login) -> bool:

@@ -38,6 +38,7 @@ TOO_MANY_CONNECTIONS: Final = Reply(421, "3.2", "too many connections from your 
 TOO_MANY_ERRORS: Final = Reply(421, "7.0", "too many errors, closing the connection")
 TOO_MANY_FAILURES: Final = Reply(421, "7.0", "too many failed authentications")
 TRY_LOGIN_LATER: Final = Reply(454, "7.0", "too many failed authentications, try again later")
+RESPONSE_TOO_LONG: Final = Reply(500, "5.6", "authentication response too long")
 NOT_HTTP: Final = Reply(421, "7.0", "this is an SMTP server")
 _TROUBLE: Final = Reply(451, "3.0", "temporary local problem, please try again later")
 

@@ -62,7 +62,7 @@ FROM = f"From: {SENDER}\r\n".encode()
 LINE = b"x" * 65_536
 ATTACKS = {
     "a command line of 64 MB": (b"NOOP ", LINE, 1024, b"\r\n", b"500 5.5.2"),
-    "an AUTH response of 64 MB": (b"AUTH PLAIN\r\n", LINE, 1024, b"\r\n", b"500 5.5.2"),
+    "an AUTH response of 64 MB": (b"AUTH PLAIN\r\n", LINE, 1024, b"\r\n", b"500 5.5.6"),
     "a line of 64 MB in a message": (ENVELOPE + FROM, LINE, 1024, b"\r\n.\r\n", b"552 5.3.4"),
     "a header of 64 MB": (ENVELOPE + FROM, b"X-Y: z\r\n" * 8192, 1024, b"\r\n.\r\n", b"552 5.3.4"),
     "a message of 64 MB": (ENVELOPE + FROM + b"\r\n", LINE, 1024, b"\r\n.\r\n", b"552 5.3.4"),
