@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from relay.core.tenancy import SendingDomain
 from relay.settings.manual.__main__ import config_text, dkim_key_path
 from relay.settings.problems import ConfigProblems
 from relay.settings.tokens import hash_token, new_token
-from relay.signing.generate import KeyKind, generate_key
+from relay.signing.generate import KeyKind, generate_key, write_new
 from relay.signing.record import KeyRecord, key_record, record_of
 
 USERNAME = "app"
@@ -43,17 +44,13 @@ def init(
         name = normalize_domain(domain)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    if path.exists():
+    if os.path.lexists(path):
         fail(f"{path} is there already; add the domain to it by hand, or name another --config")
     token = new_token()
     try:
-        records = _new_keys(name, path.parent)
+        records = _made(name, path, token)
     except OSError as error:
         fail(str(error))
-    path.write_text(
-        config_text(name, secret=hash_token(token), username=USERNAME), encoding="utf-8"
-    )
-    path.chmod(0o600)
     found = [_record(record) for record in records]
     found += [_record(record) for record in beginnings(name)]
     if json:
@@ -67,6 +64,18 @@ def init(
     typer.echo("\nPoint your application at 127.0.0.1:2525 with")
     typer.echo(f"  username  {USERNAME}\n  password  {token}\n")
     typer.echo("The password is shown this once. Then: warmup-relay check; warmup-relay serve")
+
+
+def _made(name: str, path: Path, token: str) -> list[KeyRecord]:
+    """The config and its keys on disk; no config where the keys cannot be made. Raises OSError."""
+    text = config_text(name, secret=hash_token(token), username=USERNAME)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_new(path, text.encode())
+    try:
+        return _new_keys(name, path.parent)
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _new_keys(name: str, home: Path) -> list[KeyRecord]:

@@ -63,6 +63,20 @@ def test_init_splits_txt_strings_at_255_bytes_and_never_writes_twice(home, initi
     assert "not a domain name" in run(home, "init", "no_domain..", expect=2)
 
 
+def test_init_leaves_nothing_where_the_config_cannot_be_written(home):
+    (home / "dangling.yaml").symlink_to("/nonexistent/relay.yaml")
+    assert "is there already" in run(home, "init", DOMAIN, "--config", "dangling.yaml", expect=1)
+    told = run(home, "init", DOMAIN, "--config", f"{'a' * 300}.yaml", expect=1)
+    assert told.startswith("warmup-relay: [Errno 36] File name too long")
+    assert [path.name for path in home.iterdir()] == ["dangling.yaml"]
+
+
+def test_init_leaves_no_config_where_its_keys_cannot_be_made(home):
+    (home / "var").write_text("in the way")
+    assert "Not a directory" in run(home, "init", DOMAIN, expect=1)
+    assert [path.name for path in home.iterdir()] == ["var"]
+
+
 def test_check_is_content_with_what_init_wrote(home, initiated):
     told = json.loads(run(home, "check", "--json"))
     assert told["ok"], told
