@@ -45,7 +45,7 @@ class BackupFile:
         for number, text in enumerate(self._lines, 1):
             try:
                 yield number, json.loads(text)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise BadRecord(f"{self._file}:{number}: {error}") from error
 
     def _begin(self, line: int, head: object) -> None:
@@ -75,9 +75,11 @@ def _record(told: dict[str, object]) -> Record:
         raise BadRecord("value is no mapping")
     texts = {str(name): str(each) for name, each in value.items()}
     ttl_ms = told["ttl_ms"]
-    if not isinstance(ttl_ms, int):
+    if type(ttl_ms) is not int:
         raise BadRecord("ttl_ms is no whole number")
-    return Record(str(told["key"]), str(told["kind"]), texts, ttl_ms)
+    key = str(told["key"])
+    "".join((key, *texts, *texts.values())).encode()  # half a character raises, before it is sent
+    return Record(key, str(told["kind"]), texts, ttl_ms)
 
 
 @contextmanager

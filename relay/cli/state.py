@@ -38,7 +38,13 @@ def backup(
 
 
 def _put_down(config: Config, file: Path) -> int:
-    """All of it or nothing, with a draft that no other backup writes to. Raises OSError."""
+    """All of it or nothing, with a draft that no other backup writes to. Raises OSError.
+
+    What is there and no file (a pipe, `/dev/stdout`) is written to, and not replaced.
+    """
+    if file.exists() and not file.is_file():
+        with file.open("w", encoding="utf-8") as out:
+            return run(_write(config, out))
     draft = NamedTemporaryFile(  # noqa: SIM115 - closed below, before it is renamed
         "w", encoding="utf-8", dir=file.parent, prefix=".backup-", delete=False
     )

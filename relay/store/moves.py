@@ -8,6 +8,7 @@ messages is read beside that: what was accepted later is in no backup anyhow.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -27,6 +28,15 @@ _PATTERN: Final = "wr1:{*"
 _BATCH: Final = 500
 _DOMAINS: Final = 20
 """How many scripts, each for one domain, are under way at once."""
+
+_LONGEST_MS: Final = 2**53
+"""A life that the store, and Lua's numbers, can hold."""
+
+_NUMBERS: Final = {
+    "slices": (re.compile(r"[0-9]{1,15}"), "counts"),
+    "zset": (re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?"), "scores"),
+}
+"""What the values of such a key have to be: the store takes nothing else."""
 
 
 class BadRecord(ValueError):
@@ -172,7 +182,7 @@ def _words(record: Record) -> Iterator[Word]:
     value = dict(record.value)
     if keys.is_route(record.key):
         value.pop("open", None)  # the slices decide: they may hold more than the backup's window
-    yield "slices" if keys.is_slices(record.key) else record.kind
+    yield _shape(record)
     yield record.ttl_ms
     yield len(value)
     for pair in value.items():
@@ -184,5 +194,13 @@ def _check(record: Record) -> None:
         raise BadRecord(f"no key of this layout: {record.key!r} ({record.kind})")
     if not record.value:
         raise BadRecord(f"{record.key!r} holds nothing")
-    if keys.is_slices(record.key) and not all(map(str.isdecimal, record.value.values())):
-        raise BadRecord(f"{record.key!r} holds something else than counts")
+    if not -1 <= record.ttl_ms <= _LONGEST_MS:
+        raise BadRecord(f"{record.key!r} does not live for {record.ttl_ms} ms")
+    number, what = _NUMBERS.get(_shape(record), (None, ""))
+    if number and not all(map(number.fullmatch, record.value.values())):
+        raise BadRecord(f"{record.key!r} holds something else than {what}")
+
+
+def _shape(record: Record) -> str:
+    """The kind of `record`, as `lua/restore.lua` tells them apart."""
+    return "slices" if keys.is_slices(record.key) else record.kind

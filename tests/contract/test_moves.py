@@ -144,6 +144,10 @@ async def test_a_store_with_state_is_refused_and_an_empty_one_is_not(real_world,
         (Record("wr1:{a}:route:b", "string", {"a": "1"}, -1), "no key of this layout"),
         (Record("wr1:{a}:route:b", "hash", {}, -1), "holds nothing"),
         (Record("wr1:{a}:slices:b", "hash", {"c:0-900": "x"}, -1), "something else than counts"),
+        (Record("wr1:{a}:slices:b", "hash", {"c:0-900": "٣"}, -1), "something else than counts"),
+        (Record("wr1:{a}:sending:b", "zset", {"739000": "x"}, -1), "something else than scores"),
+        (Record("wr1:{a}:sending:b", "zset", {"739000": "nan"}, -1), "something else than scores"),
+        (Record("wr1:{a}:route:b", "hash", {"a": "1"}, 10**30), "does not live for"),
     ],
 )
 async def test_a_record_that_no_backup_holds_is_refused_before_anything_is_written(

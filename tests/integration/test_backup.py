@@ -25,6 +25,7 @@ from tests.harness.wire import Wire, mail
 SENDER = f"news@{DOMAIN}"
 CAP = 600
 HEAD = {"format": "warmup-relay state 1", "taken_at": "2026-03-01T00:00:00Z"}
+WRONG = {"key": "wr1:{a}:route:b", "kind": "hash", "value": {"a": "1"}, "ttl_ms": -1}
 
 
 def done(relay: RelayProcess, *words: str) -> str:
@@ -134,6 +135,9 @@ def test_a_backup_under_load_never_lets_more_through_than_the_cap(
         ([json.dumps(HEAD)], "bad.jsonl:1: its end is missing"),
         ([json.dumps(HEAD), '{"end": 1}'], "bad.jsonl:2: 0 keys, but there were 1"),
         ([json.dumps(HEAD), '{"end": 0}', '{"end": 0}'], "bad.jsonl:2: there is more after"),
+        ([json.dumps(HEAD), "[" * 100_000], "bad.jsonl:2: "),
+        ([json.dumps(HEAD), json.dumps(WRONG | {"ttl_ms": True})], "bad.jsonl:2: ttl_ms"),
+        ([json.dumps(HEAD), json.dumps(WRONG | {"value": {"a": "\ud800"}})], "bad.jsonl:2: "),
     ],
 )
 def test_what_is_no_whole_backup_changes_nothing(

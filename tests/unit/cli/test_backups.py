@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import TextIO
 
@@ -52,6 +53,19 @@ def test_a_file_that_cannot_be_written_is_told(slowly, tmp_path: Path, name, cap
         state.backup(tmp_path / name)
     assert "cannot be written" in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_pipe_is_written_to_and_stays_one(slowly, tmp_path):
+    """As /dev/stdout is, where root would put a file in its place."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (link := tmp_path / "link").symlink_to(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    state.backup(link)
+    with os.fdopen(end) as read:
+        assert read.read() == "first\nsecond\n"
+    assert link.is_symlink()
+    assert pipe.is_fifo()
 
 
 def test_a_backup_that_breaks_off_leaves_the_one_before(slowly, tmp_path):
