@@ -25,6 +25,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command that the process was called with; importing no more than that one needs."""
+    _open_what_is_closed()
     keep_memory_private()  # nearly every one reads a password, a key or a token
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in {"serve", "web"}:  # a reload that is asked for while it begins is not its end
@@ -40,6 +41,15 @@ def main() -> None:
         if error.errno != errno.ENOSPC or name in {"serve", "web"}:
             raise
         _give_up(error)
+
+
+def _open_what_is_closed() -> None:
+    """Nowhere, for a standard stream that is closed: else the next file would get its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(number, True)  # noqa: FBT003 - an argument by position only
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def _give_up(error: OSError) -> None:
