@@ -495,6 +495,21 @@ async def test_refreshes_at_once_come_one_after_the_other(path):
     assert len(heard) == 1
 
 
+async def test_a_storm_of_refreshes_reads_twice_and_all_of_them_see_the_last_edit(path):
+    reader = Counted()
+    live = LiveSettings.of(path, {}, reader)
+    first = asyncio.create_task(live.refresh())
+    await until(lambda: reader.times == 2)
+    path.write_text("{")
+
+    results = await asyncio.gather(*(live.refresh() for _ in range(50)))
+
+    await first
+    assert all(results)
+    assert live.failed
+    assert reader.times <= 4
+
+
 def test_settings_can_be_made_of_a_config(path):
     config = replace(load_config(path, {}), hostname="set.by.hand")
 
