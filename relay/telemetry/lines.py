@@ -12,7 +12,9 @@ import atexit
 import logging
 from contextlib import suppress
 from threading import RLock
-from typing import Final, TextIO
+from typing import Final
+
+from relay.telemetry.outlet import Sink
 
 HOLD_S: Final = 0.02
 """How long a line may wait. A process that is killed loses no more than that of its log."""
@@ -31,7 +33,7 @@ class Lines:
     Has the methods that structlog calls for each level, and `handler` for the standard library.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Sink) -> None:
         self._stream = stream
         self._waiting: list[str] = []
         self._size = 0

@@ -10,6 +10,7 @@ import structlog
 from relay.core.config import LogConfig, LogFormat
 from relay.telemetry.json_line import add_to_all, json_line, with_constants
 from relay.telemetry.lines import Lines, LinesHandler
+from relay.telemetry.outlet import outlet_of
 
 
 def set_up_logs(config: LogConfig) -> None:
@@ -19,7 +20,7 @@ def set_up_logs(config: LogConfig) -> None:
     """
     level = logging.getLevelNamesMapping()[config.level.upper()]
     steps = _steps(config.format)
-    lines = Lines(sys.stderr)
+    lines = Lines(outlet_of(sys.stderr))
     structlog.configure(
         processors=steps,
         logger_factory=lambda *_: lines,

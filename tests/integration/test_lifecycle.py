@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from tests.conftest import MakeRelay
 from tests.harness.ports import is_listening
 from tests.harness.relay_config import DOMAIN
-from tests.harness.relay_process import READY_S
+from tests.harness.relay_process import COMMAND, READY_S, STOP_S
 from tests.harness.smtp_script import late, stall
 from tests.harness.upstream import SinkThread
 from tests.harness.waiting import until
@@ -100,6 +103,27 @@ def test_sighup_while_it_begins_does_not_end_it(make_relay: MakeRelay) -> None:
 
     assert child.returncode is None, relay.log_tail()
     assert relay.sigterm() == 0
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(make_relay: MakeRelay) -> None:
+    """A pipe that is full would take mail, health checks and SIGTERM with it."""
+    relay = make_relay()
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    command = [*COMMAND, "serve", "--config", relay.config_path]
+    with subprocess.Popen(command, cwd=relay.home, stderr=writing) as served:
+        try:
+            until(lambda: relay.http("/readyz").status == 200, "it to serve", timeout_s=READY_S)
+            with Wire(relay.port) as wire:
+                for _ in range(40):
+                    assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
+            assert relay.http("/healthz").status == 200
+            served.terminate()
+            assert served.wait(STOP_S) == 0
+        finally:
+            served.kill()
+            os.close(reading)
+            os.close(writing)
 
 
 def test_the_embedded_store_dies_with_a_relay_that_is_killed(make_relay: MakeRelay) -> None:
