@@ -36,7 +36,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def plain_reason(text: str) -> str:
     """`text`, as the API would take it too. Raises typer.BadParameter."""
-    if len(text) > MOST_REASON or not re.fullmatch(REASON, text):
+    is_text = not re.search(r"[\ud800-\udfff]", text)  # else bytes that are no UTF-8
+    if len(text) > MOST_REASON or not is_text or not re.fullmatch(REASON, text):
         raise typer.BadParameter(f"a reason is one line of at most {MOST_REASON} characters")
     return text
 

@@ -178,7 +178,7 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
 
 
 @pytest.mark.parametrize(
-    "reason", ["bounces\r\nat google", "look\n", "x" * 501, "a\x1b[31m", "a\u2028b"]
+    "reason", ["bounces\r\nat google", "look\n", "x" * 501, "a\x1b[31m", "a\u2028b", "\udcff"]
 )
 def test_a_reason_that_the_api_would_refuse_is_refused_here_too(home, initiated, reason):
     for verb in ("pause", "resume", "graduate", "restart"):
