@@ -1,10 +1,10 @@
 """One SMTP session: the verbs of a transaction, on top of the dialogue.
 
 Layers, from the wire up: `connection.py` (bytes and deadlines), `dialogue.py` (command loop),
-`identity.py` (who the client is), and here what it wants to send. As a rule the quota of a
-message is all or nothing (DESIGN §4): a refusal at the first RCPT is repeated at every later
-one, so that no client takes a part of its recipients for all of them. Where the relay begins a
-split transaction, each RCPT has an answer of its own.
+`identity.py` (who the client is), and here what it wants to send; `transaction.py` is what it has
+said so far. As a rule the quota of a message is all or nothing (DESIGN §4): a refusal at the first
+RCPT is repeated at every later one, so that no client takes a part of its recipients for all of
+them. Where the relay begins a split transaction, each RCPT has an answer of its own.
 """
 
 # ruff: noqa: N802 - a verb is found by the name of its method
@@ -12,11 +12,9 @@ split transaction, each RCPT has an answer of its own.
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import NamedTuple
 
 from relay.core.errors import MessageTooBig, NoMemory, RelayError, TooManyRecipients
-from relay.core.mail import Client, Envelope, Recipient, Submission
-from relay.core.reply import Reply
+from relay.core.mail import Client, Recipient, Submission
 from relay.core.tenancy import IPAddress
 from relay.edge import replies
 from relay.edge.commands import Mail, parse_mail, parse_rcpt
@@ -25,70 +23,11 @@ from relay.edge.dialogue import Over, Step
 from relay.edge.identity import Identity
 from relay.edge.replies import answer, bad_sequence, refusal_of, syntax_error, with_ref
 from relay.edge.surroundings import Door, Surroundings
+from relay.edge.transaction import Sender, Transaction
 from relay.ports.relay import Accepted, SplitTransaction
 
 DATA_TIMEOUTS = 20
 """A message may take this many times the timeout that is re-armed by each of its chunks."""
-
-
-class Transaction:
-    """An envelope in the making.
-
-    `refusal` is what every recipient is answered, once there; `split` takes them one by one
-    instead (there is an `opening`, the envelope of the first, once the relay was asked which it
-    is). `content` has come in since `began_s` of the loop's clock.
-    """
-
-    __slots__ = (
-        *("began_s", "client", "content", "mail", "opening", "recipients", "refusal"),
-        "split",
-    )
-
-    def __init__(self, client: Client, mail: Mail) -> None:
-        self.client = client
-        self.mail = mail
-        self.recipients: list[Recipient] = []
-        self.refusal: Reply | None = None
-        self.opening: Envelope | None = None
-        self.split: SplitTransaction | None = None
-        self.content: Content | None = None
-        self.began_s = 0.0
-
-    @property
-    def was_refused(self) -> bool:
-        """Whether recipients were named, and none was accepted."""
-        return self.refusal is not None or (self.split is not None and not self.recipients)
-
-    def envelope(self) -> Envelope:
-        """The envelope with all recipients."""
-        if self.opening is not None and self.opening.recipients == tuple(self.recipients):
-            return self.opening
-        return self.envelope_to(*self.recipients)
-
-    def envelope_to(self, *recipients: Recipient) -> Envelope:
-        """The envelope with these recipients."""
-        mail = self.mail
-        return Envelope(
-            mail_from=mail.address,
-            recipients=recipients,
-            body=mail.body,
-            smtputf8=mail.smtputf8,
-            ret=mail.ret,
-            envid=mail.envid,
-        )
-
-
-class Sender(NamedTuple):
-    """A MAIL that was accepted: nearly always the next one of its session says the same.
-
-    `client` is new whenever the session is identified anew, or the directory is another one:
-    what was checked by the old one does not count then. `speaker` is whom the mail is sent for.
-    """
-
-    argument: str
-    client: Client
-    speaker: Client
-    mail: Mail
 
 
 class Session(Identity):
