@@ -20,10 +20,11 @@ from typing import Final
 
 from relay.core.domain import normalize_domain
 from relay.core.mail import Envelope, Recipient
+from relay.web.api.folding import LONGEST_LINE, AsItIs
 from relay.web.api.problems import Problem
 from relay.web.api.schemas import Addresses, Attachment, Email
 
-_SEVEN_BIT: Final = SMTP.clone(cte_type="7bit")  # not every upstream offers 8BITMIME
+_SEVEN_BIT: Final = AsItIs(linesep="\r\n", cte_type="7bit")  # not every upstream has 8BITMIME
 _NAMED: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^"<>@]*?))\s*<([^<>\s]+)>\s*\Z')
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _MOST_LOCAL: Final = 64
@@ -38,9 +39,6 @@ The library takes up to 50 microseconds of CPU for each.
 
 _MOST_HEAD_BYTES: Final = 262_144
 """Of the header of a raw message: the library takes some 7 s of CPU for each MB of addresses."""
-
-_MOST_LINE: Final = 998
-"""RFC 5322 §2.1.1, without the line end."""
 
 _OWN: Final = frozenset({"from", "to", "cc", "bcc", "subject", "reply-to", "sender", "date"})
 _TRACE: Final = frozenset({"mime-version", "received", "return-path"})
@@ -79,7 +77,7 @@ def _written(message: EmailMessage) -> bytes:
         raise Problem(422, "the message cannot be composed") from error
     lines = content.partition(b"\r\n\r\n")[0].split(b"\r\n")
     names = sum(not line.startswith((b" ", b"\t")) for line in lines)
-    if names != len(message.keys()) or max(map(len, lines)) > _MOST_LINE:
+    if names != len(message.keys()) or max(map(len, lines)) > LONGEST_LINE:
         raise Problem(422, "the header of the message cannot be written")
     return content
 
