@@ -1,4 +1,4 @@
-"""From the JSON of an email, or from a raw one, to an envelope and a message with CRLF lines.
+"""From the JSON of an email to an envelope and a message with CRLF lines; of a raw one: `raw.py`.
 
 Composing is the standard library's; what is checked here is what it would let pass: addresses
 that are not plain, headers that are the relay's or the structure's own business.
@@ -14,8 +14,6 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.headerregistry import Address as HeaderAddress
 from email.message import EmailMessage
-from email.parser import BytesHeaderParser
-from email.policy import SMTP
 from typing import Final
 
 from relay.core.domain import normalize_domain
@@ -36,9 +34,6 @@ _MOST_OF_ALL: Final = 100_000
 
 The library takes up to 50 microseconds of CPU for each.
 """
-
-_MOST_HEAD_BYTES: Final = 262_144
-"""Of the header of a raw message: the library takes some 7 s of CPU for each MB of addresses."""
 
 _OWN: Final = frozenset({"from", "to", "cc", "bcc", "subject", "reply-to", "sender", "date"})
 _TRACE: Final = frozenset({"mime-version", "received", "return-path"})
@@ -65,7 +60,7 @@ def composed(email: Email) -> tuple[Envelope, bytes]:
     _set(message, "Subject", _line(email.subject, "subject"), "subject")
     _add_headers(message, email)
     _add_content(message, email)
-    envelope = _envelope(sender.addr_spec, [each.addr_spec for each in (*to, *cc, *bcc)])
+    envelope = envelope_of(sender.addr_spec, [each.addr_spec for each in (*to, *cc, *bcc)])
     return envelope, _written(message)
 
 
@@ -82,38 +77,8 @@ def _written(message: EmailMessage) -> bytes:
     return content
 
 
-def received(content: bytes, mail_from: str | None, to: Sequence[str]) -> tuple[Envelope, bytes]:
-    """A raw message, and the envelope from what is given or else from its header.
-
-    A message without any CR gets CRLF line ends; else its bytes stay. Raises Problem (422).
-    """
-    content = content if b"\r" in content else content.replace(b"\n", b"\r\n")
-    senders, named, has_bcc = _header_addresses(content)
-    if has_bcc:
-        raise Problem(422, "a Bcc field would be seen by all: name everybody with ?to= instead")
-    if mail_from is None and not senders:
-        raise Problem(422, "there is no address in the From field")
-    sender = _plain(mail_from if mail_from is not None else senders[0], "from")
-    return _envelope(sender, [_plain(each, "to") for each in to or named]), content
-
-
-def _header_addresses(content: bytes) -> tuple[list[str], list[str], bool]:
-    """The addresses of From; of To and Cc; and whether there is a Bcc."""
-    head = content.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-    if len(head) > _MOST_HEAD_BYTES:
-        raise Problem(422, f"the header of the message is longer than {_MOST_HEAD_BYTES} bytes")
-    try:
-        fields = BytesHeaderParser(policy=SMTP).parsebytes(head)
-        found = [
-            [str(each.addr_spec) for field in fields.get_all(name, []) for each in field.addresses]
-            for name in ("From", "To", "Cc")
-        ]
-        return found[0], found[1] + found[2], "bcc" in fields
-    except Exception as error:  # the parser of the standard library trips in many ways
-        raise Problem(422, "the header of the message cannot be read") from error
-
-
-def _envelope(sender: str, recipients: Iterable[str]) -> Envelope:
+def envelope_of(sender: str, recipients: Iterable[str]) -> Envelope:
+    """Each recipient once. Raises Problem (422) where there is none."""
     everybody = tuple(Recipient(address) for address in dict.fromkeys(recipients))
     if not everybody:
         raise Problem(422, "there is no recipient")
@@ -135,7 +100,7 @@ def _addresses(given: Addresses | None, name: str) -> list[HeaderAddress]:
 
 def _address(text: str, name: str) -> HeaderAddress:
     found = _NAMED.match(text)
-    plain = _plain(found[3] if found else text, name)
+    plain = plain_address(found[3] if found else text, name)
     display = (re.sub(r"\\(.)", r"\1", found[1]) if found[1] else found[2] or "") if found else ""
     return HeaderAddress(_decoded(_line(display, name), name), addr_spec=plain)
 
@@ -153,8 +118,8 @@ def _decoded(display: str, name: str) -> str:
     return text
 
 
-def _plain(text: str, name: str) -> str:
-    """`user@domain`, the domain as A-labels."""
+def plain_address(text: str, name: str) -> str:
+    """`user@domain`, the domain as A-labels. Raises Problem (422)."""
     local, _, domain = text.strip().rpartition("@")
     if len(local) > _MOST_LOCAL or not _LOCAL.fullmatch(local):
         raise Problem(422, f'{name}: "{_shown(text)}" is not user@domain or Name <user@domain>')

@@ -15,10 +15,11 @@ from relay.core.access import ApiToken
 from relay.core.errors import RelayError
 from relay.core.mail import Envelope
 from relay.ports.web import Mail, NotSent, Sent
-from relay.web.api.compose import composed, received
+from relay.web.api.compose import composed
 from relay.web.api.declared import answers_to_mail
 from relay.web.api.desk import Desk, Sender, TheDesk
 from relay.web.api.problems import Problem, invalid, problem_of
+from relay.web.api.raw import received
 from relay.web.api.schemas import MOST_OF_BATCH, BatchResult, Email, SentEmail
 
 router = APIRouter(prefix="/api/emails", tags=["mail"])

@@ -8,6 +8,8 @@ from email.policy import default
 import pytest
 
 from relay.web.api.compose import composed
+from relay.web.api.problems import Problem
+from relay.web.api.raw import received
 from relay.web.api.schemas import Email
 
 LINK = "<https://acme.example/unsubscribe?token=" + "a" * 90 + ">"
@@ -46,3 +48,18 @@ def test_a_subject_is_read_as_it_was_written_and_no_line_is_too_long(subject):
     assert max(map(len, head.split(b"\r\n"))) <= 998
     assert all(line.strip() for line in head.strip().split(b"\r\n"))
     assert BytesParser(policy=default).parsebytes(head)["Subject"].strip() == subject.strip()
+
+
+OBSOLETE = b"From: a@acme.example\nTo: b@rcpt.example\nX-Old : 1\n"
+"""RFC 5322 §4.5: white space before the colon, where the library's parser ends the header."""
+
+
+def test_the_recipients_behind_an_obsolete_field_are_recipients():
+    envelope, _ = received(OBSOLETE + b"Cc: c@rcpt.example\n\nhello\n", None, [])
+    assert [each.address for each in envelope.recipients] == ["b@rcpt.example", "c@rcpt.example"]
+
+
+@pytest.mark.parametrize("field", [b"Bcc: c@rcpt.example", b"bcc : c@rcpt.example"])
+def test_a_bcc_behind_an_obsolete_field_is_refused(field):
+    with pytest.raises(Problem, match="Bcc"):
+        received(OBSOLETE + field + b"\n\nhello\n", None, [])
