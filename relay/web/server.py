@@ -15,6 +15,7 @@ from relay.core.config import WebConfig
 from relay.web.asgi import App, Receive, Scope, Send
 from relay.web.ops import Ops, Vitals
 from relay.web.protocol import BUSY, Protocol
+from relay.web.target import in_origin_form
 
 MOST_AT_ONCE: Final = 200
 """Connections, and requests: what is more is told to come again."""
@@ -58,7 +59,7 @@ class HttpServer:
             if len(now.connections) > MOST_AT_ONCE or len(now.tasks) > MOST_AT_ONCE:
                 await BUSY.send(send)
             else:
-                await app(scope, receive, send)
+                await app(in_origin_form(scope), receive, send)
 
         return bounded
 

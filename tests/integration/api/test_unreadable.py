@@ -73,3 +73,21 @@ def test_with_more_than_two_hundred_connections_a_request_is_told_to_come_again(
         for each in held:
             each.close()
     assert web.get("/api/warmup?limit=1").status == 200
+
+
+@pytest.mark.parametrize("scheme", ["http", "HTTPS"])
+def test_a_target_in_absolute_form_is_taken(web, relay, scheme):
+    def asked(port, target):
+        head = f"GET {target} HTTP/1.1\r\nHost: other\r\nConnection: close\r\n"
+        [first, *fields], body = told(
+            port, f"{head}Authorization: Bearer {web.token}\r\n\r\n".encode()
+        )
+        return first, fields, body
+
+    for port in (web.port, relay.config.web_port):
+        first, _, body = asked(port, f"{scheme}://relay.example:80/healthz")
+        assert (first, json.loads(body)) == ("http/1.1 200 ok", {"status": "ok"})
+    first, _, body = asked(web.port, f"{scheme}://relay.example/api/warmup?limit=1")
+    assert (first, len(json.loads(body)["data"])) == ("http/1.1 200 ok", 1)
+    first, fields, _ = asked(web.port, f"{scheme}://relay.example")
+    assert "location: /dashboard/sign-in?next=%2f" in fields
