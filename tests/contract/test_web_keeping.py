@@ -9,10 +9,13 @@ from itertools import count
 import pytest
 import pytest_asyncio
 
+from relay.core.errors import StoreTrouble
 from relay.ports.web import Keeping, KeptAnswer
 from relay.store import keys
 from relay.store.opening import line_to
+from relay.store.shelves import keeping
 from relay.store.shelves.keeping import KEPT_MS, RedisAnswers, metered
+from tests.harness.waiting import until
 
 ANSWER = KeptAnswer(201, "application/json", b'{"a": "\xc3\xa4"}')
 _numbers = count()
@@ -61,6 +64,64 @@ async def test_answers_are_forgotten_after_a_day(valkey, key):
         await answers.keep(key, "d", ANSWER)
         assert 0 < raw.pttl(keys.answer(key)) <= KEPT_MS
     await line.close()
+
+
+class LosesReplies:
+    """A line over which all goes out and no reply to what is said once comes back."""
+
+    def __init__(self, line) -> None:
+        self._line = line
+
+    async def ask(self, command):
+        await self._line.ask(command)
+        raise StoreTrouble
+
+
+async def test_a_claim_whose_reply_was_lost_stands_for_a_moment_only(valkey, key, monkeypatch):
+    monkeypatch.setattr(keeping, "CLAIMED_MS", 50)
+    line = line_to(valkey.url, 2.0)
+    with pytest.raises(StoreTrouble):
+        await RedisAnswers(LosesReplies(line)).begin(key, "d")
+    answers = RedisAnswers(line)
+    with valkey.client() as raw:
+        assert raw.pttl(keys.answer(key)) <= 50
+        until(lambda: not raw.exists(keys.answer(key)), "the claim to lapse")
+    assert await answers.begin(key, "d") is None
+    assert await answers.begin(key, "d") is Keeping.UNDER_WAY
+    await line.close()
+
+
+class HearsLate:
+    """A line on which a claim has lapsed by the time that it is heard of."""
+
+    def __init__(self, line, key) -> None:
+        self._line, self._key = line, key
+        self.insist = line.insist
+
+    async def ask(self, command):
+        found = await self._line.ask(command)
+        await RedisAnswers(self._line).release(self._key)
+        return found
+
+
+async def test_a_claim_that_lapsed_before_it_was_heard_of_carries_nothing_out(line, key):
+    assert await RedisAnswers(HearsLate(line, key)).begin(key, "d") is Keeping.UNDER_WAY
+    assert await RedisAnswers(line).begin(key, "d") is None
+
+
+class OvertakenBy(HearsLate):
+    """On which another request has claimed the key meanwhile."""
+
+    async def ask(self, command):
+        found = await super().ask(command)
+        assert await RedisAnswers(self._line).begin(self._key, "another") is None
+        return found
+
+
+async def test_the_claim_of_another_that_came_after_a_lapse_is_left_alone(line, key):
+    assert await RedisAnswers(OvertakenBy(line, key)).begin(key, "d") is Keeping.UNDER_WAY
+    assert await RedisAnswers(line).begin(key, "another") is Keeping.UNDER_WAY
+    assert await RedisAnswers(line).begin(key, "d") is Keeping.OTHER_REQUEST
 
 
 async def taken(line, name, per_minute, burst):
