@@ -22,6 +22,8 @@ from relay.web.door import AWAY
 HEADER: Final = b"idempotency-key"
 MAYBE_DONE: Final = b"x-outcome-unknown"
 """A route sets it on an error after which the thing may have been done."""
+NOTHING_DONE: Final = "nothing_done"
+"""Into the state of a request that changed nothing, though its status is no error."""
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _UNDER_WAY = problem(
@@ -107,7 +109,7 @@ class Once:
             if not recorder.status:
                 raise  # else it has been logged where the answer was made
         try:
-            if recorder.was_done:
+            if recorder.was_done and NOTHING_DONE not in scope["state"]:
                 await self.answers.keep(name, digest, recorder.answer())
             else:
                 await self.answers.release(name)

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
 
 from relay.core.access import ApiToken
-from relay.core.errors import RelayError
+from relay.core.errors import RelayError, UnknownOutcome
 from relay.core.mail import Envelope
 from relay.ports.web import Mail, NotSent, Sent
 from relay.web.api.compose import composed
@@ -21,6 +21,7 @@ from relay.web.api.desk import Desk, Sender, TheDesk
 from relay.web.api.problems import Problem, invalid, problem_of
 from relay.web.api.raw import received
 from relay.web.api.schemas import MOST_OF_BATCH, BatchResult, Email, SentEmail
+from relay.web.once import NOTHING_DONE
 
 router = APIRouter(prefix="/api/emails", tags=["mail"])
 
@@ -88,6 +89,8 @@ async def send_batch(desk: TheDesk, bearer: Sender, request: Request) -> Respons
     found = await desk.outbox.send_all(mails)
     items = [_item(each) for each in found]
     is_whole = all(isinstance(each, Sent) for each in found)
+    if all(map(_was_refused, found)):
+        request.scope["state"][NOTHING_DONE] = True
     return JSONResponse({"data": items}, 200 if is_whole else 207)
 
 
@@ -142,6 +145,11 @@ async def _until_gone(request: Request) -> None:
 
 def _fields(sent: Sent) -> dict[str, Any]:
     return {"id": sent.ref, "reply": str(sent.reply), "duplicate": sent.is_retry}
+
+
+def _was_refused(found: Sent | NotSent) -> bool:
+    """Whether it was surely not sent."""
+    return isinstance(found, NotSent) and not isinstance(found.error, UnknownOutcome)
 
 
 def _item(found: Sent | NotSent) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.harness.upstream import SinkThread
 from tests.harness.waiting import until
 from tests.harness.web_process import WebProcess
 
-DOMAINS = [f"d{number}.acme.example" for number in range(6)]
+DOMAINS = [f"d{number}.acme.example" for number in range(8)]
 """One for each test, so that none sees what another has sent."""
 
 
@@ -119,6 +119,28 @@ def test_one_message_of_a_batch_that_is_refused_does_not_keep_the_others(
     told = status()
     assert (told["emails_sent_today"], told["reserved_now"]) == (2, 0)
     assert told["lifetime_sends"] == 2
+
+
+def test_a_batch_of_which_nothing_was_sent_may_be_tried_again_under_its_key(
+    web, sink, taken, email
+):
+    sink.script.add("MAIL", refuse("451 4.3.0 later"))
+    batch = [email] * 3
+    answer = web.post("/api/emails/batch", batch, idempotency_key="all-or-none")
+    assert [item["error"]["status"] for item in answer.json["data"]] == [503] * 3
+    sink.script.clear()
+    again = web.post("/api/emails/batch", batch, idempotency_key="all-or-none")
+    assert (again.status, taken()) == (200, 3), again
+    third = web.post("/api/emails/batch", batch, idempotency_key="all-or-none")
+    assert (third.json, third.headers["idempotent-replayed"]) == (again.json, "true")
+
+
+def test_a_batch_that_may_have_been_sent_is_not_tried_again_under_its_key(web, sink, email):
+    sink.once("DOT", close())
+    answer = web.post("/api/emails/batch", [email], idempotency_key="nobody-knows")
+    assert answer.json["data"][0]["error"]["status"] == 502
+    again = web.post("/api/emails/batch", [email], idempotency_key="nobody-knows")
+    assert again.headers["idempotent-replayed"] == "true"
 
 
 def test_an_outcome_that_nobody_knows_is_charged_and_not_tried_again_under_its_key(
