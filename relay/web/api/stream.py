@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
@@ -39,14 +42,45 @@ SLOWEST_S: Final = 30.0
 Counters = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """One client's, of the tenant `whose` (None: an operator's)."""
+
+    whose: str | None
+
+
 class Streams:
-    """Those who watch, and what was read for them a moment ago. `stop` ends all of them."""
+    """Those who watch, and what was read for them a moment ago. `stopping` ends all of them."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self._places: list[Place] = []
         self.stopping = asyncio.Event()
         self._read: dict[RouteId, tuple[float, Counters]] = {}
         self._turn = asyncio.Lock()
+
+    def enter(self, whose: str | None) -> Place | None:
+        """A place to watch from, until `leave`; None where all are taken.
+
+        Where one tenant has more of them than `whose` would have, its newest one makes room.
+        """
+        place = Place(whose)
+        if len(self._places) >= MOST_CLIENTS:
+            counts = Counter(each.whose for each in self._places)
+            [(greedy, most)] = counts.most_common(1)
+            if most <= counts[whose] + 1:
+                return None
+            self.leave([each for each in self._places if each.whose == greedy][-1])
+        self._places.append(place)
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Give it up. May be called twice."""
+        if place in self._places:
+            self._places.remove(place)
+
+    def has(self, place: Place) -> bool:
+        """Whether it is still its client's."""
+        return place in self._places
 
     async def counters(self, desk: Desk, routes: Sequence[Route]) -> dict[RouteId, Counters]:
         """Where `routes` stand, at most a second ago: worked out once for all who watch.
@@ -86,15 +120,30 @@ async def stream(
     it: a revoked one ends the stream.
     """
     streams: Streams = request.app.state.streams
-    if streams.count >= MOST_CLIENTS:
+    place = streams.enter(bearer.tenant)
+    if place is None:
         raise Problem(503, f"{MOST_CLIENTS} clients watch already", {"retry-after": "30"})
     # Of several such fields the one that the door has read.
     authorization = header(request.scope, b"authorization") or ""
-    events = _events(desk, streams, bearer, authorization, domain or "")
-    return _Unhurried(events, media_type="text/event-stream", headers={"cache-control": "no-store"})
+    events = _events(desk, streams, place, bearer, authorization, domain or "")
+    return _Unhurried(events, partial(streams.leave, place))
 
 
 class _Unhurried(StreamingResponse):
+    """`events`, and what is called when no more of them go out."""
+
+    def __init__(self, events: AsyncIterator[str], ended: Callable[[], None]) -> None:
+        headers = {"cache-control": "no-store"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See starlette."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
+
     async def stream_response(self, send: Send) -> None:
         """As starlette's, for a client that takes each event within SLOWEST_S."""
 
@@ -109,26 +158,22 @@ class _Unhurried(StreamingResponse):
 
 
 async def _events(
-    desk: Desk, streams: Streams, bearer: ApiToken, authorization: str, domain: str
+    desk: Desk, streams: Streams, place: Place, bearer: ApiToken, authorization: str, domain: str
 ) -> AsyncIterator[str]:
-    streams.count += 1
-    try:
-        known: dict[RouteId, Counters] = {}
-        ends_at = time.monotonic() + LONGEST_S
-        beat_at = time.monotonic() + BEAT_EVERY_S
-        while time.monotonic() < ends_at:
-            changed = await _changed(desk, streams, bearer, domain, known)
-            if changed:
-                yield f"event: counters\ndata: {json.dumps(changed)}\n\n"
-            if time.monotonic() > beat_at:
-                beat_at = time.monotonic() + BEAT_EVERY_S
-                if not await _is_still_welcome(desk, authorization):
-                    return
-                yield ": still here\n\n"
-            if await streams.stopped_within(EVERY_S):
+    known: dict[RouteId, Counters] = {}
+    ends_at = time.monotonic() + LONGEST_S
+    beat_at = time.monotonic() + BEAT_EVERY_S
+    while time.monotonic() < ends_at and streams.has(place):
+        changed = await _changed(desk, streams, bearer, domain, known)
+        if changed:
+            yield f"event: counters\ndata: {json.dumps(changed)}\n\n"
+        if time.monotonic() > beat_at:
+            beat_at = time.monotonic() + BEAT_EVERY_S
+            if not await _is_still_welcome(desk, authorization):
                 return
-    finally:
-        streams.count -= 1
+            yield ": still here\n\n"
+        if await streams.stopped_within(EVERY_S):
+            return
 
 
 async def _changed(

@@ -51,7 +51,7 @@ class Client:
 
 
 async def served(events: Events, client: Client) -> None:
-    answer = _Unhurried(events.stream(), media_type="text/event-stream")
+    answer = _Unhurried(events.stream(), lambda: None)
     await answer({"type": "http", "asgi": {"spec_version": "2.3"}}, client.receive, client.send)
 
 
@@ -103,3 +103,41 @@ async def test_however_many_watch_a_route_is_worked_out_once():
     assert await stream._changed(desk, streams, bearer, "", known[0]) == []
     other = SimpleNamespace(sees=lambda _tenant: False)
     assert await stream._changed(desk, streams, other, "", {}) == []
+
+
+def test_whoever_has_the_most_places_makes_room_for_who_has_fewer():
+    streams = stream.Streams()
+    taken = [streams.enter("acme") for _ in range(stream.MOST_CLIENTS)]
+    assert streams.enter("acme") is None
+    others = [streams.enter("globex") for _ in range(stream.MOST_CLIENTS // 2)]
+    assert all(map(streams.has, others))
+    assert [streams.has(place) for place in taken] == [True] * 25 + [False] * 25
+    assert streams.enter("globex") is None
+    operator = streams.enter(None)
+    assert operator is not None
+    streams.leave(operator)
+    streams.leave(operator)
+    assert streams.enter("acme") is not None  # the room that acme or globex made for it
+
+
+async def test_a_stream_whose_place_is_taken_ends():
+    desk, streams = Desk(), stream.Streams()
+    bearer = SimpleNamespace(sees=lambda _tenant: True, tenant="acme")
+    place = streams.enter("acme")
+    events = stream._events(desk, streams, place, bearer, "", "")
+    assert "counters" in await anext(events)
+    streams.leave(place)
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(anext(events), 5)
+
+
+async def test_a_place_is_given_up_even_where_nothing_was_streamed():
+    streams = stream.Streams()
+    place = streams.enter("acme")
+    answer = _Unhurried(Events().stream(), lambda: streams.leave(place))
+
+    async def gone():
+        return {"type": "http.disconnect"}
+
+    await answer({"type": "http", "asgi": {"spec_version": "2.3"}}, gone, Client().send)
+    assert not streams.has(place)
