@@ -88,13 +88,17 @@ def pages_app(desk: PagesDesk, simulated: Callable[[], str | None], background: 
             Exception: _broken,
         },
     )
+    # A last slash is left out: a redirect to the path without it would go where Host says.
+    app.router.redirect_slashes = False
     app.state.desk, app.state.simulated, app.state.listing = desk, simulated, Listing(background)
     # The body is read before the guard, which looks for the token of the form in it.
     guarded: App = Body(Guard(app, desk.sign_in), MOST_BYTES)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        inside = static if scope["path"].startswith(PREFIX) else guarded
-        await inside(scope, receive, send)
+        if scope["path"].startswith(PREFIX):
+            await static(scope, receive, send)
+        else:
+            await guarded({**scope, "path": scope["path"].rstrip("/") or "/"}, receive, send)
 
     return answer
 

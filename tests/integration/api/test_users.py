@@ -197,3 +197,16 @@ def test_in_a_policy_directory_that_is_read_only_the_editor_only_tries_things_ou
     assert (folder / "ramp.yaml").read_text() == before
     assert list(folder.glob("*.bak")) == []
     assert actions(web, operator, "policy ramp") == [], "nothing was done, nothing is noted"
+
+
+def test_a_path_with_a_last_slash_is_the_page_and_leads_to_no_other_host(web, olga, domain):
+    browser = Visitor(web.port)
+    assert "next=%2Fdashboard" in browser.get("/dashboard/").headers["location"]
+    assert browser.sign_in(olga, PASSWORD).status == 303
+    assert browser.get("/dashboard/").headers["location"] == "/dashboard/warmup"
+    for path in ("/dashboard/warmup", f"/dashboard/warmup/{domain}"):
+        page, same = browser.get(path), browser.get(f"{path}/")
+        titles = [re.findall("<h1[^>]*>.*</h1>", each.text) for each in (page, same)]
+        assert (page.status, same.status) == (200, 200)
+        assert titles[0] == titles[1] != []
+    assert browser.get("/dashboard/nothing/").status == 404
