@@ -85,7 +85,7 @@ async def send_batch(desk: TheDesk, bearer: Sender, request: Request) -> Respons
     emails = _read(_MANY, request)
     if not 1 <= len(emails) <= MOST_OF_BATCH:
         raise Problem(422, f"a batch is 1 to {MOST_OF_BATCH} messages")
-    mails = [await _made(desk, bearer, request, partial(composed, each)) for each in emails]
+    mails = [await _made_of_batch(desk, bearer, request, *pair) for pair in enumerate(emails)]
     found = await desk.outbox.send_all(mails)
     items = [_item(each) for each in found]
     is_whole = all(isinstance(each, Sent) for each in found)
@@ -120,6 +120,16 @@ async def _made(
     if len(envelope.recipients) > desk.limits.recipients:
         raise Problem(422, f"a message has at most {desk.limits.recipients} recipients")
     return Mail(tenant, envelope, content, bearer.actor)
+
+
+async def _made_of_batch(
+    desk: Desk, bearer: ApiToken, request: Request, number: int, email: Email
+) -> Mail:
+    try:
+        return await _made(desk, bearer, request, partial(composed, email))
+    except Problem as problem:
+        told = f"message {number}: {problem}"  # as `BadMessageOfBatch`
+        raise Problem(problem.status, told, problem.headers, index=number) from problem
 
 
 async def _sent(desk: Desk, request: Request, mail: Mail) -> Sent:

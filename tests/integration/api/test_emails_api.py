@@ -167,10 +167,16 @@ def test_batches_at_once_share_the_cap_exactly(web, domain):
     assert sent_today(web, domain) == 4
 
 
-def test_a_batch_with_one_bad_message_sends_none(web, relay, domain):
-    batch = [email(domain, subject=f"c {domain}"), email("globex.example")]
-    answer = web.post("/api/emails/batch", batch)
-    assert (answer.status, answer.json["index"]) == (403, 1)
+def test_a_batch_with_one_bad_message_sends_none_and_names_it(web, relay, domain):
+    for bad, status in (
+        (email("globex.example"), 403),
+        (email(domain, to="nobody"), 422),
+        (email(domain, to=[]), 422),
+        (email(domain, attachments=[{"filename": "a", "content": "!"}]), 422),
+    ):
+        answer = web.post("/api/emails/batch", [email(domain, subject=f"c {domain}"), bad])
+        assert (answer.status, answer.json["index"]) == (status, 1)
+        assert answer.json["detail"].startswith("message 1: ")
     assert stored(relay, f"c {domain}") == []
     assert web.post("/api/emails/batch", []).status == 422
     assert web.post("/api/emails/batch", [email(domain)] * 101).status == 422
