@@ -17,13 +17,14 @@ _TELLS: Final = {
     409: "It is so already, or an earlier request with this Idempotency-Key is under way.",
     412: "It is not as `If-Match` says: read it again.",
     413: "The body, or the message, is too big.",
-    415: "The body is not said to be JSON (mail: nor message/rfc822).",
+    415: "The body is not said to be JSON (mail: nor message/rfc822), or is in a coding.",
     422: "Something in the request is wrong: `detail` says what.",
     429: "Too many requests with this token; `Retry-After` says when.",
+    500: "An internal failure: the log has it, and nobody knows what was done.",
     502: "The upstream may have taken the message: nobody knows.",
     503: "The store or the upstream does not answer; nothing was sent.",
 }
-_ALWAYS: Final = (400, 401, 403, 405, 408, 413, 422, 429, 503)
+_ALWAYS: Final = (400, 401, 403, 405, 408, 413, 422, 429, 500, 503)
 
 
 def answers(*more: int) -> dict[int | str, dict[str, Any]]:

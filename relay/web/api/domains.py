@@ -77,7 +77,7 @@ async def change(
     return tagged(await _text(desk, view))
 
 
-@router.delete("/{name}", response_model=RemovedDomain, responses=answers(404, 409, 412))
+@router.delete("/{name}", response_model=RemovedDomain, responses=answers(404, 409, 412, 415))
 async def remove(
     desk: TheDesk,
     bearer: Changer,

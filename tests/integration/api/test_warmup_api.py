@@ -101,6 +101,17 @@ def test_the_matrix_has_every_route_that_the_document_tells_of(web):
     assert told == known
 
 
+def test_a_body_in_a_coding_is_415_as_the_document_says_of_every_change(web, domain):
+    paths = web.get("/api/openapi.json", token="").json["paths"]
+    told = [(m.upper(), path, each) for path, of in paths.items() for m, each in of.items()]
+    assert all("500" in each["responses"] for _, _, each in told)
+    changes = [(*asked, each) for *asked, each in told if asked[0] != "GET"]
+    for method, path, each in changes:
+        at = path.replace("{id}", domain).replace("{name}", domain)
+        assert web.ask(method, at, b"x", content_encoding="gzip").status == 415
+        assert "415" in each["responses"], (method, path)
+
+
 def test_the_stream_asks_for_its_scope_too(web, by_scope):
     assert web.get("/api/stream", token=by_scope["send"]).status == 403
 
