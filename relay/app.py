@@ -125,7 +125,7 @@ def _assemble(
         roster=roster,
         memory=Memory(config.limits),
         company=store.company,
-        pass_on=upstreams.pass_on,
+        may_offer=upstreams.may_offer,
     )
     listeners = Listeners(config.listeners, surroundings, shares_ports=seat is not None)
     vitals = Vitals(

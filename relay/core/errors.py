@@ -17,6 +17,7 @@
     ├── Deferred                     4xx: time cures it
     │   ├── WarmupLimit              451 4.7.1   a wall (`quota.Wall`)
     │   ├── TooManyRecipients        452 4.5.3
+    │   ├── NoMemory                 452 4.3.1   more mail is on its way than may be held
     │   ├── StoreTrouble             451 4.3.0
     │   ├── KeyTrouble               451 4.3.0   a DKIM key that cannot be used
     │   ├── DomainTrouble            451 4.3.0   an added domain that the config has no route for

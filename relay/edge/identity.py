@@ -106,7 +106,7 @@ class Identity(Dialogue):
         limits = self.around.limits
         offers = ["PIPELINING", f"SIZE {limits.message_bytes}", "ENHANCEDSTATUSCODES"]
         offers += [f"LIMITS RCPTMAX={limits.recipients}"]
-        offers += filter(self.around.pass_on, _OF_UPSTREAMS)
+        offers += filter(self.around.may_offer, _OF_UPSTREAMS)
         offers += ["STARTTLS"] if self._offers_starttls else []
         offers += [f"AUTH {MECHANISMS}"] if self._may_authenticate() else []
         return offers

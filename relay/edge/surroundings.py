@@ -56,7 +56,7 @@ class Observer(Protocol):
 class Surroundings:
     """Everything that all sessions share.
 
-    `pass_on` says whether EHLO names an extension that the upstreams have to know as well.
+    `may_offer` says whether EHLO names an extension that the upstreams have to know as well.
     `company` is told of messages on their way.
     """
 
@@ -69,7 +69,7 @@ class Surroundings:
     observer: Observer
     roster: Roster
     memory: Memory
-    pass_on: Callable[[str], bool] = lambda _extension: True
+    may_offer: Callable[[str], bool] = lambda _extension: True
     company: Company = field(default_factory=Company)
     background: Background = field(default_factory=Background)
     turnstile: Turnstile = field(default_factory=Turnstile)

@@ -202,7 +202,10 @@ class Answers(Protocol):
     """Answers by Idempotency-Key, for a day. Raises StoreTrouble, nothing else."""
 
     async def begin(self, key: str, digest: str) -> KeptAnswer | Keeping | None:
-        """Claim `key` for the request with that digest; None: claimed, go ahead. Atomic."""
+        """Claim `key` for the request with that digest; None: claimed, go ahead. Atomic.
+
+        A claim whose caller did not hear of it lapses within seconds.
+        """
 
     async def keep(self, key: str, digest: str, answer: KeptAnswer) -> None:
         """Keep the answer to a claimed request. Idempotent."""

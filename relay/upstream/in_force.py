@@ -43,7 +43,7 @@ class Upstreams(Mapping[str, Upstream]):
                 self._upstreams[name] = self._open(config)
         self._configs = dict(configs)
 
-    def pass_on(self, extension: str) -> bool:
+    def may_offer(self, extension: str) -> bool:
         """Whether clients are to be offered `extension` (an EHLO keyword), as last seen.
 
         8BITMIME while no upstream lacks it: a client that is not offered it converts its mail,

@@ -89,7 +89,7 @@ async def open_house(
         observer=observer,
         roster=Roster("r1"),
         memory=Memory(limits or Limits()),
-        pass_on=lambda extension: extension not in lacking,
+        may_offer=lambda extension: extension not in lacking,
     )
     complaints = _Complaints()
     opened = Listeners(listeners or (Listener("127.0.0.1", 0),), around)
