@@ -40,6 +40,8 @@ def delay_s(failures: int) -> float:
 async def log_in(argument: str, ask: Ask) -> Login:
     """Run the exchange that `AUTH <argument>` begins. Raises Misspoken."""
     mechanism, _, initial = argument.partition(" ")
+    if not mechanism:
+        raise syntax_error("AUTH needs a mechanism", "5.4")
     exchange = _MECHANISMS.get(mechanism.upper())
     if exchange is None:
         raise Misspoken(Reply(504, "5.4", "authentication mechanism not offered"))

@@ -56,7 +56,7 @@ async def test_acting_for_somebody_else_is_seen():
         ("PLAIN " + b64("a\0b\0c\0d"), [], "501 5.5.2"),
         ("LOGIN", [b64("acme"), "ü"], "501 5.5.2"),
         ("CRAM-MD5", [], "504 5.5.4"),
-        ("", [], "504 5.5.4"),
+        ("", [], "501 5.5.4"),
     ],
 )
 async def test_what_is_wrong_is_named(argument, responses, reply):
