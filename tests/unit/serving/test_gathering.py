@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from relay.clock import SystemClock
+from relay.serving import gathering
 from relay.serving.gathering import GatheredVitals
 from relay.web.ops import Readiness
 from relay.web.server import WebServer
@@ -78,6 +79,21 @@ async def test_what_one_finds_wrong_is_told_even_where_another_is_ready(tmp_path
 async def test_none_ready(tmp_path: Path) -> None:
     assert (await gathered(tmp_path, UPSET, UPSET))[0] is False
     assert (await gathered(tmp_path, None, None))[0] is False
+
+
+async def test_one_that_hangs_is_not_waited_for_where_another_is_ready(tmp_path: Path) -> None:
+    held = []
+    silent = await asyncio.start_unix_server(
+        lambda reader, writer: held.append(writer), tmp_path / "1.sock"
+    )
+    async with silent, serving(tmp_path / "2.sock", READY):
+        sockets = {f"worker {number}": tmp_path / f"{number}.sock" for number in (1, 2)}
+        vitals = GatheredVitals(None, None, None, None, SystemClock(), sockets)
+        found = await asyncio.wait_for(vitals.readiness(), gathering.ASK_S / 2)
+        for writer in held:
+            writer.close()
+    assert found.ready
+    assert [found.checks[name] for name in sockets] == ["no answer", "ok"]
 
 
 async def test_one_that_says_nothing_is_not_waited_for_beyond_the_deadline(
