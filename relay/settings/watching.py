@@ -22,6 +22,8 @@ from relay.settings.problems import Wrong
 
 POLL_S: Final = 2.0
 """The longest that a change goes unseen where the system does not tell of it."""
+VAIN_S: Final = 0.4
+"""How long to wait where the last two looks were in vain: a log may be written in the folder."""
 DEBOUNCE_MS: Final = 200
 _LOOK_S: Final = 0.1
 _MOST_LOOKS: Final = 20
@@ -76,6 +78,7 @@ async def changes(
         while not stop.is_set():
             now = await asyncio.to_thread(watched().fingerprint)
             if now not in {seen, known()}:
+                lookout.in_vain = 0
                 seen = await _settled(watched())
                 if seen != known():
                     yield seen
@@ -112,9 +115,14 @@ class _Halt:
 
 
 class _Lookout:
-    """Watches folders, the same ones for as long as they stay: to begin anew holds the loop up."""
+    """Watches folders, the same ones for as long as they stay: to begin anew holds the loop up.
+
+    `in_vain`: how often in a row something happened; its owner takes it back to 0 where that
+    was what it looks for.
+    """
 
     def __init__(self, stop: asyncio.Event) -> None:
+        self.in_vain = 0
         self._stop = stop
         self._places: set[tuple[Path, int]] = set()
         self._stirs: AsyncGenerator[object, None] | None = None
@@ -122,7 +130,8 @@ class _Lookout:
     async def something(self, folders: set[Path]) -> str:
         """Until something happens in `folders`, `stop` is set, or POLL_S have passed.
 
-        Returns "", or why the system cannot be asked.
+        Where much happens that is in vain, what happens is told VAIN_S later: a look at all files
+        is a thread's work, beside the mail. Returns "", or why the system cannot be asked.
         """
         try:
             await self._stirred(folders)
@@ -138,9 +147,13 @@ class _Lookout:
             await self.aclose()
             self._stirs, self._places = _stirs(folders, self._stop), places
         try:
-            await anext(self._stirs)
+            what = await anext(self._stirs)
         except StopAsyncIteration:
             self._stirs = None
+            return
+        self.in_vain = self.in_vain + 1 if what else 0
+        if self.in_vain > 2:
+            await wait_for_stop(self._stop, VAIN_S)
 
     async def aclose(self) -> None:
         """Watch no more."""

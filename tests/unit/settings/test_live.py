@@ -14,6 +14,7 @@ from relay.settings.apart.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config
 from relay.settings.problems import ConfigProblems, Problem
+from relay.settings.watching import Watched
 from tests.unit.settings.told import CONFIG, POLICY, SECRET, edited
 
 DEADLINE_S = 15
@@ -217,6 +218,34 @@ async def test_the_watch_is_begun_once_however_often_it_looks(path, monkeypatch)
         edit(path, "other.example", "third.example")
         await until(lambda: "third.example" in live.directory.domains)
     assert len(begun) == 1
+
+
+async def test_what_else_is_written_beside_the_files_makes_few_looks_and_hides_no_edit(path):
+    live = LiveSettings.of(path, {}, ReaderHere())
+    looks = []
+    look = Watched.fingerprint
+
+    def counted(watched):
+        looks.append(1)
+        return look(watched)
+
+    async def log(lines: int) -> None:
+        for _ in range(lines):
+            with path.with_name("relay.log").open("a") as file:
+                file.write("a line\n")
+            await asyncio.sleep(0.01)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watched, "fingerprint", counted)
+        async with watching(live):
+            looks.clear()
+            await log(150)
+            assert 0 < len(looks) <= 8
+            logging = asyncio.create_task(log(2000))
+            edit(path, "other.example", "third.example")
+            await until(lambda: "third.example" in live.directory.domains)
+            assert not logging.done()
+            logging.cancel()
 
 
 async def test_an_editor_that_writes_anew_and_renames_is_seen_every_time(path):
