@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bench.alone import CONFIG, DOMAIN, POLICY, RELAY, ROOT, SINK, WEB
+from bench.words import words
 
 CONNECTIONS = 5000
 MB = 1_000_000
@@ -173,7 +174,7 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
     parts = {"idle": idle, "large": large, "slow": slow}
-    wanted = sys.argv[1:] or list(parts)
+    wanted = words(__doc__) or list(parts)
     if unknown := set(wanted) - set(parts):
         sys.exit(f"no such part: {', '.join(sorted(unknown))}")
     for name in wanted:

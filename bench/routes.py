@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from secrets import token_hex
 from statistics import median
 
 from bench.scale import cpu_s
+from bench.words import count_of, words
 from relay.clock import SystemClock
 from relay.core.config import StoreConfig
 from relay.core.policy import Policy
@@ -120,9 +120,10 @@ async def measure(count: int, home: Path) -> None:
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    given = words(__doc__)
+    count = count_of(given[0]) if given else 100_000
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
-        asyncio.run(measure(count, Path(sys.argv[2] if len(sys.argv) > 2 else folder)))
+        asyncio.run(measure(count, Path(given[1] if len(given) > 1 else folder)))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bench.peers.proc import TICKS_A_S
+from bench.words import count_of, words
 from relay.signing.generate import KeyKind, generate_key
 from tests.harness.ports import free_port
 
@@ -309,7 +310,7 @@ async def serve(sizes: list[int]) -> None:
 
 
 def main() -> None:
-    asyncio.run(serve([int(number) for number in sys.argv[1:]] or [*SIZES]))
+    asyncio.run(serve([count_of(word) for word in words(__doc__)] or [*SIZES]))
 
 
 if __name__ == "__main__":

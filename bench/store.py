@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.alone import ROOT, cpu_s
+from bench.words import words
 from relay.clock import SystemClock
 from relay.core.config import StoreConfig
 from relay.core.quota import Demand, Granted, Reservation, Verdict
@@ -109,4 +110,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    words(__doc__)
     asyncio.run(main())

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from bench.alone import CONFIG, POLICY, RELAY, ROOT, SINK, WEB, cpu_s, source
 from bench.wire import program
+from bench.words import count_of, words
 
 SESSIONS, COUNT, ROUNDS = 60, 3000, 3
 READY_S = 60.0
@@ -104,7 +105,7 @@ def numbers(run: Run) -> tuple[float, ...]:
 
 
 def main() -> None:
-    most = int(sys.argv[1]) if len(sys.argv) > 1 else os.cpu_count() or 1
+    most = count_of(given[0]) if (given := words(__doc__)) else os.cpu_count() or 1
     home = Path(tempfile.mkdtemp(prefix="relay-bench-"))
     (home / "policies").mkdir()
     (home / "policies" / "huge.yaml").write_text(POLICY)
