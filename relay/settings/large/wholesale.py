@@ -25,6 +25,7 @@ from relay.settings.apart.frames import Head, Row
 from relay.settings.findings import Findings
 from relay.settings.large.cuts import Cut, cut_out, stand_in
 from relay.settings.large.kept import Kept, code_mark
+from relay.settings.large.many_hands import done_by_many
 from relay.settings.large.pieces import Parts, Surroundings, frame_of, is_lasting, is_wrong, mark_of
 from relay.settings.load import loaded_from
 from relay.settings.loaded import Loaded
@@ -127,10 +128,10 @@ class _Reading:
     def _found(
         self, pieces: Mapping[bytes, Parts], held: Mapping[bytes, bytes], around: Surroundings
     ) -> dict[bytes, bytes]:
-        return {
-            mark: held.get(mark) or frame_of(piece, around, self._env)
-            for mark, piece in pieces.items()
-        }
+        missing = {mark: piece for mark, piece in pieces.items() if mark not in held}
+        read = done_by_many(lambda piece: frame_of(piece, around, self._env), [*missing.values()])
+        made = dict(zip(missing, read, strict=True))
+        return {mark: made.get(mark) or held[mark] for mark in pieces}
 
     def _pieces(self, around: bytes) -> dict[bytes, Parts]:
         """By their marks, in order."""
