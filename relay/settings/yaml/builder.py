@@ -21,7 +21,7 @@ from relay.settings.yaml.scalars import resolve, substitute
 MAX_DEPTH: Final = 50
 MAX_VALUES: Final = 4_000_000
 MAX_ALIASED: Final = 100_000
-"""Values that aliases may add, written out."""
+"""Values that aliases may add, written out; in a larger file as many as it has characters."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
@@ -50,9 +50,9 @@ class _Open:
 
 
 class Builder:
-    """Makes nodes of events."""
+    """Makes nodes of the events of a text of `length` characters."""
 
-    def __init__(self, findings: Findings, env: Mapping[str, str] | None) -> None:
+    def __init__(self, findings: Findings, env: Mapping[str, str] | None, length: int) -> None:
         self.root: Node | None = None
         self._findings = findings
         self._env = env
@@ -60,6 +60,7 @@ class Builder:
         self._anchors: dict[str, Node | None] = {}
         self._values = 0
         self._aliased = 0
+        self._most_aliased = max(MAX_ALIASED, length)
         self._documents = 0
 
     def take(self, event: Any) -> None:
@@ -118,8 +119,8 @@ class Builder:
         if node is None:
             raise Stop(at, f"*{event.anchor} stands inside of what it names")
         self._aliased += node.size
-        if self._aliased > MAX_ALIASED:
-            raise Stop(at, f"aliases add up to more than {MAX_ALIASED} values")
+        if self._aliased > self._most_aliased:
+            raise Stop(at, f"aliases add up to more than {self._most_aliased} values")
         self._add(Node(node.value, at, node.size, node.items, node.keys, node.masked))
 
     def _refuse_tag(self, event: Any, at: Position) -> None:

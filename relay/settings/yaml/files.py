@@ -116,7 +116,7 @@ def _placed(text: str, file: str, env: Mapping[str, str] | None) -> Node:
 
 
 def _nodes(text: str, findings: Findings, env: Mapping[str, str] | None) -> Node | None:
-    builder = Builder(findings, env)
+    builder = Builder(findings, env, len(text))
     try:
         for event in pyyaml.parse(text, Loader=_LOADER):
             builder.take(event)

@@ -131,6 +131,15 @@ def test_many_aliases_of_a_big_value_are_bounded_too():
     assert "aliases add up" in problems_of(text)[0]
 
 
+def test_a_large_file_may_have_many_aliases():
+    rows = (f"domain{number}: *a\n" for number in range(30_000))
+    findings = Findings("f")
+    document = parse_yaml("a: &a [1, 2, 3, 4, 5]\n" + "".join(rows), findings)
+
+    assert findings.problems == []
+    assert document.data["domain29999"] == [1, 2, 3, 4, 5]
+
+
 def test_a_value_that_holds_itself_is_refused():
     assert problems_of("a: &x [1, *x]") == ["f:1:11: *x stands inside of what it names"]
 
