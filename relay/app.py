@@ -90,7 +90,7 @@ def _assemble(
     metrics, background = Metrics(), Background()
     observer = Observer(metrics)
     notebook = Notebook(RedisRecent(store.line), clock, background)
-    upstreams = _upstreams(settings, metrics, observer, background, seat)
+    upstreams = _upstreams(settings, metrics, observer, seat)
     measured = MeasuredStore(store, metrics)
     roster = Roster(store.instances.own)
     providers = Lookup(
@@ -160,11 +160,7 @@ def _web(config: Config, seat: Seat | None, vitals: Vitals) -> WebServer | None:
 
 
 def _upstreams(
-    settings: LiveSettings,
-    metrics: Metrics,
-    observer: Observer,
-    background: Background,
-    seat: Seat | None,
+    settings: LiveSettings, metrics: Metrics, observer: Observer, seat: Seat | None
 ) -> Upstreams:
     hostname = settings.config.hostname
 
@@ -173,8 +169,8 @@ def _upstreams(
         return MeasuredUpstream(open_upstream(config, hostname, observer), metrics)
 
     upstreams = Upstreams(opened)
-    upstreams.follow(settings.config.upstreams, background)
-    settings.subscribe(lambda config: upstreams.follow(config.upstreams, background))
+    upstreams.follow(settings.config.upstreams)
+    settings.subscribe(lambda config: upstreams.follow(config.upstreams))
     return upstreams
 
 

@@ -21,6 +21,7 @@ class Upstreams(Mapping[str, Upstream]):
 
     def __init__(self, opener: Callable[[UpstreamConfig], Upstream]) -> None:
         self._open = opener
+        self._replaced = Background()
         self._configs: dict[str, UpstreamConfig] = {}
         self._upstreams: dict[str, Upstream] = {}
 
@@ -33,11 +34,11 @@ class Upstreams(Mapping[str, Upstream]):
     def __len__(self) -> int:
         return len(self._upstreams)
 
-    def follow(self, configs: Mapping[str, UpstreamConfig], background: Background) -> None:
+    def follow(self, configs: Mapping[str, UpstreamConfig]) -> None:
         """Open what is new or changed; what it replaces is closed once it had time to finish."""
         for name in [*self._upstreams]:
             if self._configs[name] != configs.get(name):
-                background.start(_close_later(self._upstreams.pop(name)))
+                self._replaced.start(_close_later(self._upstreams.pop(name)))
         for name, config in configs.items():
             if name not in self._upstreams:
                 self._upstreams[name] = self._open(config)
@@ -62,8 +63,9 @@ class Upstreams(Mapping[str, Upstream]):
         return dict(zip(names, found, strict=True))
 
     async def close(self) -> None:
-        """Close every one."""
-        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
+        """Close every one, also those that were replaced: nothing is under way any more."""
+        in_force = (upstream.close() for upstream in self._upstreams.values())
+        await asyncio.gather(*in_force, self._replaced.drain(0))
 
 
 async def _probe(upstream: Upstream) -> str | None:

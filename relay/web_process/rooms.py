@@ -92,7 +92,7 @@ async def open_rooms(settings: LiveSettings, clock: AnyClock) -> Rooms:
     mx = MxResolver(settings.config.nameservers)
     providers = Lookup(lambda: settings.config.providers, cache, background, mx)
     metrics = Metrics()
-    upstreams = _upstreams(settings, metrics, background)
+    upstreams = _upstreams(settings, metrics)
     streams = Streams()
     return Rooms(
         settings, clock, store, background, providers, upstreams, streams, metrics,
@@ -114,15 +114,15 @@ async def _store_of(config: Config) -> StoreConfig:
     )
 
 
-def _upstreams(settings: LiveSettings, metrics: Metrics, background: Background) -> Upstreams:
+def _upstreams(settings: LiveSettings, metrics: Metrics) -> Upstreams:
     hostname, observer = settings.config.hostname, Observer(metrics)
 
     def opened(config: UpstreamConfig) -> MeasuredUpstream:
         return MeasuredUpstream(open_upstream(config, hostname, observer), metrics)
 
     upstreams = Upstreams(opened)
-    upstreams.follow(settings.config.upstreams, background)
-    settings.subscribe(lambda config: upstreams.follow(config.upstreams, background))
+    upstreams.follow(settings.config.upstreams)
+    settings.subscribe(lambda config: upstreams.follow(config.upstreams))
     return upstreams
 
 

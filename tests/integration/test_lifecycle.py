@@ -89,6 +89,17 @@ def test_sigterm_when_idle_ends_at_once_with_status_0(make_relay: MakeRelay) -> 
     assert relay.sigterm(timeout_s=8) == 0
 
 
+def test_sigterm_does_not_wait_for_an_upstream_that_a_reload_has_replaced(
+    make_relay: MakeRelay,
+) -> None:
+    relay = make_relay(upstream="maildir:before").start()
+    relay.config.upstream = "maildir:after"
+    relay.config.write(relay.home)
+    relay.hang_up()
+    until(lambda: "settings.reloaded" in relay.log_tail(), "the reload", detail=relay.log_tail)
+    assert relay.sigterm(timeout_s=8) == 0
+
+
 def test_sighup_while_it_begins_does_not_end_it(make_relay: MakeRelay) -> None:
     """As `systemctl reload`, which may come right behind the start, or a certificate's hook."""
     relay = make_relay()

@@ -1,14 +1,14 @@
-"""What clients are offered, by what the upstreams in force were last seen to offer."""
+"""The upstreams in force: what they let clients be offered, and what a reload does to them."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from relay.concurrency.background import Background
 from relay.core.config import MaildirUpstream
 from relay.upstream.in_force import Upstreams
 
@@ -18,7 +18,7 @@ def upstreams(*offers: set[str] | None) -> Upstreams:
     names = {f"u{number}": offered for number, offered in enumerate(offers)}
     found = Upstreams(lambda config: _upstream(names[config.name]))
     configs = {name: MaildirUpstream(name, Path(name)) for name in names}
-    found.follow(configs, Background())
+    found.follow(configs)
     return found
 
 
@@ -45,3 +45,32 @@ ALL = {"8BITMIME", "SMTPUTF8", "DSN"}
 )
 def test_an_extension_is_passed_on_where_that_does_no_harm(offers, passed_on):
     assert {extension for extension in ALL if upstreams(*offers).may_offer(extension)} == passed_on
+
+
+class Closing:
+    """An upstream that only notes its end."""
+
+    def __init__(self, config: MaildirUpstream) -> None:
+        self.config = config
+        self.closed_count = 0
+
+    async def close(self) -> None:
+        await asyncio.sleep(0)
+        self.closed_count += 1
+
+
+async def test_one_that_was_replaced_is_closed_with_the_others_and_not_waited_for():
+    opened: list[Any] = []
+
+    def opener(config: Any) -> Any:
+        opened.append(Closing(config))
+        return opened[-1]
+
+    found = Upstreams(opener)
+    found.follow({"u": MaildirUpstream("u", Path("before"))})
+    found.follow({"u": MaildirUpstream("u", Path("after"))})
+    assert [each.closed_count for each in opened] == [0, 0], "what is under way on it may end"
+
+    async with asyncio.timeout(5):
+        await found.close()
+    assert [each.closed_count for each in opened] == [1, 1]
