@@ -15,6 +15,7 @@ from relay.settings.build import absolute, build_config
 from relay.settings.checks.config import check_config
 from relay.settings.checks.routes import check_routes
 from relay.settings.checks.secrecy import check_secrecy
+from relay.settings.checks.trust import check_trust
 from relay.settings.findings import START, Findings
 from relay.settings.loaded import Loaded
 from relay.settings.matching import EACH, matches
@@ -65,6 +66,7 @@ def loaded_from(here: Path, document: Document, findings: Findings) -> Loaded:
     section = validate(ConfigSection, document, findings, secrets)
     check_config(document, findings)
     check_secrecy(document, here, findings)
+    check_trust(document, here.parent, findings)
     check_routes(document, findings, shelf.names, shelf.policies)
     files = (here, *secrets.asked, *shelf.files, *providers.files)
     problems = findings.in_order() + shelf.problems + providers.problems

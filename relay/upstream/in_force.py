@@ -35,13 +35,16 @@ class Upstreams(Mapping[str, Upstream]):
         return len(self._upstreams)
 
     def follow(self, configs: Mapping[str, UpstreamConfig]) -> None:
-        """Open what is new or changed; what it replaces is closed once it had time to finish."""
+        """Open what is new or changed; what it replaces is closed once it had time to finish.
+
+        Raises OSError where one cannot be opened, and then all stay as they are.
+        """
+        changed = [name for name in configs if self._configs.get(name) != configs[name]]
+        opened = {name: self._open(configs[name]) for name in changed}
         for name in [*self._upstreams]:
-            if self._configs[name] != configs.get(name):
+            if name in opened or name not in configs:
                 self._replaced.start(_close_later(self._upstreams.pop(name)))
-        for name, config in configs.items():
-            if name not in self._upstreams:
-                self._upstreams[name] = self._open(config)
+        self._upstreams |= opened
         self._configs = dict(configs)
 
     def may_offer(self, extension: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
 from tests.conftest import MakeRelay
+from tests.harness.certs import Authority
 from tests.harness.load import storm
 from tests.harness.relay_config import DOMAIN, calendar
 from tests.harness.relay_process import RelayProcess
@@ -79,6 +81,25 @@ def test_a_bad_edit_is_refused_whole_and_told_in_log_and_metric(make_relay: Make
         edit(relay, calendar(cap + 1), by_signal=True)
         limit_is(relay, cap + 1)
         assert relay.metric("relay_policy_reload_failed") == 0
+
+
+def test_an_upstream_whose_authorities_cannot_be_read_stays_as_it_was(
+    make_relay: MakeRelay, sink: SinkThread, authority: Authority
+) -> None:
+    def still_sends() -> None:
+        with Wire(relay.port) as wire:
+            assert wire.send(SENDER, "r@example.org", mail(SENDER)).code == 250
+
+    relay = make_relay(upstream=sink.url).start()
+    relay.config.upstream = {"url": sink.url, "ca_file": "ca.pem"}
+    relay.config.write(relay.home)
+    relay.hang_up()
+    until(lambda: relay.metric("relay_policy_reload_failed") == 1, "the refusal", timeout_s=15)
+    still_sends()
+
+    shutil.copy(authority.ca_file, relay.home / "ca.pem")
+    until(lambda: relay.metric("relay_policy_reload_failed") == 0, "the reload", timeout_s=15)
+    still_sends()
 
 
 @pytest.mark.parametrize(

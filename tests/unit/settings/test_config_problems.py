@@ -309,6 +309,16 @@ SINGLE = [
     ("[{upstream: smart, policy: exempt}]", "«[]", "routes: must not be empty"),
     # directories, environment, syntax
     ("log: {", "policies: [«nowhere]\nlog: {", 'there is no directory "nowhere"'),
+    (
+        f"url: {SMART}",
+        f"url: {SMART}\n    ca_file: «ca.pem",
+        'ca_file: "ca.pem" cannot be used: there is no such file (a PEM file with at least one certificate)',
+    ),
+    (
+        f"url: {SMART}",
+        f"url: {SMART}\n    ca_file: «relay.yaml",
+        'ca_file: "relay.yaml" cannot be used: it holds no certificate (a PEM file with at least one certificate)',
+    ),
     ("level: info", "level: «'${NONE}'", "the environment variable NONE is not set"),
     (
         "level: info",

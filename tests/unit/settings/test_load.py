@@ -27,6 +27,7 @@ from relay.core.tenancy import Credential, DkimKey, MailClass, RouteId
 from relay.settings.load import load_config, load_policy
 from relay.settings.policies import shipped_policies_dir
 from relay.settings.problems import ConfigProblems
+from tests.harness.certs import Authority
 from tests.unit.settings.told import CONFIG, POLICY, SECRET, edited
 
 FULL = f"""\
@@ -92,6 +93,7 @@ def full(tmp_path) -> Path:
         (folder / name).mkdir(parents=True)
     (folder / "secrets" / "smart").write_text("pass word\n")
     (folder / "secrets" / "acme").write_text(f"{SECRET}\n")
+    Authority(folder)  # ca.pem
     (folder / "own" / "mine.yaml").write_text(edited(POLICY, "For tests", "lower"))
     (folder / "more" / "mine.yaml").write_text(edited(POLICY, "For tests", "upper"))
     (folder / "relay.yaml").touch(mode=0o600)  # the store's password stands in it

@@ -74,3 +74,25 @@ async def test_one_that_was_replaced_is_closed_with_the_others_and_not_waited_fo
     async with asyncio.timeout(5):
         await found.close()
     assert [each.closed_count for each in opened] == [1, 1]
+
+
+async def test_where_one_cannot_be_opened_all_stay_as_they_are():
+    opened: list[Any] = []
+
+    def opener(config: Any) -> Any:
+        if config.path.name == "bad":
+            raise OSError("no such file")
+        opened.append(Closing(config))
+        return opened[-1]
+
+    found = Upstreams(opener)
+    good = {name: MaildirUpstream(name, Path(name)) for name in ("kept", "changed")}
+    found.follow(good)
+    with pytest.raises(OSError, match="no such file"):
+        found.follow({"changed": MaildirUpstream("changed", Path("bad"))})
+    assert dict(found) == dict(zip(good, opened, strict=True))
+
+    found.follow({"changed": MaildirUpstream("changed", Path("mended"))})
+    assert dict(found) == {"changed": opened[-1]}
+    await found.close()
+    assert [each.closed_count for each in opened] == [1, 1, 1]
