@@ -31,6 +31,7 @@ from relay.settings.tokens import DUMMY_SECRET, verify_token
 from relay.signing.batch import Batch
 from relay.signing.multibuffer import open_multibuffer
 from relay.signing.sealed import SealedRing
+from relay.signing.sealing import Vault
 from relay.signing.signer import DkimSigner
 from relay.store import open_store
 from relay.store.redis_store import RedisStore
@@ -105,7 +106,8 @@ def _assemble(
         roster.session_is_alive,
         providers,
     )
-    signer = MeasuredSigner(_signer(settings, store), metrics)
+    vault = vault_of(settings.base)
+    signer = MeasuredSigner(_signer(vault, store), metrics)
     room = (
         settings,
         told(partial(classify, received_limit=config.limits.received)),
@@ -140,15 +142,15 @@ def _assemble(
     web = _web(config, seat, vitals)
     return RelayParts(
         settings, clock, store, background, providers, upstreams, listeners, vitals, web,
-        Following(settings, RedisDomainShelf(store.line), charging.forget_room),
+        Following(settings, RedisDomainShelf(store.line), charging.forget_room, vault.look),
     )  # fmt: skip
 
 
-def _signer(settings: LiveSettings, store: RedisStore) -> DkimSigner:
+def _signer(vault: Vault, store: RedisStore) -> DkimSigner:
     """Verifiers have the real time, whatever `--clock` says."""
     return DkimSigner(
         SystemClock(),
-        sealed=SealedRing(vault_of(settings.base)),
+        sealed=SealedRing(vault),
         batch=Batch(open_multibuffer(), others=lambda: store.company.charging),
     )
 

@@ -26,13 +26,14 @@ def open_desk(
 ) -> DomainDesk:
     """The desk of one process; its `following` is to be run, or asked to `begin`."""
     shelf, base = RedisDomainShelf(line), settings.base
+    vault = vault_of(base)
     return DomainDesk(
         settings=settings,
         shelf=shelf,
-        following=Following(settings, shelf),
+        following=Following(settings, shelf, vault.look),
         audit=RedisAuditLog(line),
         clock=clock,
-        vault=vault_of(base),
+        vault=vault,
         txt=TxtResolver(base.nameservers),
         on_disk=on_disk,
     )

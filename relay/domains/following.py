@@ -30,11 +30,11 @@ log = structlog.get_logger("relay")
 class Following:
     """Keeps `settings` in line with `shelf`. One for a process, in one loop.
 
-    `told` is called when something has changed: a domain, or that a route is paused.
+    Each of `told` is called when something has changed: a domain, or that a route is paused.
     """
 
     def __init__(
-        self, settings: LiveSettings, shelf: DomainShelf, told: Callable[[], None] | None = None
+        self, settings: LiveSettings, shelf: DomainShelf, *told: Callable[[], None]
     ) -> None:
         self._settings = settings
         self._shelf = shelf
@@ -51,8 +51,8 @@ class Following:
             edition = await self._shelf.edition()
             if edition == self._edition:
                 return
-            if self._told_of_change is not None:
-                self._told_of_change()
+            for tell in self._told_of_change:
+                tell()
             marks = await self._shelf.marks()
             if self._edition is None or marks != self._marks:
                 await self._read(marks)

@@ -41,8 +41,8 @@ class Vault:
     """Seals with the secret that is in the file at `path`; opens with each that it has seen there.
 
     So that the secret can be another one from now on, while relays run: what is sealed with one
-    that is not known has the file read again. `makes`: where there is no such file one is made,
-    readable by its owner alone.
+    that is not known has the file read again; `look` before the file is another one. `makes`:
+    where there is no such file one is made, readable by its owner alone.
     """
 
     def __init__(self, path: Path | None, *, makes: bool) -> None:
@@ -50,14 +50,20 @@ class Vault:
         self._makes = makes
         self._known: dict[str, bytes] = {}
 
+    def look(self) -> None:
+        """Know what is in the file now. That it is not there, or not fit, is told at its use."""
+        with suppress(NoSealingKey):
+            self._loaded(makes=False)
+
     @property
     def name(self) -> str:
         """What tells the secret in the file from others, and nothing of it. Raises NoSealingKey."""
-        return _id(self._loaded())
+        return _id(self._loaded(makes=self._makes))
 
     def seal(self, content: bytes, purpose: str) -> str:
         """`content` as text that says nothing. Raises NoSealingKey."""
-        secret, nonce = self._loaded(), os.urandom(_NONCE_BYTES)
+        secret = self._loaded(makes=self._makes)
+        nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + AESGCM(_key(secret)).encrypt(nonce, content, purpose.encode())
         return f"{_VERSION}:{_id(secret)}:{b64encode(sealed).decode()}"
 
@@ -68,7 +74,7 @@ class Vault:
         if version != _VERSION:
             raise CannotOpen(f"it is sealed in the form {version[:8]!r}, which is not known here")
         if name not in self._known:
-            self._loaded()
+            self._loaded(makes=self._makes)
         if name not in self._known:
             raise CannotOpen(f"it is sealed with another secret than that in {self._path}")
         try:
@@ -79,14 +85,14 @@ class Vault:
         except (InvalidTag, BadBase64, ValueError) as error:
             raise CannotOpen("it was changed, or sealed for something else") from error
 
-    def _loaded(self) -> bytes:
+    def _loaded(self, *, makes: bool) -> bytes:
         """The secret in the file as it is now."""
         if self._path is None:
             raise NoSealingKey(
                 "secrets.key_file is not set: name a file with 32 random bytes there"
                 " (openssl rand -base64 32), the same on every node, and restart"
             )
-        secret = _read(self._path, makes=self._makes)
+        secret = _read(self._path, makes=makes)
         self._known[_id(secret)] = secret
         return secret
 

@@ -69,3 +69,14 @@ def test_keys_are_sealed_anew_without_a_deferral_or_a_restart(make_relay: MakeRe
     assert (same.exit, same.out) == (0, "0 domains sealed anew; 3 were so already\n"), same
     gone = relay.cli("domains", "reseal", "--old", "old.key")
     assert (gone.exit, "old.key cannot be read" in gone.err) == (1, True), gone
+
+
+def test_a_relay_that_has_not_signed_yet_knows_the_secret_before(make_relay: MakeRelay) -> None:
+    relay = make_relay(listeners=LISTENERS, tenant=TENANT, policies={"ramp": calendar(100)}).start()
+    adding = ("domains", "add", NAMES[0], "--tenant", "acme", "--policy", "ramp")
+    assert relay.cli(*adding).exit == 0
+    assert relay.cli("domains", "verify", NAMES[0], "--approve").exit == 0
+    wait_a_second()
+    secret = relay.home / "var" / "sealing.key"
+    secret.write_text("another secret, of more than thirty-two bytes\n")
+    assert heard([relay.port], NAMES[0], 2) == {250: 2}

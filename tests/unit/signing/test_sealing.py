@@ -77,6 +77,19 @@ def test_another_secret_is_told_from_a_damaged_text(tmp_path, vault):
         Vault(other, makes=False).open(text, "x")
 
 
+def test_a_secret_that_was_seen_opens_after_another_has_taken_its_place(tmp_path, vault):
+    path = tmp_path / "sealing.key"
+    seen, unseen = (Vault(path, makes=True) for _ in range(2))
+    seen.look()
+    assert not path.exists(), "looking makes none"
+    text = vault.seal(b"content", "x")
+    seen.look()
+    path.write_text("another secret, of more than thirty-two bytes")
+    assert seen.open(text, "x") == b"content"
+    with pytest.raises(CannotOpen):
+        unseen.open(text, "x")
+
+
 def test_a_domain_gets_a_key_of_each_kind_whose_records_are_their_public_halves(vault):
     rsa, ed25519 = new_sealed_keys(vault, DOMAIN, "wr1")
     assert (rsa.selector, ed25519.selector) == ("wr1-rsa", "wr1-ed25519")
