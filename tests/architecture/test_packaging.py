@@ -133,6 +133,15 @@ def test_the_alerts_name_only_metrics_that_the_relay_has(page):
     assert wanted - exposed(page) == set()
 
 
+def test_every_metric_of_ours_is_on_the_board(page):
+    board = json.loads((ROOT / "config" / "grafana" / "warmup-relay.json").read_text())
+    shown_there = " ".join(
+        target["expr"] for panel in board["panels"] for target in panel.get("targets", [])
+    )
+    names = re.findall(r"^# TYPE (relay_\S+) ", page, re.MULTILINE)
+    assert {name for name in names if name not in shown_there} == {"relay_domains"}
+
+
 def test_every_alert_is_explained_on_the_operations_page():
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"]}
