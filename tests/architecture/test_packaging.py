@@ -176,6 +176,12 @@ def test_a_relay_has_the_time_to_drain_twice_before_it_is_killed():
     assert {name: seconds for name, seconds in given.items() if int(seconds) <= needed_s} == {}
 
 
+def test_the_unit_lets_the_supervisor_see_its_workers():
+    """They keep their memory to themselves: with /proc hidden, `process_*` has none of them."""
+    unit = (ROOT / "config" / "systemd" / "warmup-relay.service").read_text()
+    assert re.findall(r"^(?:ProtectProc|ProcSubset)=.*$", unit, re.MULTILINE) == []
+
+
 def shown_number(pattern: str, text: str) -> str:
     [found] = re.findall(pattern, text, re.MULTILINE)
     return found
