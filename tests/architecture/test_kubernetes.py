@@ -13,7 +13,9 @@ from relay.core.config import Config
 from relay.settings.load import load_config
 from tests.architecture.source import ROOT
 
-FILES = sorted((ROOT / "config" / "kubernetes").glob("*.yaml"))
+FILLED_IN = ROOT / "config" / "kubernetes" / "secret.yaml"
+"""Where docs/scaling.md has people copy the example of secrets to."""
+FILES = sorted({*FILLED_IN.parent.glob("*.yaml")} - {FILLED_IN})
 VERSIONS = ("1.30", "1.34", "1.37")
 LABELS = {"app.kubernetes.io/name": "warmup-relay"}
 CLOSING_S = 5
@@ -74,6 +76,11 @@ def test_the_kustomization_names_every_file_but_the_example_of_secrets() -> None
     named = set(yaml.safe_load(kustomization.read_text())["resources"])
     there = {file.name for file in FILES} - {"kustomization.yaml", "secret.example.yaml"}
     assert named == there
+
+
+def test_secrets_that_are_filled_in_are_kept_out_of_commits_and_archives() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert f"/{FILLED_IN.relative_to(ROOT)}" in ignored
 
 
 def test_everything_that_selects_pods_selects_those_of_the_deployment() -> None:
