@@ -164,6 +164,20 @@ def test_the_config_of_the_compose_file_is_one_that_the_relay_takes():
     assert [str(n) for n in config.directory.tenants["acme"].networks] == [subnet]
 
 
+def test_the_real_upstream_of_the_compose_file_is_one_that_the_relay_takes(tmp_path):
+    text = (ROOT / "config" / "compose" / "relay.yaml").read_text()
+    maildir, real = (
+        re.findall(rf"^  {mark}outbound: .*$", text, re.MULTILINE) for mark in ("", "# ")
+    )
+    compose = yaml.safe_load((ROOT / "config" / "compose" / "compose.yaml").read_text())
+    path = tmp_path / "relay.yaml"
+    path.write_text(text.replace(maildir[0], real[0].replace("# ", "")))
+    path.chmod(0o644)
+    config = load_config(path, dict.fromkeys(compose["services"]["relay"]["environment"], "secret"))
+    assert config.upstreams["outbound"].hosts[0].port == 587
+    assert config.upstreams["outbound"].hosts[0].password == "secret"
+
+
 def test_a_relay_has_the_time_to_drain_twice_before_it_is_killed():
     compose = yaml.safe_load((ROOT / "config" / "compose" / "compose.yaml").read_text())
     unit = (ROOT / "config" / "systemd" / "warmup-relay.service").read_text()
