@@ -6,7 +6,7 @@ A finding is never an exception: everything is looked at, and everything found i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,9 @@ from relay.core.tenancy import DkimKey, SendingDomain
 from relay.domains.wishes import offer_of
 from relay.edge.tls import server_context
 from relay.ports.domains import Unreadable
-from relay.signing.keys import read_key, try_key
+from relay.signing.keys import UnusableKey, read_key, try_key
+from relay.signing.sealed import opened
+from relay.signing.sealing import CannotOpen, NoSealingKey, Vault
 from relay.store import StoreUnusable
 from relay.upstream.build import open_upstream
 
@@ -152,10 +154,11 @@ async def _store(config: Config) -> list[Finding]:
 
 
 def _added(config: Config, added: Mapping[str, AddedDomain | Unreadable]) -> list[Finding]:
-    """How many domains were added while relays ran, and those that this config does not bear."""
+    """How many domains were added while relays ran, and those that cannot send by this config."""
     known = [each for each in added.values() if isinstance(each, AddedDomain)]
     flaws = dict(joined(config.directory, known, offer_of(config)).flaws)
     flaws |= {name: each.why for name, each in added.items() if isinstance(each, Unreadable)}
+    flaws |= _locked(config, known)
     for name in flaws.keys() & config.directory.domains.keys():
         del flaws[name]  # the file names it too, and wins: nothing is to be mended
     waiting = sum(not each.is_proven for each in known)
@@ -165,6 +168,19 @@ def _added(config: Config, added: Mapping[str, AddedDomain | Unreadable]) -> lis
     if len(flaws) > MOST_TOLD:
         told.append(problem("added domains", f"{len(flaws) - MOST_TOLD} more are broken"))
     return told
+
+
+def _locked(config: Config, known: Iterable[AddedDomain]) -> dict[str, str]:
+    """Those of `known` with a key that cannot be opened here, and why: their mail is deferred."""
+    vault = Vault(config.sealing_file, makes=False)
+    found: dict[str, str] = {}
+    for domain in known:
+        for key in domain.dkim:
+            try:
+                opened(vault, domain.name, key)
+            except (CannotOpen, NoSealingKey, UnusableKey) as error:
+                found[domain.name] = f"dkim {key.selector}: {error}"
+    return found
 
 
 class _Nobody:

@@ -50,3 +50,19 @@ def test_a_store_that_is_away_says_so_and_nothing_of_domains(make_relay: MakeRel
     told = rows(relay.cli("check", "--json"))
     assert list(told) == ["store"]
     assert told["store"][0] is False
+
+
+def test_check_names_added_domains_whose_keys_cannot_be_opened(make_relay: MakeRelay) -> None:
+    relay = make_relay(policies=POLICIES).start()
+    adding = ("domains", "add", "a.acme.example", "--tenant", "acme", "--policy", "ramp")
+    assert relay.cli(*adding).exit == 0
+    assert list(rows(relay.cli("check", "--json"))) == ["store", "added domains"]
+    secret = relay.home / "var" / "sealing.key"
+    secret.write_text("another secret, of more than thirty-two bytes\n")
+    broken = relay.cli("check", "--json")
+    assert broken.exit == 1
+    is_fine, says, _ = rows(broken)["added domain a.acme.example"]
+    assert (is_fine, "it is sealed with another secret" in says) == (False, True)
+    secret.unlink()
+    assert "cannot be read" in rows(relay.cli("check", "--json"))["added domain a.acme.example"][1]
+    assert not secret.exists(), "looking makes none"
