@@ -26,6 +26,10 @@ class Memory:
         self.held_bytes = held_bytes
         return True
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether a message of so many would be taken now, all of it."""
+        return size_bytes <= self._limit_bytes - self.held_bytes - size_bytes
+
     def give_back(self, had_bytes: int) -> None:
         """A message that had so many is no more."""
         self.held_bytes -= had_bytes

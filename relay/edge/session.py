@@ -80,6 +80,8 @@ class Session(Identity):
             client, mail = before.speaker, before.mail
         else:
             client, mail = self._admitted(client, argument)
+        if mail.size_bytes is not None and not self.around.memory.has_room(mail.size_bytes):
+            raise self._crowded_out()
         self._transaction = Transaction(client, mail)
         self._era = self.around.company.set_out()
         self.is_in_transaction = True
@@ -213,8 +215,12 @@ class Session(Identity):
         try:
             return content.message()
         except NoMemory:
-            self.around.observer.crowded_out()
-            raise
+            raise self._crowded_out() from None
+
+    def _crowded_out(self) -> NoMemory:
+        """Counted: there is no room for a message, or for one as large as MAIL says."""
+        self.around.observer.crowded_out()
+        return NoMemory()
 
     def _speaker(self, transaction: Transaction) -> Client:
         """Whom the message is sent for by the directory of now: its tenant may have a new name."""

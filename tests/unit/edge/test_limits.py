@@ -149,6 +149,11 @@ async def test_what_all_clients_send_at_once_is_bounded_and_the_small_ones_pass(
         another = await house.greeted()
         assert (await another.send()).code == 250
         assert (await another.send(body)).last.startswith("452 4.3.1")
+        told = await another.do(f"MAIL FROM:<a@news.acme.example> SIZE={len(body)}")
+        assert told.last.startswith("452 4.3.1"), "before any of it is sent"
+        assert (await another.do("RCPT TO:<r@example.org>")).code == 503
+        assert (await another.do("MAIL FROM:<a@news.acme.example> SIZE=100")).code == 250
+        await another.do("RSET")
         assert (await another.send()).code == 250
         slow[0].close()
         await until(lambda: house.around.memory.held_bytes == len(body))
@@ -160,4 +165,4 @@ async def test_what_all_clients_send_at_once_is_bounded_and_the_small_ones_pass(
         assert answers[1] == "452 4.3.1"
         assert (await slow[2].send(body)).code == 250
         assert house.around.memory.held_bytes == 0
-        assert house.observer.refused_for_memory == 2
+        assert house.observer.refused_for_memory == 3
