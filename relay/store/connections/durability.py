@@ -21,26 +21,26 @@ from relay.store.commands import Command, Word
 SHARE: Final = 0.4
 """How much of the deadline WAIT may take: an idempotent command gets half of it an attempt."""
 
-_MAY_BE_LOST: Final = frozenset(
+_READING: Final = frozenset(
     {
-        "ping",
-        "layout",
-        "standing",
-        "attempts",
-        "beat",
-        "beats",
-        "backup",
-        "give back",
-        "recall mx",
-        "remember mx",
-        "get token",
-        "list tokens",
-        "note token",
-        "read audit log",
-        "meter",
+        *("GET", "HGET", "HGETALL", "HMGET", "INFO", "LRANGE"),
+        *("PING", "PTTL", "ROLE", "SCAN", "ZRANGE"),
     }
 )
-"""Verbs that only read, or whose loss costs nothing. Whatever is not named here is waited for."""
+"""Commands that write nothing, whatever they are said for."""
+
+_MAY_BE_LOST: Final = frozenset(
+    {
+        *("layout", "standing", "attempts", "backup", "meter", "beat", "give back"),
+        *("remember mx", "note token"),
+        *("note recent", "cut recent", "expire recent"),
+        *("put session", "attempt", "clear attempts", "forgive"),
+    }
+)
+"""Verbs of scripts that only read, and those whose loss costs nothing, or a sign-in.
+
+Whatever is not named here is waited for.
+"""
 
 
 class TooFewReplicas(ResponseError):
@@ -99,7 +99,7 @@ def tells_of_desertion(answer: Any) -> bool:
 
 def lasts(command: Command[Any]) -> bool:
     """Whether what `command` writes must outlive its server."""
-    return command.verb not in _MAY_BE_LOST
+    return command.words[0] not in _READING and command.verb not in _MAY_BE_LOST
 
 
 def touching(command: Command[Any]) -> Command[None]:

@@ -20,7 +20,7 @@ from redis.exceptions import (
 
 from relay.core.errors import StoreTrouble
 from relay.store.commands import Command
-from relay.store.connections.durability import TooFewReplicas, touching
+from relay.store.connections.durability import TooFewReplicas, lasts, touching
 from relay.store.connections.outages import Outages
 from relay.store.connections.places import Address
 from relay.store.connections.topology import Holding, Topology
@@ -84,11 +84,12 @@ class Line:
         """`insist` of several: all of them are said again if one failed."""
         now = asyncio.get_running_loop().time
         deadline, half_s = now() + self._timeout_s, self._timeout_s / 2
-        said = _with_touches(commands) if self._waits else commands
+        is_touching = self._waits and any(map(lasts, commands))
+        said = _with_touches(commands) if is_touching else commands
         while True:
             try:
                 answers = await self._servers.say(said, min(deadline, now() + half_s))
-                found = _decoded(commands, answers[1::2] if self._waits else answers)
+                found = _decoded(commands, answers[1::2] if is_touching else answers)
                 break
             except Exception as error:
                 if not _passes(error) or now() + AGAIN_S >= deadline:
