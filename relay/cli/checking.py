@@ -62,7 +62,7 @@ def _fine(part: str, says: str) -> Finding:
 
 
 def check_offline(config: Config) -> list[Finding]:
-    """The config's own sense, DKIM keys, certificates and the data directory."""
+    """The config's own sense, DKIM keys, certificates and the secret for keys in the store."""
     directory = config.directory
     counted = f"{len(directory.domains)} domains of {len(directory.tenants)} tenants"
     policies = sorted({route.policy.name for route in directory.routes()})
@@ -73,7 +73,18 @@ def check_offline(config: Config) -> list[Finding]:
     found += _domains(config)
     for listener in config.listeners:
         found += _certificate(listener)
-    return found
+    return found + _sealing_key(config)
+
+
+def _sealing_key(config: Config) -> list[Finding]:
+    path = config.secrets.key_file
+    if path is None:
+        return []
+    try:
+        Vault(path, makes=False).seal(b"", "")
+    except NoSealingKey as error:
+        return [problem("secrets.key_file", str(error))]
+    return [_fine("secrets.key_file", str(path))]
 
 
 def _domains(config: Config) -> list[Finding]:

@@ -66,3 +66,16 @@ def test_check_names_added_domains_whose_keys_cannot_be_opened(make_relay: MakeR
     secret.unlink()
     assert "cannot be read" in rows(relay.cli("check", "--json"))["added domain a.acme.example"][1]
     assert not secret.exists(), "looking makes none"
+
+
+def test_check_looks_at_the_secret_that_the_config_names(make_relay: MakeRelay) -> None:
+    relay = make_relay(more={"secrets": {"key_file": "sealing.key"}})
+    path = relay.home / "sealing.key"
+    assert f"PROBLEM secrets.key_file: {path} cannot be read" in relay.cli("check").out
+    path.touch(mode=0o600)
+    path.write_text("short")
+    assert f"PROBLEM secrets.key_file: {path} holds less than" in relay.cli("check").out
+    path.write_text("a secret of more than thirty-two bytes\n")
+    assert f"ok      secrets.key_file: {path}\n" in relay.cli("check", "--offline").out
+    path.chmod(0o644)
+    assert f"PROBLEM secrets.key_file: {path}" in relay.cli("check", "--offline").out
