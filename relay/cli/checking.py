@@ -24,6 +24,7 @@ from relay.core.tenancy import DkimKey, SendingDomain
 from relay.domains.wishes import offer_of
 from relay.edge.tls import server_context
 from relay.ports.domains import Unreadable
+from relay.processes.presence import presence_in
 from relay.signing.keys import UnusableKey, read_key, try_key
 from relay.signing.sealed import opened
 from relay.signing.sealing import CannotOpen, NoSealingKey, Vault
@@ -120,6 +121,9 @@ def _last_route(domain: SendingDomain) -> list[Finding]:
 
 def _key(part: str, path: Path, data_dir: Path, *, is_many: bool) -> Finding:
     if not path.exists() and path.is_relative_to(data_dir):
+        if presence_in(data_dir):
+            says = "mail is deferred until it does, or until the next start makes it"
+            return problem(part, f"{path} does not exist: {says}")
         return _fine(part, f"{path} does not exist yet; serve will make it")
     try:
         key = try_key(path) if is_many else read_key(path)

@@ -110,6 +110,19 @@ def test_check_finds_a_key_that_others_can_read_and_an_upstream_that_is_not_ther
     assert {row["part"] for row in offline["checks"] if not row["ok"]} == {f"dkim {DOMAIN} s1"}
 
 
+def test_check_finds_a_key_that_a_running_relay_will_not_make(make_relay):
+    dkim_keys = [{"selector": "s1", "key": "var/dkim/s1.pem"}]
+    relay = make_relay(domains={DOMAIN: {"dkim": dkim_keys}})
+    assert "serve will make it" in relay.cli("check", "--offline").out
+    relay.start()
+    key = relay.home / "var" / "dkim" / "s1.pem"
+    key.rename(key.with_suffix(".old"))
+    running = relay.cli("check", "--offline")
+    assert (running.exit, f"{key} does not exist: mail is deferred" in running.out) == (1, True)
+    relay.sigterm()
+    assert relay.cli("check", "--offline").exit == 0
+
+
 def test_dns_prints_what_init_printed(home, initiated):
     told = json.loads(run(home, "dns", DOMAIN, "--json"))
     assert told["records"] == [r for r in initiated["records"] if "_domainkey" in r["name"]]
