@@ -147,8 +147,8 @@ class NeverFits(Refused):
 
     detail = "5.3"
 
-    def __init__(self, wall: Wall) -> None:
-        super().__init__(never_fits_text(wall))
+    def __init__(self, wall: Wall, asked_by: str = "message") -> None:
+        super().__init__(never_fits_text(wall, asked_by))
         self.wall = wall
 
 

@@ -105,13 +105,13 @@ def _limit(wall: Wall) -> str:
     return f"today's cap of {most}"
 
 
-def never_fits_text(wall: Wall) -> str:
-    """For a message with more recipients than any day of its policy allows."""
+def never_fits_text(wall: Wall, asked_by: str = "message") -> str:
+    """For a message, or a batch, with more recipients than any day of its policy allows."""
     if not wall.most_ever and wall.bound is not None and wall.bound.kept_for is not None:
         return f"{wall.route.policy.name} keeps all of every cap for {wall.bound.kept_for} mail"
     whose = f" for {wall.provider}" if wall.provider else ""
     span = "an hour" if wall.kind is WallKind.HOUR else "a day"
     return (
-        f"{wall.wanted} recipients{whose} in one message; {wall.route.policy.name} never allows "
+        f"{wall.wanted} recipients{whose} in one {asked_by}; {wall.route.policy.name} never allows "
         f"more than {wall.most_ever} {span}{whose}: split it"
     )

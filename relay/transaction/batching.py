@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from relay.core.errors import RelayError
+from relay.core.errors import NeverFits, RelayError
 from relay.core.mail import Classified, Submission
 from relay.core.quota import Part, Reservation, Verdict
 from relay.core.tenancy import Directory
@@ -100,8 +100,7 @@ class Batching:
     async def _reserve_group(self, group: Sequence[Classified]) -> list[_Held]:
         """Charge `group` to the first route that takes all of it, and divide the charge."""
         parts = [await self._part(message) for message in group]
-        walk = group[0].domain.walk
-        whole = await self.charging.reserve_one(walk, _wanted(group, parts))
+        whole = await self._reserve_whole(group, parts)
         try:
             divided = await self.store.divide(whole, parts)
         except BaseException:
@@ -110,6 +109,16 @@ class Batching:
             await self.charging.settle([whole, *maybe], Verdict.REFUND)
             raise
         return [_Held(*pair) for pair in zip(group, divided, strict=True)]
+
+    async def _reserve_whole(
+        self, group: Sequence[Classified], parts: Sequence[Part]
+    ) -> Reservation:
+        try:
+            return await self.charging.reserve_one(group[0].domain.walk, _wanted(group, parts))
+        except NeverFits as refused:
+            if len(group) == 1:
+                raise
+            raise NeverFits(refused.wall, "batch") from refused
 
     async def _part(self, message: Classified) -> Part:
         recipients = message.submission.envelope.recipients

@@ -134,8 +134,13 @@ async def test_one_too_many_and_none_is_sent(desk):
 
 
 async def test_a_batch_that_no_day_has_room_for_is_told_to_be_split(desk):
-    with pytest.raises(NeverFits):
+    told = "recipients in one {}; test never allows more than 5 a day: split it"
+    with pytest.raises(NeverFits) as refused:
         await desk.relay(*(desk.mail(str(n)) for n in range(6)))
+    assert str(refused.value) == "6 " + told.format("batch")
+    with pytest.raises(NeverFits) as refused:
+        await desk.relay(desk.mail("1", to=("b@x.example",) * 7))
+    assert str(refused.value) == "7 " + told.format("message")
     assert await desk.counts() == (0, 0, 0)
 
 
