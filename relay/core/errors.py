@@ -23,8 +23,7 @@
     │   ├── DomainTrouble            451 4.3.0   an added domain that the config has no route for
     │   ├── UpstreamTrouble          451 4.4.1   nothing was handed over
     │   ├── UnknownOutcome           451 4.3.0   the upstream may have taken it
-    │   ├── StillUnderWay            451 4.3.0   an earlier attempt is not decided yet
-    │   └── ShuttingDown             421 4.3.2   also overload
+    │   └── StillUnderWay            451 4.3.0   an earlier attempt is not decided yet
     └── UpstreamAnswered             the upstream's own code and text
 
 Every leaf owns its reply and its metric label (`outcome`). `edge/replies.py` is the only
@@ -252,16 +251,6 @@ class StillUnderWay(Deferred):
     """An earlier attempt at the same message is still being forwarded."""
 
     def __init__(self, text: str = "an earlier attempt at this message is still under way") -> None:
-        super().__init__(text)
-
-
-class ShuttingDown(Deferred):
-    """RFC 5321 §3.8."""
-
-    code = 421
-    detail = "3.2"
-
-    def __init__(self, text: str = "service shutting down, please try again later") -> None:
         super().__init__(text)
 
 

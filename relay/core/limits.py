@@ -70,8 +70,3 @@ class ProviderCap:
         starts = [tier.start for tier in self.tiers]
         tier = self.tiers[max(0, bisect_right(starts, progress) - 1)]
         return limit_of(tier.limit, cap)
-
-    def largest(self, cap: Cap) -> Cap:
-        """The highest that it will ever be, where `cap` is the route's highest."""
-        ever = [limit_of(tier.limit, cap) for tier in self.tiers]
-        return None if None in ever else max(limit for limit in ever if limit is not None)

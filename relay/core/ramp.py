@@ -61,15 +61,6 @@ class Ramp:
         """The first tier above the one in force at `progress`, or None at the last."""
         return next((tier for tier in self.tiers if tier.start > progress), None)
 
-    def largest(self) -> Cap:
-        """The highest cap that the ramp will ever allow; None is unlimited."""
-        caps = [tier.cap for tier in self.tiers]
-        return None if None in caps else max(cap for cap in caps if cap is not None)
-
-    def first_fitting(self, sends: int) -> Tier | None:
-        """The first tier whose cap admits `sends` at once, or None if none ever does."""
-        return next((t for t in self.tiers if t.cap is None or t.cap >= sends), None)
-
     def qualifies_from(self, cap: Cap) -> int:
         """How many sends make a qualified day under `cap`; the first one does without a cap."""
         return 1 if cap is None else max(1, -(-cap * self.qualify_ppm // 1_000_000))

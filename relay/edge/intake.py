@@ -106,10 +106,6 @@ class Intake:
     def __len__(self) -> int:
         return len(self.unread)
 
-    def has_line(self) -> bool:
-        """Whether `line` would return at once."""
-        return b"\n" in self.unread
-
     def take_line(self, limit_bytes: int) -> bytes | None:
         """The next line with its end, if it is here. Raises LineTooLong."""
         end = self.unread.find(b"\n") + 1

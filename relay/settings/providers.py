@@ -98,7 +98,7 @@ def read_providers(directories: Sequence[Path]) -> ProviderShelf:
         path = directory / PROVIDERS_FILE
         if _exists(path):
             below = {provider.name for layer in read for provider in layer}
-            providers, document, problems = _read(path, below)
+            providers, document, problems = read_provider_file(path, below)
             read.append(providers)
             shelf.sources |= provider_sources(document) if document and providers else {}
             shelf.files.append(path)
@@ -116,18 +116,11 @@ def _exists(path: Path) -> bool:
 
 def read_provider_file(
     path: Path, below: Collection[str] = ()
-) -> tuple[list[Provider], list[Problem]]:
+) -> tuple[list[Provider], Document | None, list[Problem]]:
     """The providers in the file `path`, none where there are problems. Never raises.
 
-    `below` are the names of the layers under it.
+    `below` are the names of the layers under it. The document is None where it cannot be read.
     """
-    providers, _, problems = _read(path, below)
-    return providers, problems
-
-
-def _read(
-    path: Path, below: Collection[str]
-) -> tuple[list[Provider], Document | None, list[Problem]]:
     findings = Findings(str(path))
     document = read_yaml(path, findings)
     section = validate(ProvidersSection, document, findings) if document else None

@@ -35,7 +35,7 @@ _EMPTY_LINE_BYTES: Final = 2
 
 
 class DkimSigner:
-    """Signs with the keys of a message's domain. `expiry_s` sets the x= tag, None leaves it out.
+    """Signs with the keys of a message's domain.
 
     `sealed` opens the keys of added domains; without it there are none. `batch` makes the
     signatures.
@@ -47,13 +47,11 @@ class DkimSigner:
         self,
         clock: Clock,
         *,
-        expiry_s: int | None = None,
         keys: KeyRing | None = None,
         sealed: SealedRing | None = None,
         batch: Batch | None = None,
     ) -> None:
         self._clock = clock
-        self._expiry_s = expiry_s
         self._keys = keys or KeyRing(believed_s=BELIEVED_S)
         self._sealed = sealed or SealedRing(Vault(None, makes=False))
         self._batch = batch or Batch()
@@ -95,10 +93,7 @@ class DkimSigner:
         return b"DKIM-Signature:%b%b\r\n" % (value, _folded_base64(signature))
 
     def _times(self) -> bytes:
-        now_s = int(self._clock.now().timestamp())
-        if self._expiry_s is None:
-            return b"t=%d" % now_s
-        return b"t=%d; x=%d" % (now_s, now_s + self._expiry_s)
+        return b"t=%d" % int(self._clock.now().timestamp())
 
 
 def _fields_of(head: bytes, message: Classified) -> Sequence[Field]:

@@ -14,8 +14,9 @@ import pytest_asyncio
 from relay.core.errors import StoreTrouble
 from relay.core.providers import LEAST_TTL_S, STALE_S, MxFinding, MxKind
 from relay.store.opening import line_to
-from relay.store.shelves.provider_cache import MemoryProviderCache, RedisProviderCache
+from relay.store.shelves.provider_cache import RedisProviderCache
 from tests.contract.server import bare_server
+from tests.model.provider_cache import MemoryProviderCache
 
 GOOGLE = MxFinding(MxKind.MX, ("aspmx.l.google.com", "alt1.aspmx.l.google.com"), 3600.0)
 _numbers = count()

@@ -48,7 +48,7 @@ async def world_in(data_dir: Path):
 
 
 def syncing(world: World) -> int:
-    return world.store._embedded.sync_pid
+    return world.store._embedded._syncer.pid
 
 
 async def soon(probe: Callable[[], bool]) -> None:

@@ -195,7 +195,7 @@ async def _session(stream: bytes, step: int) -> tuple[bytes, list[Submission]]:
             session.data_received(stream[at : at + step])
     for _ in range(100):  # by then it has read all that it will
         await asyncio.sleep(1.0)
-        if not pipe.is_open or (session.intake._waiter and not session.intake.has_line()):
+        if not pipe.is_open or (session.intake._waiter and b"\n" not in session.intake.unread):
             break
     if pipe.is_open:
         session.eof_received()

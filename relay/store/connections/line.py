@@ -60,12 +60,12 @@ class Line:
             self._worked(command.verb)
         return found
 
-    async def ask_all(self, commands: Sequence[Command[T]], at: Address | None = None) -> list[T]:
+    async def ask_all(self, commands: Sequence[Command[T]]) -> list[T]:
         """Say all of `commands`, each at most once, in one round trip where possible."""
         if not commands:
             return []
         try:
-            answers = await self._servers.say(commands, _in(self._timeout_s), at)
+            answers = await self._servers.say(commands, _in(self._timeout_s))
             found = _decoded(commands, answers)
         except Exception as error:
             raise self._failed(commands[0].verb, error) from error

@@ -88,11 +88,6 @@ class EmbeddedStore:
         """The server's process id; 0 while there is none."""
         return self._process.pid if self._process else 0
 
-    @property
-    def sync_pid(self) -> int:
-        """The id of the process that syncs the server's file; 0 while there is none."""
-        return self._syncer.pid
-
     async def run(self, stop: asyncio.Event) -> None:
         """Start again whichever of the two died, until `stop` is set."""
         async with asyncio.TaskGroup() as group:

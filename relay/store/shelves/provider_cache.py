@@ -6,8 +6,7 @@ node of a cluster has them. The server forgets by itself.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from relay.core.providers import MOST_HOSTS, STALE_S, MxFinding, MxKind
@@ -32,31 +31,9 @@ class RedisProviderCache:
 
     async def put(self, domain: str, finding: MxFinding) -> None:
         """See `ports.ProviderCache`."""
-        kept_ms = int((finding.ttl_s + _stale_s(finding.kind)) * 1000)
+        kept_ms = int((finding.ttl_s + stale_s(finding.kind)) * 1000)
         words = ("SET", keys.mx(domain), text_of(finding), "PX", max(kept_ms, 1))
         await self._line.ask(Command("remember mx", words, bool))
-
-
-class MemoryProviderCache:
-    """`ports.ProviderCache` in this process's memory, for tests. Never raises."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._kept: dict[str, tuple[str, float]] = {}
-
-    async def get(self, domains: Sequence[str]) -> dict[str, MxFinding]:
-        """See `ports.ProviderCache`."""
-        found = {domain: self._read(domain) for domain in domains}
-        return {domain: finding for domain, finding in found.items() if finding}
-
-    async def put(self, domain: str, finding: MxFinding) -> None:
-        """See `ports.ProviderCache`."""
-        until = self._monotonic() + finding.ttl_s + _stale_s(finding.kind)
-        self._kept[domain] = (text_of(finding), until)
-
-    def _read(self, domain: str) -> MxFinding | None:
-        text, until = self._kept.get(domain, (None, 0.0))
-        return finding_from(text, int((until - self._monotonic()) * 1000))
 
 
 def text_of(finding: MxFinding) -> str:
@@ -71,10 +48,10 @@ def finding_from(text: str | None, left_ms: int) -> MxFinding | None:
     if kind is None or left_ms <= 0:
         return None
     named = tuple(host for host in hosts[:MOST_HOSTS] if host)
-    return MxFinding(kind, named, left_ms / 1000 - _stale_s(kind))
+    return MxFinding(kind, named, left_ms / 1000 - stale_s(kind))
 
 
-def _stale_s(kind: MxKind) -> float:
+def stale_s(kind: MxKind) -> float:
     """Only an MX is worth serving when it is stale: the others mean `other` in any case."""
     return STALE_S if kind is MxKind.MX else 0.0
 

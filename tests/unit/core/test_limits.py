@@ -30,9 +30,6 @@ def test_a_share_of_no_cap_is_no_cap():
 def test_a_providers_tiers_hold_from_their_thresholds_on():
     rule = ProviderCap((LimitTier(0, 3), LimitTier(2, Share(500_000)), LimitTier(9, None)))
     assert [rule.at(day, 20) for day in (0, 1, 2, 8, 9)] == [3, 3, 10, 10, None]
-    assert rule.largest(20) is None
-    assert ProviderCap(rule.tiers[:2]).largest(20) == 10
-    assert ProviderCap(rule.tiers[:2]).largest(None) is None
 
 
 @pytest.mark.parametrize(("cap", "ppm", "sends"), [(9, 500_000, 5), (1, 1, 1), (None, 10**6, 1)])

@@ -37,17 +37,6 @@ def test_the_next_tier_is_the_first_that_changes_anything(steps, ends_unlimited,
         assert made.tier_at(following.start - 1) == made.tier_at(at)
 
 
-@given(rising, st.booleans(), st.integers(1, 7000))
-def test_the_first_fitting_tier_fits_and_none_before_it_does(steps, ends_unlimited, wanted):
-    made = ramp(steps, ends_unlimited=ends_unlimited)
-    fits = made.first_fitting(wanted)
-    largest = made.largest()
-    assert (fits is None) == (largest is not None and largest < wanted)
-    for tier in made.tiers:
-        if fits and tier.start < fits.start:
-            assert tier.cap < wanted
-
-
 def test_the_end_of_a_warm_up_is_its_unlimited_tier():
     assert ramp([(3, 5)], ends_unlimited=True).warmed_at() == 3
     assert ramp([(3, 5)], ends_unlimited=False).warmed_at() is None

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from relay.core.errors import BadCredentials, ShuttingDown, UpstreamAnswered
+from relay.core.errors import BadCredentials, StillUnderWay, UpstreamAnswered
 from relay.core.reply import Reply
 from relay.edge import replies
 from relay.edge.replies import answer, bad_sequence, refusal_of, wire, with_ref
@@ -12,7 +12,7 @@ from relay.edge.replies import answer, bad_sequence, refusal_of, wire, with_ref
 
 def test_an_error_of_the_tree_answers_for_itself_with_the_reference():
     assert str(answer(BadCredentials(), "r")).startswith("535 5.7.8 ")
-    assert str(answer(ShuttingDown(), "r")).endswith(" [r]")
+    assert str(answer(StillUnderWay(), "r")).endswith(" [r]")
     refused = UpstreamAnswered(Reply(550, "1.1", "no such user"), "b@example.org")
     assert str(answer(refused, "r")) == "550 5.1.1 <b@example.org>: no such user [r]"
 

@@ -12,8 +12,8 @@ from relay.core.errors import StoreTrouble
 from relay.core.providers import MxFinding, Provider, ProviderTable
 from relay.providers.lookup import Lookup
 from relay.providers.mx import MxResolver
-from relay.store.shelves.provider_cache import MemoryProviderCache
 from tests.harness.dns import Server, dns_server
+from tests.model.provider_cache import MemoryProviderCache
 
 TABLE = ProviderTable(
     (

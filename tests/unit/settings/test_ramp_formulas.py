@@ -91,7 +91,7 @@ def test_holding_keeps_a_route_warming_for_good_and_bounds_a_message(tmp_path):
     window = CalendarDay().of(date(2026, 3, 1))
     long_ago = Standing(first_day=window.day - 1000)
     assert state_of(route, window, long_ago) is State.WARMING
-    assert policy.ramp.largest() == 30
+    assert max(tier.cap for tier in policy.ramp.tiers) == 30
     assert policy.ramp.warmed_at() is None
 
 
