@@ -40,11 +40,18 @@ from relay.core.wording import deferral_text, never_fits_text
 
 
 class RelayError(Exception):
-    """A message, or a step of its session, that the relay does not take."""
+    """A message, or a step of its session, that the relay does not take.
+
+    `text` is what its client hears where nothing else is given.
+    """
 
     outcome: str = "failed"
     code: ClassVar[int] = 451
     detail: ClassVar[str] = "3.0"
+    text: ClassVar[str] = "temporary local problem, please try again later"
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(self.text if text is None else text)
 
     def reply(self) -> Reply:
         """What the client hears (without the reference id)."""
@@ -75,9 +82,7 @@ class AuthRequired(Refused):
 
     code = 530
     detail = "7.0"
-
-    def __init__(self, text: str = "authentication required") -> None:
-        super().__init__(text)
+    text = "authentication required"
 
 
 class BadCredentials(Refused):
@@ -85,9 +90,7 @@ class BadCredentials(Refused):
 
     code = 535
     detail = "7.8"
-
-    def __init__(self, text: str = "authentication credentials invalid") -> None:
-        super().__init__(text)
+    text = "authentication credentials invalid"
 
 
 class TlsRequired(Refused):
@@ -95,9 +98,7 @@ class TlsRequired(Refused):
 
     code = 538
     detail = "7.11"
-
-    def __init__(self, text: str = "encryption required for this authentication") -> None:
-        super().__init__(text)
+    text = "encryption required for this authentication"
 
 
 class BadSender(Refused):
@@ -116,9 +117,7 @@ class BareNewline(Refused):
     """CR or LF alone in the content (RFC 5321 §2.3.8)."""
 
     detail = "6.11"
-
-    def __init__(self, text: str = "bare CR or LF in the message; lines must end in CRLF") -> None:
-        super().__init__(text)
+    text = "bare CR or LF in the message; lines must end in CRLF"
 
 
 class MailLoop(Refused):
@@ -196,9 +195,7 @@ class NoMemory(Deferred):
 
     code = 452
     detail = "3.1"
-
-    def __init__(self) -> None:
-        super().__init__("too much mail is on its way at once, try again later")
+    text = "too much mail is on its way at once, try again later"
 
 
 class StoreTrouble(Deferred):
@@ -206,17 +203,11 @@ class StoreTrouble(Deferred):
 
     outcome = "failed"
 
-    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
-        super().__init__(text)
-
 
 class KeyTrouble(Deferred):
     """A DKIM key cannot be loaded; nothing leaves unsigned in its place."""
 
     outcome = "failed"
-
-    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
-        super().__init__(text)
 
 
 class DomainTrouble(Deferred):
@@ -224,18 +215,13 @@ class DomainTrouble(Deferred):
 
     outcome = "failed"
 
-    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
-        super().__init__(text)
-
 
 class UpstreamTrouble(Deferred):
     """The upstream could not be asked; it has not taken the message."""
 
     outcome = "failed"
     detail = "4.1"
-
-    def __init__(self, text: str = "next hop not reachable, please try again later") -> None:
-        super().__init__(text)
+    text = "next hop not reachable, please try again later"
 
 
 class UnknownOutcome(Deferred):
@@ -243,15 +229,11 @@ class UnknownOutcome(Deferred):
 
     outcome = "failed"
 
-    def __init__(self, text: str = "temporary local problem, please try again later") -> None:
-        super().__init__(text)
-
 
 class StillUnderWay(Deferred):
     """An earlier attempt at the same message is still being forwarded."""
 
-    def __init__(self, text: str = "an earlier attempt at this message is still under way") -> None:
-        super().__init__(text)
+    text = "an earlier attempt at this message is still under way"
 
 
 class UpstreamAnswered(RelayError):
