@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from binascii import b2a_base64
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final
 
+from relay.concurrency.beside import beside
 from relay.core.header import Field, parse_fields
 from relay.core.mail import Classified
 from relay.core.tenancy import DkimKey, SealedKey
@@ -24,10 +24,6 @@ from relay.signing.keys import BELIEVED_S, KeyRing, SigningKey
 from relay.signing.sealed import SealedRing
 from relay.signing.sealing import Vault
 
-INLINE_BYTES: Final = 1_310_720
-"""A longer one is hashed in a thread: the others do not wait for it (`concurrency/beside.py`)."""
-_THREAD: Final = ThreadPoolExecutor(1, "signing")
-"""One: several that hash would take the interpreter in turns, and the loop would wait for all."""
 _LINE: Final = 76
 _KNOWN_NAMES: Final = 128
 """A longer h= tag is not kept: a header may have 10,000 names."""
@@ -62,11 +58,7 @@ class DkimSigner:
             return b""
         name = message.domain.name
         keys = [(entry, await self._key(name, entry)) for entry in message.domain.dkim]
-        if len(head) + len(body) > INLINE_BYTES:
-            loop = asyncio.get_running_loop()
-            tags, signed = await loop.run_in_executor(_THREAD, self._hashed, message, head, body)
-        else:
-            tags, signed = self._hashed(message, head, body)
+        tags, signed = await beside(len(head) + len(body), self._hashed, message, head, body)
         values = [(key, _value(name.encode("ascii"), entry, key, tags)) for entry, key in keys]
         return b"".join([await self._field(key, value, signed) for key, value in values])
 

@@ -10,6 +10,7 @@ import dkim
 import pytest
 import structlog
 
+from relay.concurrency.beside import INLINE_BYTES
 from relay.core.errors import KeyTrouble
 from relay.core.tenancy import DkimKey
 from relay.core.trace import prepared
@@ -17,7 +18,7 @@ from relay.signing.batch import Batch
 from relay.signing.choice import OVERSIGNED
 from relay.signing.keys import KeyRing
 from relay.signing.multibuffer import open_multibuffer
-from relay.signing.signer import INLINE_BYTES, DkimSigner
+from relay.signing.signer import DkimSigner
 from tests.corpus import DOMAIN
 from tests.corpus.parts import ordinary, with_body, with_fields
 from tests.corpus.submissions import NOW
