@@ -15,7 +15,7 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from relay.store import layout
-from relay.store.commands import Command
+from relay.store.commands import Command, pairs
 from relay.store.connections.durability import Acks, waits
 from relay.store.connections.node import Node
 from relay.store.connections.outages import told
@@ -97,10 +97,8 @@ class SentinelServers(OneMaster):
             return told(error)
         if isinstance(about, ResponseError) or not place:
             return str(about or "knows no such master")
-        pairs = (
-            about if isinstance(about, dict) else dict(zip(about[::2], about[1::2], strict=True))
-        )
-        return _Named(int(pairs["config-epoch"]), Address(str(place[0]), int(place[1])))
+        epoch = int(pairs(about)["config-epoch"])
+        return _Named(epoch, Address(str(place[0]), int(place[1])))
 
 
 _ROLE: Final = Command("ping", ("ROLE",), lambda answer: str(answer[0]))

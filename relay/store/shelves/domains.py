@@ -17,7 +17,7 @@ from relay.core.policy import MailClass
 from relay.core.tenancy import SealedKey
 from relay.ports.domains import Kept, Unreadable
 from relay.store import keys
-from relay.store.commands import Command, evalsha, script
+from relay.store.commands import Command, evalsha, pairs, script
 from relay.store.connections.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
@@ -59,7 +59,7 @@ class RedisDomainShelf:
     async def marks(self) -> dict[str, str]:
         """See `ports.domains.DomainShelf`."""
         words = ("HGETALL", keys.DOMAIN_MARKS)
-        found = await self._line.ask(Command("list domains", words, _pairs))
+        found = await self._line.ask(Command("list domains", words, pairs))
         return {name: mark for name, mark in found.items() if name != keys.LATEST}
 
     async def some(self, names: Collection[str]) -> Mapping[str, AddedDomain | Unreadable]:
@@ -70,8 +70,8 @@ class RedisDomainShelf:
             some = wanted[at : at + _AT_ONCE]
             command = Command("read domains", ("HMGET", keys.DOMAINS, *some), list)
             texts = await self._line.ask(command)
-            pairs = zip(some, texts, strict=True)
-            found |= {name: _read(name, text) for name, text in pairs if text is not None}
+            read = zip(some, texts, strict=True)
+            found |= {name: _read(name, text) for name, text in read if text is not None}
         return found
 
 
@@ -120,9 +120,3 @@ def _domain_from(name: str, told: dict[str, Any]) -> AddedDomain:
         proven_by=str(told["proven_by"]),
         mark=str(told["mark"]),
     )
-
-
-def _pairs(answer: Any) -> dict[str, str]:
-    if isinstance(answer, dict):
-        return answer
-    return dict(zip(answer[::2], answer[1::2], strict=True))

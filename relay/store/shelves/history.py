@@ -13,7 +13,7 @@ from typing import Any
 from relay.core.recent import KEPT_S, MOST_KEPT, Happening, Kind
 from relay.core.tenancy import RouteId
 from relay.store import keys
-from relay.store.commands import Command, as_is
+from relay.store.commands import Command, as_is, pairs
 from relay.store.connections.line import Line
 from relay.store.slices import epoch_ms, from_epoch_ms
 
@@ -69,8 +69,7 @@ def _counts(answer: list[str | None]) -> list[int]:
 
 
 def _by_day(answer: Any) -> dict[int, int]:
-    pairs = answer.items() if isinstance(answer, dict) else zip(*[iter(answer)] * 2, strict=True)
-    return {int(day): int(sends) for day, sends in pairs}
+    return {int(day): int(sends) for day, sends in pairs(answer).items()}
 
 
 def _text_of(one: Happening) -> str:
