@@ -17,7 +17,7 @@ from relay.core.errors import (
     WarmupLimit,
 )
 from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
-from relay.core.quota import Demand, Verdict, WallKind
+from relay.core.quota import Demand, Mark, Verdict, WallKind
 from relay.core.reply import Reply
 from relay.core.tenancy import MailClass, SendingDomain, Tenant
 from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
@@ -425,6 +425,9 @@ async def test_a_client_that_left_before_the_reservation_stood_is_noted_all_the_
     desk.live.clear()
     first = await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.9"))
     assert first.receipt is not None
+    now, domain = desk.clock.now(), desk.route.id.domain
+    known = await desk.store.attempts(domain, ["f"], "", now)
+    assert known == [{f"{HOUSE}.9": Mark.GONE}], "other processes have it from the store"
     charge = await desk.send(desk.message(fingerprint="f", session=f"{HOUSE}.10"))
     assert charge.is_retry
     window = desk.route.policy.window.at(desk.clock.now())

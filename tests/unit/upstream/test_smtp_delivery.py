@@ -108,6 +108,16 @@ async def test_a_refused_message_leaves_the_connection_in_use():
 
 
 @on_both_loops
+async def test_a_connection_that_takes_its_leave_is_not_used_again():
+    async with Sink() as sink, upstream(sink.port) as up:
+        sink.script.add("DOT", refuse("421 4.3.2 going down").once())
+        refused = await up.deliver(outgoing())
+        assert isinstance(await up.deliver(outgoing()), Taken)
+    assert str(refused.answer) == "421 4.3.2 going down"
+    assert (sink.connections, len(sink.messages)) == (2, 1)
+
+
+@on_both_loops
 async def test_a_data_that_is_answered_354_after_a_refusal_is_never_completed():
     async with Sink() as sink, upstream(sink.port) as up:
         sink.script.add("RCPT", refuse("550 5.1.1 no").once())
