@@ -151,9 +151,9 @@ async def test_an_admission_is_one_round_trip_once_the_token_is_proven(access, l
     await access.admitted(text, *RATE)
     said, ask_all = [], line.ask_all
 
-    async def counted(commands, at=None):
+    async def counted(commands):
         said.append([command.verb for command in commands])
-        return await ask_all(commands, at)
+        return await ask_all(commands)
 
     monkeypatch.setattr(line, "ask_all", counted)
     await access.admitted(text, *RATE)

@@ -9,6 +9,7 @@ import re
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,14 @@ def timed(relay: RelayProcess, path: str) -> tuple[int, float]:
     return status, time.monotonic() - since
 
 
+def timed_at_last(relay: RelayProcess, path: str) -> tuple[int, float]:
+    """As `timed`, asked again where who had been asked was killed before the answer."""
+    for _ in range(20):
+        with suppress(ConnectionResetError):
+            return timed(relay, path)
+    raise AssertionError(f"never answered: {path}")
+
+
 def test_a_web_process_that_hangs_keeps_nobody_from_metrics_and_readiness(relay):
     api = api_of(relay)
     [pid] = web_pids(relay)
@@ -150,7 +159,7 @@ def test_a_web_process_that_dies_again_and_again_does_neither(make_relay):
     killer.start()
     try:
         for path in ("/readyz", "/metrics", "/readyz"):
-            status, took_s = timed(relay, path)
+            status, took_s = timed_at_last(relay, path)
             assert (status, took_s < 10) == (200, True), (path, took_s)
     finally:
         stop.set()

