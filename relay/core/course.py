@@ -8,7 +8,8 @@ an hour later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -18,7 +19,15 @@ from relay.core.bounds import WallKind, bounds_on
 from relay.core.pacing import HourlyShare, opens_by_end
 from relay.core.policy import MailClass, Policy
 from relay.core.ramp import Cap
-from relay.core.standing import Standing, Tally, after_idling, cap_of, progress, provider_cap_of
+from relay.core.standing import (
+    Leaving,
+    Standing,
+    Tally,
+    after_idling,
+    cap_of,
+    progress,
+    provider_cap_of,
+)
 from relay.core.tenancy import Route, RouteId
 from relay.core.window import SLICE_S, CalendarDay, Window
 
@@ -156,27 +165,28 @@ def _day(zone: str, starts: time, day: date) -> Window:
 
 def _only_today(standing: Standing, day: Window) -> Standing:
     """Without what a rolling window still holds of yesterday: that leaves before the day ends."""
-    today: dict[str | None, int] = {None: 0}
+    today: defaultdict[str | None, list[Leaving]] = defaultdict(list)
     for leaving in standing.leaving:
         if leaving.at > day.closes_at + _SLICE:
-            today[leaving.provider] = today.get(leaving.provider, 0) + leaving.count
-    names = [name for name in standing.providers if today.get(name)]
-    route = _at_most(standing.tally(), today[None])
+            today[leaving.provider].append(leaving)
+    names = [name for name in standing.providers if name in today]
+    route = _only(standing.tally(), today[None])
     return replace(
         standing,
         charged=route.charged,
         sent=route.sent,
         unknown=route.unknown,
         transactional=route.transactional,
-        providers={name: _at_most(standing.tally(name), today[name]) for name in names},
+        providers={name: _only(standing.tally(name), today[name]) for name in names},
         leaving=(),
     )
 
 
-def _at_most(tally: Tally, charged: int) -> Tally:
+def _only(tally: Tally, held: Sequence[Leaving]) -> Tally:
+    charged = sum(each.count for each in held)
     sent = min(tally.sent, charged)
     unknown = min(tally.unknown, charged - sent)
-    return Tally(charged, sent, unknown, min(tally.transactional, charged))
+    return Tally(charged, sent, unknown, sum(each.transactional for each in held))
 
 
 def _lower(one: Cap, other: Cap) -> Cap:

@@ -8,6 +8,7 @@ the next one, of whose cap smoothing may have opened little yet. The limits them
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -17,7 +18,7 @@ from relay.core.bounds import Bound, WallKind
 from relay.core.course import from_standing
 from relay.core.pacing import HourlyShare, first_open, pace_at
 from relay.core.policy import Policy
-from relay.core.standing import Standing, Tally, cap_of
+from relay.core.standing import Leaving, Standing, Tally, cap_of, progress
 from relay.core.tenancy import Route
 from relay.core.window import Rolling24h, Window
 
@@ -48,7 +49,10 @@ def _next(policy: Policy, window: Window, standing: Standing, passed: Passed) ->
     if standing.graduated_at is None and policy.is_off(window.date):
         return _next_day(policy, window)
     bounds = passed(window, standing)
-    return max((_opens(policy, window, standing, bound) for bound in bounds), default=None)
+    opens = max((_opens(policy, window, standing, bound) for bound in bounds), default=None)
+    if opens is None or not window.slides:
+        return opens
+    return min(opens, _climbs(policy, window, standing, opens))
 
 
 def _next_day(policy: Policy, window: Window) -> datetime:
@@ -94,25 +98,26 @@ class _Ahead:
 
 def _held(stands: Standing, now: Standing, instant: datetime) -> Standing:
     """`stands`, with what a rolling window will still hold at `instant` of what it holds now."""
-    gone: dict[str | None, int] = {}
+    gone: defaultdict[str | None, list[Leaving]] = defaultdict(list)
     for leaving in now.leaving:
         if leaving.at <= instant:
-            gone[leaving.provider] = gone.get(leaving.provider, 0) + leaving.count
-    left = _less(now.tally(), gone.get(None, 0))
+            gone[leaving.provider].append(leaving)
+    left = _less(now.tally(), gone[None])
     return replace(
         stands,
         charged=left.charged,
         transactional=left.transactional,
         # Of a rolling window the lifetime is that before the sends that it holds.
-        lifetime_open=max(0, stands.lifetime - max(0, now.sent - gone.get(None, 0))),
-        providers={name: _less(tally, gone.get(name, 0)) for name, tally in now.providers.items()},
+        lifetime_open=max(0, stands.lifetime - max(0, now.sent - (now.charged - left.charged))),
+        providers={name: _less(tally, gone[name]) for name, tally in now.providers.items()},
         leaving=tuple(leaving for leaving in now.leaving if leaving.at > instant),
     )
 
 
-def _less(tally: Tally, gone: int) -> Tally:
-    charged = max(0, tally.charged - gone)
-    return replace(tally, charged=charged, transactional=min(tally.transactional, charged))
+def _less(tally: Tally, gone: Sequence[Leaving]) -> Tally:
+    charged = max(0, tally.charged - sum(each.count for each in gone))
+    theirs = max(0, tally.transactional - sum(each.transactional for each in gone))
+    return replace(tally, charged=charged, transactional=theirs)
 
 
 def _opens(policy: Policy, window: Window, standing: Standing, bound: Bound) -> datetime:
@@ -141,8 +146,24 @@ def _pace_reaches(
 def _leaves(standing: Standing, bound: Bound, after: datetime) -> datetime:
     """When so much has left a rolling window that `bound` is passed no more."""
     missing = bound.used + bound.wanted - bound.limit
+    return _gone(standing, bound.provider, missing) or after
+
+
+def _climbs(policy: Policy, window: Window, standing: Standing, after: datetime) -> datetime:
+    """When so much has left a rolling window that a ramp of lifetime sends is a tier further up."""
+    if policy.ramp.advance.counts_days:
+        return after
+    starts = [tier.start for tier in policy.ramp.tiers]
+    starts += [tier.start for rule in policy.providers.values() for tier in rule.tiers]
+    at = progress(policy, window, standing)
+    ahead = [start - at for start in starts if start > at]
+    return (_gone(standing, None, min(ahead)) if ahead else None) or after
+
+
+def _gone(standing: Standing, provider: str | None, count: int) -> datetime | None:
+    """When `count` charges have left a rolling window; None where it does not hold so many."""
     for leaving in standing.leaving:
-        missing -= leaving.count if leaving.provider == bound.provider else 0
-        if missing <= 0:
+        count -= leaving.count if leaving.provider == provider else 0
+        if count <= 0:
             return leaving.at
-    return after
+    return None

@@ -52,11 +52,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """`count` charges that leave a rolling window at `at`: all of them, or those of a provider."""
+    """`count` charges that leave a rolling window at `at`: all of them, or those of a provider.
+
+    `transactional` of them are of that class.
+    """
 
     at: datetime
     provider: str | None
     count: int
+    transactional: int = 0
 
 
 @value(frozen=True, slots=True)

@@ -115,16 +115,26 @@ def _standing(told: list[Any], now: datetime) -> Standing:
 
 
 def _leaving(told: list[Any]) -> tuple[Leaving, ...]:
-    return in_order((int(to), name or None, count) for to, name, count in _in_groups(told, 3))
+    groups = _in_groups(told, 4)
+    return in_order((int(to), name or None, *counts) for to, name, *counts in groups)
 
 
-def in_order(slices: Iterator[tuple[int, str | None, int]]) -> tuple[Leaving, ...]:
-    """Charges by end of slice (epoch s) and provider, in the order in which they leave."""
+def in_order(slices: Iterator[tuple[int, str | None, int, int]]) -> tuple[Leaving, ...]:
+    """Charges in the order in which they leave, those of one instant and provider as one.
+
+    Of each: the end of its slice (epoch s), its provider, how many, how many transactional.
+    """
     sums: Counter[tuple[datetime, str]] = Counter()
-    for to_s, provider, count in slices:
-        sums[leaves_at(from_epoch_ms(to_s * 1000)), provider or ""] += count
-    ordered = sorted(sums.items())
-    return tuple(Leaving(at, provider or None, count) for (at, provider), count in ordered if count)
+    theirs: Counter[tuple[datetime, str]] = Counter()
+    for to_s, provider, count, transactional in slices:
+        place = leaves_at(from_epoch_ms(to_s * 1000)), provider or ""
+        sums[place] += count
+        theirs[place] += transactional
+    return tuple(
+        Leaving(at, provider or None, count, theirs[at, provider])
+        for (at, provider), count in sorted(sums.items())
+        if count
+    )
 
 
 def _in_groups(flat: list[Any], size: int) -> Iterator[tuple[Any, ...]]:

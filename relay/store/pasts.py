@@ -161,9 +161,9 @@ def _paced(policy: Policy, window: Window, inside: Sequence[Added], now: datetim
 
 
 def _leaving(held: Standing, inside: Sequence[Added]) -> tuple[Leaving, ...]:
-    sums = {(each.at, each.provider): each.count for each in held.leaving}
+    found = {(each.at, each.provider): each for each in held.leaving}
     for each in inside:
         place = leaves_at(from_epoch_ms(each.slice.to_s * 1000)), each.provider
-        sums[place] = sums.get(place, 0) + each.sends
-    ordered = sorted(sums.items(), key=lambda pair: (pair[0][0], pair[0][1] or ""))
-    return tuple(Leaving(at, provider, count) for (at, provider), count in ordered)
+        was = found.get(place, Leaving(*place, 0))
+        found[place] = replace(was, count=was.count + each.sends)
+    return tuple(sorted(found.values(), key=lambda each: (each.at, each.provider or "")))

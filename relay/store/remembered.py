@@ -255,7 +255,11 @@ class RememberedRoute:
 
     def _leaving(self, window: Window, names: list[str | None]) -> tuple[Leaving, ...]:
         inside = [c for c in self._standing_charges() if c.slice.overlaps(window)]
-        return in_order((c.slice.to_s, name, c.sends(name)) for c in inside for name in names)
+        return in_order(
+            (c.slice.to_s, name, c.sends(name), c.sends(name) * c.is_transactional)
+            for c in inside
+            for name in names
+        )
 
     def _lifetime_open(self, window: Window) -> int:
         """The lifetime at the window's opening, as of its first charge; 0 after a restart."""

@@ -130,6 +130,31 @@ async def test_headroom_and_hours_hold_in_a_rolling_window(world):
     await world.to("granted", mail_class=MailClass.TRANSACTIONAL, other=5)
 
 
+async def test_headroom_is_kept_again_when_those_who_have_used_it_leave(world):
+    world.follow(rolling((0, 20), headroom_ppm={MailClass.TRANSACTIONAL: 500_000}))
+    await world.granted(10, mail_class=MailClass.TRANSACTIONAL)
+    world.clock.move(hours=1)
+    await world.granted(10)
+    opens = NOON + timedelta(hours=1) + LEAVES
+    assert (await world.walled(1)).opens_at == opens
+    world.clock.set(NOON + LEAVES)
+    assert (await world.walled(1)).opens_at == opens
+    world.clock.set(opens)
+    await world.granted(1)
+
+
+async def test_a_lifetime_tier_that_is_reached_as_sends_leave_opens_the_window(world):
+    world.follow(rolling((0, 20), (10, 40), advance=Advance.LIFETIME_SENDS))
+    await world.send(10)
+    world.clock.move(hours=1)
+    await world.send(10)
+    assert (await world.walled(15)).opens_at == NOON + LEAVES
+    world.clock.set(NOON + LEAVES - timedelta(seconds=1))
+    await world.walled(15)
+    world.clock.set(NOON + LEAVES)
+    await world.granted(15)
+
+
 async def test_even_opens_the_cap_over_the_calendar_day(world):
     world.follow(rolling((0, 48), smoothing=Even(time(0), time(12), burst=1)))
     world.clock.set(datetime(2026, 3, 10, 23, 0, tzinfo=UTC))

@@ -1,8 +1,8 @@
 """The time that a deferral names is true: a second before it the message is refused, at it taken.
 
 The memory model of the store, which the scripts are held against elsewhere, is the judge. Left
-out is what a standing does not tell: the class of what leaves a rolling window, the part of a
-slice that is of the day before, and the hour that Lord Howe's clocks show one and a half times.
+out is what a standing does not tell: the part of a slice that is of the day before, and the hour
+that Lord Howe's clocks show one and a half times.
 """
 
 from dataclasses import replace
@@ -35,10 +35,8 @@ def told(the_policy):
     form = the_policy.window
     if form.zone == "Australia/Lord_Howe":
         form = replace(form, zone="Asia/Kathmandu")
-    if isinstance(form, Rolling24h):
-        the_policy = replace(the_policy, headroom_ppm={})
-        if isinstance(the_policy.smoothing, Even):
-            form = replace(form, starts=time(7))
+    if isinstance(form, Rolling24h) and isinstance(the_policy.smoothing, Even):
+        form = replace(form, starts=time(7))
     return sane(replace(the_policy, window=form))
 
 

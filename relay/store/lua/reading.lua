@@ -35,18 +35,22 @@ local function tally()
   if tallied then return tallied end
   tallied = { pools = { [''] = { c = 0, s = 0, u = 0, t = 0 } }, paced = 0, leaving = {} }
   local pools, leaving, flat = tallied.pools, tallied.leaving, redis.call('HGETALL', KEYS[3])
+  local theirs = {} -- the transactional ones, by slice and pool
   for i = 1, #flat, 2 do
     local kind, from, to, pool = string.match(flat[i], '^(%l):(%d+)-(%d+):?(.*)$')
     local count, from_ms, to_ms = tonumber(flat[i + 1]), from * 1000, to * 1000
     if to_ms > opens and from_ms < closes then
       pools[pool] = pools[pool] or { c = 0, s = 0, u = 0, t = 0 }
       pools[pool][kind] = pools[pool][kind] + count
-      if kind == 'c' and count > 0 then leaving[#leaving + 1] = { tonumber(to), pool, count } end
+      local slice = string.sub(flat[i], 2)
+      if kind == 't' then theirs[slice] = count end
+      if kind == 'c' and count > 0 then leaving[#leaving + 1] = { tonumber(to), pool, count, slice } end
     end
     if kind == 'c' and pool == '' and to_ms > since and from_ms < till then
       tallied.paced = tallied.paced + count
     end
   end
+  for _, each in ipairs(leaving) do each[4] = theirs[each[4]] or 0 end
   return tallied
 end
 

@@ -10,8 +10,8 @@
 --                  unset
 --         pools    provider, charged, sent, unknown, transactional, ...: those of `names`, or
 --                  all, but none that nothing is charged to
---         leaving  end of slice (epoch s), provider or '', charged, ...: of a rolling window,
---                  in no order
+--         leaving  end of slice (epoch s), provider or '', charged, transactional, ...: of a
+--                  rolling window, in no order
 --
 -- Example: a route never seen: {{0, 0, 0, nil, nil, 0, 0, nil, ...}, {}, {}}
 

@@ -17,9 +17,9 @@ from relay.core.plan_text import sentences
 from relay.core.policy import Idle, IdleAction, MailClass
 from relay.core.ramp import Advance, Ramp, Tier
 from relay.core.report import Status
-from relay.core.standing import Standing
+from relay.core.standing import Leaving, Standing
 from relay.core.tenancy import Route, RouteId
-from relay.core.window import CalendarDay
+from relay.core.window import CalendarDay, Rolling24h
 from tests.property.test_quota_machine import policies, sane
 from tests.unit.core.test_quota import CALENDAR, LIFETIME
 
@@ -240,6 +240,18 @@ def test_smoothing_by_the_hour_lets_so_much_through_in_a_day():
 def test_an_even_day_lets_all_of_its_cap_through():
     for even in (Even(), Even(time(8), time(18)), Even(time(8), time(0))):
         assert plan(walled(smoothing=even), [60], START).days[0].sent == 50
+
+
+def test_headroom_that_leaves_a_rolling_window_today_is_kept_in_the_plan_too():
+    kept = {MailClass.TRANSACTIONAL: 200_000}
+    route = Route(RouteId("x", "out"), walled(headroom_ppm=kept, window=Rolling24h()))
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    of_yesterday = Leaving(now + timedelta(hours=1), None, 10, transactional=10)
+    leaving = (of_yesterday, Leaving(now + timedelta(hours=23), None, 20))
+    standing = Standing(charged=30, sent=30, transactional=10, first_day=START.toordinal())
+    standing = replace(standing, leaving=leaving, at=now)
+    course = from_standing(route, route.policy.window.at(now), standing, now)
+    assert course.room((), MailClass.MARKETING).total == 20
 
 
 def test_an_idle_route_starts_anew_in_the_plan_too():
