@@ -10,6 +10,7 @@ The relay is the real command, its upstream a small sink here. Bounded: under tw
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import resource
@@ -22,7 +23,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bench.alone import CONFIG, DOMAIN, POLICY, RELAY, ROOT, SINK, WEB
-from bench.words import words
 
 CONNECTIONS = 5000
 MB = 1_000_000
@@ -174,7 +174,13 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000), hard))
     parts = {"idle": idle, "large": large, "slow": slow}
-    wanted = words(__doc__) or list(parts)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.memory",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", help="all of them by default")
+    wanted = parser.parse_args().parts or list(parts)
     if unknown := set(wanted) - set(parts):
         sys.exit(f"no such part: {', '.join(sorted(unknown))}")
     for name in wanted:

@@ -8,6 +8,7 @@ A million routes take about five minutes of two quiet cores, and 0.9 GB of memor
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import re
 import tempfile
@@ -20,7 +21,6 @@ from secrets import token_hex
 from statistics import median
 
 from bench.scale import cpu_s
-from bench.words import count_of, words
 from relay.clock import SystemClock
 from relay.core.config import StoreConfig
 from relay.core.policy import Policy
@@ -120,10 +120,16 @@ async def measure(count: int, home: Path) -> None:
 
 
 def main() -> None:
-    given = words(__doc__)
-    count = count_of(given[0]) if given else 100_000
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.routes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("routes", type=int, nargs="?", default=100_000)
+    parser.add_argument("folder", nargs="?")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
-        asyncio.run(measure(count, Path(given[1] if len(given) > 1 else folder)))
+        asyncio.run(measure(given.routes, Path(given.folder or folder)))
 
 
 if __name__ == "__main__":

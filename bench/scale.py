@@ -10,6 +10,7 @@ machine compare the gaps with those beside them, "at rest"; CPU time holds bette
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import itertools
@@ -24,7 +25,6 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from bench.peers.proc import TICKS_A_S
-from bench.words import count_of, words
 from relay.signing.generate import KeyKind, generate_key
 from tests.harness.ports import free_port
 
@@ -310,7 +310,13 @@ async def serve(sizes: list[int]) -> None:
 
 
 def main() -> None:
-    asyncio.run(serve([count_of(word) for word in words(__doc__)] or [*SIZES]))
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("domains", type=int, nargs="*", default=SIZES)
+    asyncio.run(serve(parser.parse_args().domains))
 
 
 if __name__ == "__main__":

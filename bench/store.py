@@ -7,6 +7,7 @@ One process, one connection, 32 conversations at a time, every reservation synce
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import resource
@@ -17,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.alone import ROOT, cpu_s
-from bench.words import words
 from relay.clock import SystemClock
 from relay.core.config import StoreConfig
 from relay.core.quota import Demand, Granted, Reservation, Verdict
@@ -110,5 +110,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    words(__doc__)
+    about = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser(
+        "python -m bench.store", description=__doc__, formatter_class=about
+    ).parse_args()
     asyncio.run(main())

@@ -9,6 +9,7 @@ machine drifts. Bounded: at most three minutes for each number of workers and ro
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -23,7 +24,6 @@ from pathlib import Path
 
 from bench.alone import CONFIG, POLICY, RELAY, ROOT, SINK, WEB, cpu_s, source
 from bench.wire import program
-from bench.words import count_of, words
 
 SESSIONS, COUNT, ROUNDS = 60, 3000, 3
 READY_S = 60.0
@@ -105,7 +105,13 @@ def numbers(run: Run) -> tuple[float, ...]:
 
 
 def main() -> None:
-    most = count_of(given[0]) if (given := words(__doc__)) else os.cpu_count() or 1
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.workers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("most", type=int, nargs="?", default=os.cpu_count() or 1)
+    most = parser.parse_args().most
     home = Path(tempfile.mkdtemp(prefix="relay-bench-"))
     (home / "policies").mkdir()
     (home / "policies" / "huge.yaml").write_text(POLICY)

@@ -1,6 +1,7 @@
 """Work on many pieces, shared among as many processes as there are processors.
 
-A share whose process fails or is killed is done here, so that whatever is wrong shows here too.
+A share whose process cannot be begun, fails or is killed is done here, so that whatever is wrong
+shows here too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from itertools import zip_longest
 from typing import Final, Generic, NoReturn, TypeVar
 
 Piece = TypeVar("Piece")
@@ -25,12 +27,11 @@ def done_by_many(do: Callable[[Piece], bytes], pieces: Sequence[Piece]) -> list[
     hands = _hands(len(pieces))
     done = [b""] * len(pieces)
     with ExitStack() as stack:
-        others = [_Hand(do, pieces[at::hands]) for at in range(1, hands)]
-        for other in others:
-            stack.callback(other.end)
+        others = _begun(do, [pieces[at::hands] for at in range(1, hands)], stack)
         done[0::hands] = [do(piece) for piece in pieces[0::hands]]
-        for at, other in enumerate(others, 1):
-            done[at::hands] = other.done() or [do(piece) for piece in pieces[at::hands]]
+        for at, other in zip_longest(range(1, hands), others):
+            brought = other.done() if other else []
+            done[at::hands] = brought or [do(piece) for piece in pieces[at::hands]]
     return done
 
 
@@ -41,12 +42,32 @@ def _hands(count: int) -> int:
     return max(1, min(os.cpu_count() or 1, MOST_HANDS, count // WORTH_A_HAND))
 
 
+def _begun(
+    do: Callable[[Piece], bytes], shares: Sequence[Sequence[Piece]], stack: ExitStack
+) -> list[_Hand[Piece]]:
+    """A process for each share, or for as many as the system allows; they end with `stack`."""
+    begun: list[_Hand[Piece]] = []
+    with suppress(OSError):
+        for share in shares:
+            begun.append(_Hand(do, share))
+            stack.callback(begun[-1].end)
+    return begun
+
+
 class _Hand(Generic[Piece]):
-    """A child of this process, with all that it knows, that does `share` and ends."""
+    """A child of this process, with all that it knows, that does `share` and ends.
+
+    Raises OSError where the system allows no other process.
+    """
 
     def __init__(self, do: Callable[[Piece], bytes], share: Sequence[Piece]) -> None:
         self._reads, writes = os.pipe()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            os.close(self._reads)
+            os.close(writes)
+            raise
         if not self._pid:
             _work(do, share, writes)
         os.close(writes)

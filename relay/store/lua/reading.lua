@@ -42,9 +42,10 @@ local function tally()
     if to_ms > opens and from_ms < closes then
       pools[pool] = pools[pool] or { c = 0, s = 0, u = 0, t = 0 }
       pools[pool][kind] = pools[pool][kind] + count
-      local slice = string.sub(flat[i], 2)
-      if kind == 't' then theirs[slice] = count end
-      if kind == 'c' and count > 0 then leaving[#leaving + 1] = { tonumber(to), pool, count, slice } end
+      if kind == 't' then theirs[string.sub(flat[i], 2)] = count end
+      if kind == 'c' and count > 0 then
+        leaving[#leaving + 1] = { tonumber(to), pool, count, string.sub(flat[i], 2) }
+      end
     end
     if kind == 'c' and pool == '' and to_ms > since and from_ms < till then
       tallied.paced = tallied.paced + count

@@ -31,9 +31,20 @@ except ChildProcessError:
     print("all ended")
 """
 
+ONE_FORK = """
+import os
+fork = os.fork
+def refused():
+    raise BlockingIOError
+def once():
+    os.fork = refused
+    return fork()
+os.fork = once
+"""
 
-def told(trouble: str) -> list[str]:
-    program = PROGRAM.replace("TROUBLE", trouble)
+
+def told(trouble: str, before: str = "") -> list[str]:
+    program = before + PROGRAM.replace("TROUBLE", trouble)
     words = [sys.executable, "-c", program]
     done = subprocess.run(words, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -47,6 +58,10 @@ def test_others_do_their_shares():
 @pytest.mark.parametrize("trouble", ["os.kill(os.getpid(), signal.SIGKILL)", "raise ValueError"])
 def test_what_a_process_leaves_undone_is_done_here(trouble):
     assert told(trouble) == [str(COUNT), "all ended"]
+
+
+def test_where_no_more_processes_may_be_begun_the_rest_is_done_here():
+    assert told("pass", ONE_FORK) == [str(COUNT - len(range(1, COUNT, 3))), "all ended"]
 
 
 def test_what_is_wrong_is_raised_and_nobody_left_behind():
