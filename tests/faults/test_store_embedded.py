@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from relay.core.config import StoreConfig
 from relay.core.errors import StoreTrouble
 from relay.core.quota import Verdict
 from relay.store import StoreUnusable, attach, open_store
+from relay.store.embedded import server_process
 from relay.store.embedded import store as embedded
 from relay.store.embedded.server_process import _WATCHER
 from relay.store.embedded.store import EmbeddedStore
@@ -376,6 +379,37 @@ async def test_the_owner_of_a_stopped_relay_is_named_to_a_second_process(owner, 
     with pytest.raises(SecondOwner) as refused:
         await EmbeddedStore.start(tmp_path / "var")
     assert refused.value.pid == owner.pid
+
+
+async def test_a_server_whose_watcher_cannot_be_run_is_ended_and_another_one_started(
+    tmp_path, monkeypatch
+):
+    refused, watch = [], server_process._watch
+
+    def refuses_once(pid):
+        if refused:
+            return watch(pid)
+        refused.append(pid)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with embedded_world(tmp_path) as world, running(world):
+        monkeypatch.setattr(server_process, "_watch", refuses_once)
+        os.kill(await pid_of_server(world), signal.SIGKILL)
+        await troubled(world.reserve(1))
+        await recovers_within(world, 10)
+    assert [lives(pid) for pid in refused] == [False]
+
+
+async def test_a_file_in_the_way_of_the_server_is_told_and_the_relay_goes_on(tmp_path, caplog):
+    in_the_way = Home(tmp_path).directory / "server.sock"
+    async with embedded_world(tmp_path) as world, running(world):
+        in_the_way.unlink()
+        in_the_way.mkdir()
+        os.kill(await pid_of_server(world), signal.SIGKILL)
+        told = partial(until, lambda: "does not start: cannot use" in caplog.text, "the reason")
+        await asyncio.to_thread(told)
+        in_the_way.rmdir()
+        await recovers_within(world, 10)
 
 
 async def test_a_file_cut_short_by_a_crash_is_loaded_and_told_of(tmp_path, caplog):

@@ -116,7 +116,12 @@ class ServerProcess:
             )
         except OSError as error:
             raise StoreUnusable(f"cannot run {command[0]}: {error}") from error
-        self._watcher = _watch(self._server.pid)
+        try:
+            self._watcher = _watch(self._server.pid)
+        except OSError as error:
+            self._server.kill()
+            self._server.wait()
+            raise StoreUnusable(f"cannot run what watches the store server: {error}") from error
 
     @property
     def pid(self) -> int:

@@ -160,6 +160,8 @@ class EmbeddedStore:
             command = options(self._home.directory, self._socket, self._home.log)
             program = str(find_binary())
             process = ServerProcess([program, *command], self._home.directory, lock.fd)
+        except OSError as error:
+            raise StoreUnusable(f"cannot use {self._home.directory}: {error}") from error
         finally:
             lock.close()  # the server holds it now
         try:
