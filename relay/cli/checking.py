@@ -120,16 +120,20 @@ def _last_route(domain: SendingDomain) -> list[Finding]:
 
 
 def _key(part: str, path: Path, data_dir: Path, *, is_many: bool) -> Finding:
-    if not path.exists() and path.is_relative_to(data_dir):
-        if presence_in(data_dir):
-            says = "mail is deferred until it does, or until the next start makes it"
-            return problem(part, f"{path} does not exist: {says}")
-        return _fine(part, f"{path} does not exist yet; serve will make it")
     try:
+        if path.is_relative_to(data_dir) and not path.exists():
+            return _missing_key(part, path, data_dir)
         key = try_key(path) if is_many else read_key(path)
     except (OSError, ValueError) as error:
         return problem(part, str(error))
     return _fine(part, f"{path} ({key.algorithm.decode()})")
+
+
+def _missing_key(part: str, path: Path, data_dir: Path) -> Finding:
+    if presence_in(data_dir):
+        says = "mail is deferred until it does, or until the next start makes it"
+        return problem(part, f"{path} does not exist: {says}")
+    return _fine(part, f"{path} does not exist yet; serve will make it")
 
 
 def _certificate(listener: Listener) -> list[Finding]:

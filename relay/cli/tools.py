@@ -73,10 +73,18 @@ async def with_added(config: Config) -> Config:
 
     No store is begun for it: where there is none yet, nothing was added.
     """
-    if config.store.url is None and not Home(config.data_dir).directory.exists():
+    if config.store.url is None and not _may_have_begun(Home(config.data_dir)):
         return config
     async with open_tools(config) as tools:
         found = await added_in(tools.line)
     added = [each for each in found.values() if isinstance(each, AddedDomain)]
     directory = joined(config.directory, added, offer_of(config)).directory
     return replace(config, directory=directory)
+
+
+def _may_have_begun(home: Home) -> bool:
+    """Whether a store was ever begun there; where we may not look, who opens it says why."""
+    try:
+        return home.directory.exists()
+    except OSError:
+        return True

@@ -110,6 +110,17 @@ def test_check_finds_a_key_that_others_can_read_and_an_upstream_that_is_not_ther
     assert {row["part"] for row in offline["checks"] if not row["ok"]} == {f"dkim {DOMAIN} s1"}
 
 
+@pytest.mark.parametrize("command", ["status", "check"])
+def test_a_data_directory_that_may_not_be_looked_at_is_told_in_a_sentence(home, initiated, command):
+    """As another user meets it; root may look everywhere, but no name is so long."""
+    config, name = home / "relay.yaml", "x" * 300
+    text = config.read_text().replace("var/", f"{name}/")
+    config.write_text(text.replace("data_dir: var\n", f"data_dir: {name}\n"))
+    told = run(home, command, expect=1)
+    assert "File name too long" in told
+    assert "Traceback" not in told
+
+
 def test_check_finds_a_key_that_a_running_relay_will_not_make(make_relay):
     dkim_keys = [{"selector": "s1", "key": "var/dkim/s1.pem"}]
     relay = make_relay(domains={DOMAIN: {"dkim": dkim_keys}})
