@@ -11,7 +11,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Final
 
@@ -192,7 +192,10 @@ def _announced(parts: RelayParts, front: Front | None) -> Iterator[None]:
 def announced_as_serving(
     config: Config, clock: AnyClock, listeners: Sequence[tuple[str, int]], web_port: int | None
 ) -> Iterator[None]:
-    """Say in the log and in the data directory that the relay serves, while the block runs."""
+    """Say in the log and in the data directory that the relay serves, while the block runs.
+
+    Raises CannotServe where the data directory cannot be written.
+    """
     if isinstance(clock, FileClock):
         log.warning("SIMULATED CLOCK: caps follow a file, not the time", clock=clock.simulated)
     presence = Presence(
@@ -202,14 +205,18 @@ def announced_as_serving(
         web=f"{config.web.host}:{web_port}" if config.web else None,
         clock=str(clock.path.resolve()) if isinstance(clock, FileClock) else None,
     )
-    log.info(
-        "serving",
-        listeners=list(presence.listeners),
-        web=presence.web,
-        domains=len(config.directory.domains),
-        config=presence.config,
-    )
-    with announced(config.data_dir, presence):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(announced(config.data_dir, presence))
+        except OSError as error:
+            raise CannotServe(f"cannot use {config.data_dir}: {error}") from error
+        log.info(
+            "serving",
+            listeners=list(presence.listeners),
+            web=presence.web,
+            domains=len(config.directory.domains),
+            config=presence.config,
+        )
         yield
 
 

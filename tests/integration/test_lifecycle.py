@@ -187,6 +187,19 @@ def test_a_data_directory_that_is_a_file_is_a_clear_error(make_relay: MakeRelay)
     assert "Traceback" not in child.tail()
 
 
+def test_a_data_directory_that_takes_no_note_is_a_clear_error(make_relay: MakeRelay) -> None:
+    """With a store elsewhere, nothing else may need to write there."""
+    relay = make_relay()
+    (relay.home / "var" / "serving.json").mkdir(parents=True)
+
+    child = relay.launch()
+
+    assert child.wait(15) == 1
+    assert f"warmup-relay: cannot use {relay.home / 'var'}: " in child.tail()
+    assert "Traceback" not in child.tail()
+    assert '"serving"' not in child.tail()
+
+
 def test_a_port_that_is_taken_is_a_clear_error(make_relay: MakeRelay) -> None:
     first = make_relay(name="first").start()
     second = make_relay(name="second", smtp_ports=first.config.smtp_ports)
