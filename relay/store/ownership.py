@@ -83,17 +83,24 @@ class Home:
             raise StoreUnusable(f"cannot use {self.directory}: {error}") from error
 
     def socket(self) -> Path:
-        """The socket's path, noted in `pointer`; in a short private directory if need be."""
+        """The socket's path, noted in `pointer`; in a short private directory if need be.
+
+        Raises StoreUnusable.
+        """
         wanted = self.directory.absolute() / "server.sock"
-        if len(os.fsencode(wanted)) > SOCKET_PATH_BYTES:
-            wanted = self._short_directory() / "server.sock"
-        self.pointer.write_text(str(wanted), encoding="utf-8")
+        try:
+            if len(os.fsencode(wanted)) > SOCKET_PATH_BYTES:
+                wanted = self._short_directory() / "server.sock"
+            self.pointer.write_text(str(wanted), encoding="utf-8")
+        except (OSError, UnicodeEncodeError) as error:
+            raise StoreUnusable(f"cannot use {self.pointer}: {error}") from error
         return wanted
 
     def noted_socket(self) -> Path | None:
-        """What `pointer` says, if anything."""
-        with suppress(OSError):
-            return Path(self.pointer.read_text(encoding="utf-8"))
+        """What `pointer` says, if anything; it is empty for a moment at each start."""
+        with suppress(OSError, UnicodeDecodeError):
+            noted = self.pointer.read_text(encoding="utf-8")
+            return Path(noted) if noted else None
         return None
 
     def noted_sync_socket(self) -> Path | None:

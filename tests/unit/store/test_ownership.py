@@ -93,6 +93,22 @@ def test_a_short_directory_that_others_could_have_made_is_not_used_again(tmp_pat
     home.tidy()
 
 
+@pytest.mark.parametrize("left", [b"", b"\xff\xfe"], ids=["nothing", "no text"])
+def test_a_note_that_is_no_path_names_no_socket(tmp_path, left):
+    home = Home(tmp_path / ("x" * 120))
+    home.prepare()
+    home.pointer.write_bytes(left)
+    assert home.noted_socket() is None
+    assert home.socket() == home.noted_socket()
+    home.tidy()
+
+
+def test_a_note_that_cannot_be_written_is_told(home):
+    home.pointer.mkdir()
+    with pytest.raises(StoreUnusable, match="cannot use"):
+        home.socket()
+
+
 async def test_attach_finds_a_running_owner_and_nothing_else(home):
     assert attach(home.data_dir) is None
     socket = home.socket()
