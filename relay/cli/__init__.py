@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from relay.cli.plain import serving_words
@@ -26,6 +27,7 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command that the process was called with; importing no more than that one needs."""
     _open_what_is_closed()
+    _print_what_cannot_be_encoded()
     keep_memory_private()  # nearly every one reads a password, a key or a token
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in {"serve", "web"}:  # a reload that is asked for while it begins is not its end
@@ -50,6 +52,12 @@ def _open_what_is_closed() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
             os.set_inheritable(number, True)  # noqa: FBT003 - an argument by position only
             setattr(sys, name, os.fdopen(number, mode))
+
+
+def _print_what_cannot_be_encoded() -> None:
+    """As a backslash and a number, like Python's standard error: a chart where all is Latin-1."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _give_up(error: OSError) -> None:
