@@ -23,10 +23,10 @@ from statistics import median
 from bench.scale import cpu_s
 from relay.clock import SystemClock
 from relay.core.config import StoreConfig
-from relay.core.policy import Policy
-from relay.core.quota import Demand, Granted, Verdict
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import Window
+from relay.core.policy.policy import Policy
+from relay.core.policy.window import Window
+from relay.core.quota.reservation import Demand, Granted, Verdict
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.settings.load import load_policy
 from relay.store.commands import Command
 from relay.store.opening import open_store

@@ -20,8 +20,8 @@ from pathlib import Path
 from bench.alone import ROOT, cpu_s
 from relay.clock import SystemClock
 from relay.core.config import StoreConfig
-from relay.core.quota import Demand, Granted, Reservation, Verdict
-from relay.core.tenancy import Route
+from relay.core.quota.reservation import Demand, Granted, Reservation, Verdict
+from relay.core.tenants.tenancy import Route
 from relay.settings.load import load_config
 from relay.store.commands import Command
 from relay.store.opening import open_store

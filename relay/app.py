@@ -12,9 +12,9 @@ from functools import partial
 from relay.admin.noting import Notebook
 from relay.clock import AnyClock, SystemClock
 from relay.concurrency.background import Background
-from relay.core.classify import classify
 from relay.core.config import Config, UpstreamConfig
-from relay.core.tenancy import Credential, Tenant
+from relay.core.mail.classify import classify
+from relay.core.tenants.tenancy import Credential, Tenant
 from relay.domains.desk import vault_of
 from relay.domains.following import Following
 from relay.edge.listeners import Listeners

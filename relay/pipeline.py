@@ -11,10 +11,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from relay.concurrency.beside import beside
-from relay.core.classify import check_reverse_path
 from relay.core.domain import domain_of
-from relay.core.mail import Classified, Client, Envelope, Submission
-from relay.core.tenancy import Directory
+from relay.core.mail.classify import check_reverse_path
+from relay.core.mail.message import Classified, Client, Envelope, Submission
+from relay.core.tenants.tenancy import Directory
 from relay.ports import Settings
 from relay.ports.relay import Accepted, Hears
 from relay.ports.upstream import Upstream

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from relay.core.report import Status
-from relay.core.tenancy import Directory, Route
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Directory, Route
 from relay.ports import Clock, QuotaStore
 
 

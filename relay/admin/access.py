@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from relay.admin.recording import NOTHING, entry
-from relay.core.access import ApiToken, BadGrant, Scope, check_grant, check_token_name
-from relay.core.audit import AuditEntry
 from relay.core.errors import StoreTrouble
-from relay.core.wording import timestamp
+from relay.core.quota.wording import timestamp
+from relay.core.tenants.access import ApiToken, BadGrant, Scope, check_grant, check_token_name
+from relay.core.tenants.audit import AuditEntry
 from relay.ports import Clock
 from relay.ports.web import TokenShelf
 from relay.settings.tokens import DUMMY_SECRET, hash_token, verify_token

@@ -1,6 +1,6 @@
 """A change to a route, and the note of it in the audit log: for the command line and the API.
 
-Which change makes sense when is `core/changes.py`; that it happens at most once is the
+Which change makes sense when is `core/quota/changes.py`; that it happens at most once is the
 store's part. The note is written ahead (`recording.py`): a process that is killed in between
 leaves one that is open, never a change without one.
 """
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relay.admin.recording import entry, was_done, was_not_done, written_ahead
-from relay.core.changes import IDLE, Verb, why_not
-from relay.core.report import Status
-from relay.core.tenancy import Route
+from relay.core.quota.changes import IDLE, Verb, why_not
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Route
 from relay.ports import Clock, QuotaStore
 from relay.ports.web import AuditLog, Change
 from relay.reporting import statuses_of

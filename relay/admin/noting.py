@@ -14,8 +14,8 @@ from typing import Final
 
 from relay.concurrency.background import Background
 from relay.core.errors import StoreTrouble
-from relay.core.recent import Happening, Kind, without_addresses
-from relay.core.tenancy import RouteId
+from relay.core.status.recent import Happening, Kind, without_addresses
+from relay.core.tenants.tenancy import RouteId
 from relay.ports import Clock
 from relay.ports.pages import Recent
 from relay.telemetry.story import Story

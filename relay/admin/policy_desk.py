@@ -20,7 +20,7 @@ from typing import Final
 from relay.admin.recording import entry, was_done, was_not_done, written_ahead
 from relay.core.config import Config
 from relay.core.errors import StoreTrouble
-from relay.core.policy import Policy
+from relay.core.policy.policy import Policy
 from relay.ports import Clock
 from relay.ports.pages import CannotSave, Fault, PolicyText, SavedUnnoted
 from relay.ports.web import AuditLog

@@ -18,8 +18,8 @@ from typing import Any, Final
 import dkim
 from dkim.util import parse_tag_value
 
-from relay.core.mail import Classified
-from relay.core.tenancy import SendingDomain
+from relay.core.mail.message import Classified
+from relay.core.tenants.tenancy import SendingDomain
 from relay.ports import Signer
 from relay.ports.pages import Tray, Verified
 from relay.signing.proof import Ed25519Proof

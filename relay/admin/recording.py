@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from relay.core.audit import MOST_REASON, AuditEntry, Outcome
+from relay.core.tenants.audit import MOST_REASON, AuditEntry, Outcome
 from relay.ports.web import AuditLog
 
 NOTHING: Mapping[str, Any] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from relay.core.config import Config
-from relay.core.tenancy import SendingDomain
+from relay.core.tenants.tenancy import SendingDomain
 from relay.signing.record import record_of
 
 

@@ -18,8 +18,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from relay.admin.recording import NOTHING, entry
-from relay.core.audit import AuditEntry
-from relay.core.users import MOST_PASSWORD, Session, User, Viewer, check_name, check_password
+from relay.core.tenants.audit import AuditEntry
+from relay.core.tenants.users import (
+    MOST_PASSWORD,
+    Session,
+    User,
+    Viewer,
+    check_name,
+    check_password,
+)
 from relay.ports import Clock
 from relay.ports.pages import Attempts, NoEntry, SessionShelf, UserShelf
 

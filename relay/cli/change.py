@@ -20,9 +20,9 @@ from relay.cli.context import (
 )
 from relay.cli.inspect import RouteArgument
 from relay.cli.tools import open_tools
-from relay.core.changes import DONE, Verb
 from relay.core.config import Config
-from relay.core.tenancy import Route
+from relay.core.quota.changes import DONE, Verb
+from relay.core.tenants.tenancy import Route
 from relay.ports.web import Change
 from relay.store.shelves.audit_log import RedisAuditLog
 

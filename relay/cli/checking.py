@@ -15,12 +15,12 @@ from typing import Final
 from cryptography import x509
 
 from relay.cli.tools import added_in, open_tools
-from relay.core.added import AddedDomain, joined
 from relay.core.config import Config, Listener
 from relay.core.errors import StoreTrouble
-from relay.core.policy import Excess
+from relay.core.policy.policy import Excess
 from relay.core.reply import Reply
-from relay.core.tenancy import DkimKey, SendingDomain
+from relay.core.tenants.added import AddedDomain, joined
+from relay.core.tenants.tenancy import DkimKey, SendingDomain
 from relay.domains.wishes import offer_of
 from relay.edge.tls import server_context
 from relay.ports.domains import Unreadable

@@ -18,11 +18,11 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from relay.cli.plain import DEFAULT_CONFIGS
-from relay.core.audit import MOST_REASON, REASON
 from relay.core.config import Config
 from relay.core.domain import normalize_domain
 from relay.core.errors import StoreTrouble
-from relay.core.tenancy import Route
+from relay.core.tenants.audit import MOST_REASON, REASON
+from relay.core.tenants.tenancy import Route
 from relay.settings.problems import ConfigProblems, nearest
 
 T = TypeVar("T")

@@ -21,10 +21,10 @@ from relay.cli.context import (
 )
 from relay.cli.resealing import reseal
 from relay.cli.tools import open_tools
-from relay.core.added import RouteWish
 from relay.core.config import Config
-from relay.core.policy import MailClass
-from relay.core.published import DnsRecord
+from relay.core.policy.policy import MailClass
+from relay.core.tenants.added import RouteWish
+from relay.core.tenants.published import DnsRecord
 from relay.domains.desk import open_desk
 from relay.ports.domains import By, DomainEdit, DomainRefused, Domains, DomainView
 from relay.settings.live import LiveSettings

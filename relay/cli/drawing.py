@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from relay.core.chart import chart
-from relay.core.chart_style import Theme
-from relay.core.plan import Plan
+from relay.core.plan.chart import chart
+from relay.core.plan.chart_style import Theme
+from relay.core.plan.plan import Plan
 
 ZOOM: Final = 2
 """Pixels of a PNG for each unit of the picture: 1920 wide, sharp on any screen."""

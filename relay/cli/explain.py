@@ -20,16 +20,16 @@ from relay.cli.inspect import RouteArgument, read_routes
 from relay.cli.layers import Layer, layers_of, recipient_layer, rule_layer
 from relay.cli.order import Order
 from relay.cli.tools import Tools, open_tools
-from relay.core.classify import DEFAULT_CLASS
 from relay.core.config import Config
 from relay.core.domain import domain_of, normalize_domain
-from relay.core.policy import MailClass
+from relay.core.mail.classify import DEFAULT_CLASS
+from relay.core.policy.policy import MailClass
 from relay.core.providers import ProviderAnswer
-from relay.core.quota import Wall
-from relay.core.report import Status
+from relay.core.quota.reservation import Wall
+from relay.core.quota.wording import deferral_text
 from relay.core.sources import Source, Sources
-from relay.core.tenancy import Route
-from relay.core.wording import deferral_text
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Route
 from relay.settings.units import duration_text
 
 

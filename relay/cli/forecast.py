@@ -12,12 +12,12 @@ from relay.cli.context import ConfigOption, JsonOption, fail, print_json
 from relay.cli.drawing import CannotDraw, draw, kind_of
 from relay.cli.plan_table import plan_fields, plan_text
 from relay.cli.planned import DEFAULT_VOLUME, Asked, Planned, planned
-from relay.core.chart_style import Theme
-from relay.core.mix import mix_shares
-from relay.core.plan import QUEUE_DAYS, plan_from
-from relay.core.plan_text import assumed
-from relay.core.policy import MailClass
-from relay.core.window import Rolling24h
+from relay.core.plan.chart_style import Theme
+from relay.core.plan.mix import mix_shares
+from relay.core.plan.plan import QUEUE_DAYS, plan_from
+from relay.core.plan.sentences import assumed
+from relay.core.policy.policy import MailClass
+from relay.core.policy.window import Rolling24h
 
 WhatArgument = Annotated[
     str,

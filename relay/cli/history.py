@@ -13,9 +13,9 @@ from relay.cli.sends import Row, check_dates, read_sends
 from relay.cli.sheet import BadSheet
 from relay.cli.tools import open_tools
 from relay.core.config import Config
-from relay.core.history import past_of
-from relay.core.report import Status
-from relay.core.tenancy import Route
+from relay.core.quota.history import past_of
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Route
 
 
 def import_history(

@@ -17,12 +17,12 @@ from relay.cli.context import (
     run,
 )
 from relay.cli.tools import Tools, open_tools
-from relay.core.bounds import Bound
 from relay.core.config import Config
-from relay.core.quota import next_tier
-from relay.core.report import Status
-from relay.core.tenancy import Route
-from relay.core.wording import cap_text, counted_text, place_text, timestamp
+from relay.core.quota.bounds import Bound
+from relay.core.quota.reservation import next_tier
+from relay.core.quota.wording import cap_text, counted_text, place_text, timestamp
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Route
 from relay.reporting import statuses_of, tenant_of
 
 WIDTH = 200

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.cli.inspect import bound_name, bound_text
-from relay.core.bounds import Bound, WallKind
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import ANY_OTHER, Policy
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import ANY_OTHER, Policy
+from relay.core.policy.ramp import Advance
 from relay.core.providers import ProviderAnswer
-from relay.core.quota import State, next_tier, provider_cap_of, warmup_day
-from relay.core.ramp import Advance
-from relay.core.report import Status
+from relay.core.quota.bounds import Bound, WallKind
+from relay.core.quota.reservation import State, next_tier, provider_cap_of, warmup_day
+from relay.core.quota.wording import cap_text, counted_text, timestamp
 from relay.core.sources import PolicySources, Source, Sources
-from relay.core.wording import cap_text, counted_text, timestamp
+from relay.core.status.report import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from relay.core.limits import WHOLE_PPM, percent_text
-from relay.core.mix import Mix
+from relay.core.plan.mix import Mix
+from relay.core.policy.limits import WHOLE_PPM, percent_text
 from relay.core.providers import OTHER
 from relay.settings.percent import parse_percent
 from relay.settings.problems import Wrong, nearest, shown

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relay.core.classify import DEFAULT_CLASS
-from relay.core.policy import MailClass
-from relay.core.quota import Split, Wall, wall_before
-from relay.core.report import Status
-from relay.core.wording import deferral_text
+from relay.core.mail.classify import DEFAULT_CLASS
+from relay.core.policy.policy import MailClass
+from relay.core.quota.reservation import Split, Wall, wall_before
+from relay.core.quota.wording import deferral_text
+from relay.core.status.report import Status
 from relay.transaction.verdicts import refusal_by
 
 

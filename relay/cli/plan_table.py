@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from relay.core.plan import Plan, PlanDay, ProviderDay
-from relay.core.plan_text import sentences
-from relay.core.ramp import Cap
-from relay.core.wording import cap_text
+from relay.core.plan.plan import Plan, PlanDay, ProviderDay
+from relay.core.plan.sentences import sentences
+from relay.core.policy.ramp import Cap
+from relay.core.quota.wording import cap_text
 
 BAR: Final = 32
 """Width of the table's longest bar, in characters."""

@@ -17,11 +17,11 @@ from relay.cli.sheet import BadSheet
 from relay.cli.tools import open_tools
 from relay.cli.volumes import Volumes, parse_date, read_volumes
 from relay.core.config import Config
-from relay.core.course import Course, from_foot, from_standing
-from relay.core.mix import Mail, Mix, mix_for, mixed
-from relay.core.policy import Policy
+from relay.core.plan.mix import Mail, Mix, mix_for, mixed
+from relay.core.policy.policy import Policy
 from relay.core.providers import OTHER
-from relay.core.tenancy import Route
+from relay.core.quota.course import Course, from_foot, from_standing
+from relay.core.tenants.tenancy import Route
 from relay.settings.load import load_policy, provider_names
 from relay.settings.problems import ConfigProblems, Wrong
 

@@ -21,8 +21,8 @@ from relay.cli.context import (
     read_config,
 )
 from relay.core.domain import normalize_domain
-from relay.core.published import DnsRecord, beginnings
-from relay.core.tenancy import SendingDomain
+from relay.core.tenants.published import DnsRecord, beginnings
+from relay.core.tenants.tenancy import SendingDomain
 from relay.settings.manual.__main__ import config_text, dkim_key_path
 from relay.settings.problems import ConfigProblems
 from relay.settings.tokens import hash_token, new_token

@@ -17,7 +17,7 @@ from relay.cli.backup_file import BackupFile, opened
 from relay.cli.context import ConfigOption, fail, load, run
 from relay.cli.tools import open_tools
 from relay.core.config import Config
-from relay.core.wording import timestamp
+from relay.core.quota.wording import timestamp
 from relay.store.moves import FORMAT, BadRecord, NotEmpty, Unfinished, exported, imported
 
 

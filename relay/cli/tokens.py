@@ -9,9 +9,9 @@ import typer
 from relay.admin.access import Access
 from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
 from relay.cli.tools import Tools, open_tools
-from relay.core.access import ApiToken, BadGrant, Scope
 from relay.core.config import Config
-from relay.core.wording import timestamp
+from relay.core.quota.wording import timestamp
+from relay.core.tenants.access import ApiToken, BadGrant, Scope
 from relay.settings.problems import Wrong
 from relay.settings.tokens import hash_token, new_token
 from relay.settings.units import parse_duration

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from relay.clock import AnyClock, clock_for
 from relay.concurrency.background import Background
-from relay.core.added import AddedDomain, joined
 from relay.core.config import Config
+from relay.core.tenants.added import AddedDomain, joined
 from relay.domains.wishes import offer_of
 from relay.ports import Providers, QuotaStore
 from relay.ports.domains import Unreadable

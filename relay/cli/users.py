@@ -11,8 +11,8 @@ from relay.admin.users import Users
 from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
 from relay.cli.tools import Tools, open_tools
 from relay.core.config import Config
-from relay.core.users import MOST_PASSWORD, BadUser, User, check_name, check_password
-from relay.core.wording import timestamp
+from relay.core.quota.wording import timestamp
+from relay.core.tenants.users import MOST_PASSWORD, BadUser, User, check_name, check_password
 from relay.store.shelves.users import RedisUserShelf
 
 app = typer.Typer(no_args_is_help=True, help="Make and remove users of the dashboard.")

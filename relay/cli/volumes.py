@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.cli.sheet import BadSheet, iso_date, rows_of
-from relay.core.plan import LATEST_START, MOST_DAYS
+from relay.core.plan.plan import LATEST_START, MOST_DAYS
 from relay.settings.problems import nearest
 
 _VOLUME = re.compile(r"[0-9]{1,12}\Z", re.ASCII)

@@ -1,5 +1,8 @@
 """Plain values and functions: stdlib only, synchronous, no clock, no I/O.
 
 Time comes in as an argument. Nothing here knows Redis, SMTP sockets, YAML or asyncio.
-Read `policy.py`, then `quota.py`, then `errors.py`.
+No room here imports a later one of: `policy/` (what a policy says), `tenants/` (who may
+send, and from where), `quota/` (what may go now), then `mail/` (what a message is), `plan/` (what
+would go) and `status/` (what is told of a route). Read `policy/policy.py`, then
+`quota/reservation.py`, then `errors.py`.
 """

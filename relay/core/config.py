@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from relay.core.policy import Policy
+from relay.core.policy.policy import Policy
 from relay.core.providers import ProviderTable
 from relay.core.sources import Sources
-from relay.core.tenancy import Directory, IPNetwork
+from relay.core.tenants.tenancy import Directory, IPNetwork
 
 
 class ListenerTls(StrEnum):

@@ -34,9 +34,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from relay.core.quota import Wall
+from relay.core.quota.reservation import Wall
+from relay.core.quota.wording import deferral_text, never_fits_text
 from relay.core.reply import Reply
-from relay.core.wording import deferral_text, never_fits_text
 
 
 class RelayError(Exception):

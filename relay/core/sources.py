@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from relay.core.policy import Policy
-from relay.core.tenancy import RouteId
+from relay.core.policy.policy import Policy
+from relay.core.tenants.tenancy import RouteId
 
 Key = tuple[str | int, ...]
 """Keys and list indexes that lead to a value of a file."""

@@ -15,10 +15,10 @@ from operator import attrgetter
 from typing import Final
 
 from relay.admin.recording import entry, was_done, was_not_done, written_ahead
-from relay.core.added import TOKEN_PREFIX, AddedDomain, Offer
-from relay.core.audit import AuditEntry
-from relay.core.published import DnsRecord, beginnings, proof
-from relay.core.tenancy import SealedKey, SendingDomain
+from relay.core.tenants.added import TOKEN_PREFIX, AddedDomain, Offer
+from relay.core.tenants.audit import AuditEntry
+from relay.core.tenants.published import DnsRecord, beginnings, proof
+from relay.core.tenants.tenancy import SealedKey, SendingDomain
 from relay.domains.following import Following
 from relay.domains.views import Views, records_of, view_of_added, view_of_config
 from relay.domains.wishes import (

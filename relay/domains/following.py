@@ -15,8 +15,8 @@ from typing import Final
 
 import structlog
 
-from relay.core.added import AddedDomain
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.added import AddedDomain
 from relay.ports.domains import DomainShelf, Unreadable
 from relay.settings.live import LiveSettings
 

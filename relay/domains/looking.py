@@ -14,8 +14,8 @@ from typing import Final
 
 import structlog
 
-from relay.core.added import AddedDomain
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.added import AddedDomain
 from relay.ports import Clock
 from relay.ports.domains import By, DomainRefused, Domains
 from relay.settings.live import LiveSettings

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from relay.admin.recording import entry, was_done, was_not_done, written_ahead
-from relay.core.added import AddedDomain
-from relay.core.audit import AuditEntry
+from relay.core.tenants.added import AddedDomain
+from relay.core.tenants.audit import AuditEntry
 from relay.ports import Clock
 from relay.ports.domains import By, DomainShelf, Kept, Unreadable
 from relay.ports.web import AuditLog

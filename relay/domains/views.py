@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
-from relay.core.added import AddedDomain, RouteWish
-from relay.core.published import DnsRecord, Purpose
-from relay.core.tenancy import DkimKey, SealedKey, SendingDomain
+from relay.core.tenants.added import AddedDomain, RouteWish
+from relay.core.tenants.published import DnsRecord, Purpose
+from relay.core.tenants.tenancy import DkimKey, SealedKey, SendingDomain
 from relay.ports.domains import DomainState, DomainView, Origin
 from relay.signing.record import record_of
 

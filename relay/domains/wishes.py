@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from relay.core.added import (
+from relay.core.config import Config
+from relay.core.domain import normalize_domain
+from relay.core.policy.policy import EXEMPT
+from relay.core.tenants.added import (
     AddedDomain,
     BadWish,
     Offer,
@@ -15,9 +18,6 @@ from relay.core.added import (
     check_envelope_domains,
     check_reached,
 )
-from relay.core.config import Config
-from relay.core.domain import normalize_domain
-from relay.core.policy import EXEMPT
 from relay.ports.domains import By, DomainEdit, DomainRefused, Why
 
 

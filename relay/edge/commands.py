@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from string import hexdigits
 from typing import Final
 
-from relay.core.mail import Recipient
+from relay.core.mail.message import Recipient
 from relay.core.reply import Reply
 from relay.core.values import value
 from relay.edge.paths import BadPath, check_mailbox, plain_mailbox, split_path

@@ -14,7 +14,7 @@ from typing import cast
 
 from relay.core.config import ListenerTls
 from relay.core.reply import Reply
-from relay.core.tenancy import IPAddress
+from relay.core.tenants.tenancy import IPAddress
 from relay.edge.deadline import TooSlow, within
 from relay.edge.intake import ClientGone, Intake
 from relay.edge.peers import has_got_everything, peer_address

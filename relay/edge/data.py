@@ -10,8 +10,8 @@ from __future__ import annotations
 from io import IncrementalNewlineDecoder
 from typing import Final
 
-from relay.core.dots import first_dot_line
 from relay.core.errors import BareNewline, MessageTooBig, NoMemory
+from relay.core.mail.dots import first_dot_line
 from relay.edge.memory import Memory
 
 END_OF_DATA: Final = b"\r\n.\r\n"

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, NoReturn
 
 from relay.core.reply import Reply
-from relay.core.tenancy import IPAddress
+from relay.core.tenants.tenancy import IPAddress
 from relay.edge import replies
 from relay.edge.commands import MAX_AUTH_BYTES, line_too_long, parse_command
 from relay.edge.connection import Connection

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import cast
 
-from relay.core.tenancy import IPAddress, IPNetwork
+from relay.core.tenants.tenancy import IPAddress, IPNetwork
 from relay.edge.peers import is_within, peer_address, plain
 from relay.edge.proxy import BadHeader, Source, Unfinished, read_header
 

@@ -15,7 +15,7 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Final, Generic, TypeVar
 
 from relay.core.config import Limits
-from relay.core.tenancy import IPAddress
+from relay.core.tenants.tenancy import IPAddress
 
 MOST_KEPT: Final = 65_536
 """Addresses, and accounts, that are remembered; the longest untouched is forgotten first."""

@@ -18,8 +18,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from relay.concurrency.background import Background
-from relay.core.mail import Submission
-from relay.core.quota import Reservation
+from relay.core.mail.message import Submission
+from relay.core.quota.reservation import Reservation
 from relay.edge.intake import Intake
 from relay.ports.relay import Accepted, Hears, Relay
 

@@ -15,9 +15,9 @@ from typing import Final, NoReturn
 
 from relay.core.config import ListenerAuth, ListenerTls
 from relay.core.errors import AuthRequired, BadCredentials, NotPermitted, TlsRequired
-from relay.core.mail import Client
+from relay.core.mail.message import Client
 from relay.core.reply import Reply
-from relay.core.tenancy import Credential, Directory, IPAddress, Tenant
+from relay.core.tenants.tenancy import Credential, Directory, IPAddress, Tenant
 from relay.edge import replies
 from relay.edge.auth import MAX_FAILURES, MECHANISMS, Login, delay_s, log_in
 from relay.edge.commands import MAX_AUTH_BYTES, parse_domain

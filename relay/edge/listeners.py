@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from relay.core.config import Listener, ListenerTls
-from relay.core.tenancy import IPAddress
+from relay.core.tenants.tenancy import IPAddress
 from relay.edge.gate import ProxyGate
 from relay.edge.session import Session
 from relay.edge.surroundings import Door, Surroundings

@@ -9,7 +9,7 @@ import sys
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from relay.core.tenancy import IPAddress, IPNetwork
+from relay.core.tenants.tenancy import IPAddress, IPNetwork
 
 if sys.platform == "linux":
     import fcntl

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
-from relay.core.tenancy import IPAddress
+from relay.core.tenants.tenancy import IPAddress
 
 V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _V2_HEAD_BYTES: Final = 16

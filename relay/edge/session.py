@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from relay.core.errors import MessageTooBig, NoMemory, RelayError, TooManyRecipients
-from relay.core.mail import Client, Recipient, Submission
-from relay.core.tenancy import IPAddress
+from relay.core.mail.message import Client, Recipient, Submission
+from relay.core.tenants.tenancy import IPAddress
 from relay.edge import replies
 from relay.edge.commands import Mail, parse_mail, parse_rcpt
 from relay.edge.data import Content, Overrun

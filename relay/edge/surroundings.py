@@ -13,7 +13,7 @@ from typing import Protocol
 from relay.concurrency.background import Background
 from relay.concurrency.company import Company
 from relay.core.config import Limits, Listener
-from relay.core.tenancy import Credential, Tenant
+from relay.core.tenants.tenancy import Credential, Tenant
 from relay.edge.guesses import Guesses
 from relay.edge.memory import Memory
 from relay.edge.roster import Roster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from relay.core.mail import Client, Envelope, Recipient
+from relay.core.mail.message import Client, Envelope, Recipient
 from relay.core.reply import Reply
 from relay.edge.commands import Mail
 from relay.edge.data import Content

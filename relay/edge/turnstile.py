@@ -6,7 +6,7 @@ from collections import Counter
 
 from relay.core.config import Limits
 from relay.core.reply import Reply
-from relay.core.tenancy import IPAddress
+from relay.core.tenants.tenancy import IPAddress
 from relay.edge.replies import OVERLOADED, TOO_MANY_CONNECTIONS
 
 

@@ -11,12 +11,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from relay.core.history import Past
-from relay.core.mail import Classified
+from relay.core.mail.message import Classified
+from relay.core.policy.window import Window
 from relay.core.providers import MxFinding, ProviderAnswer
-from relay.core.quota import Answer, Demand, Mark, Part, Reservation, Standing, Verdict
-from relay.core.tenancy import Directory, Route, RouteId
-from relay.core.window import Window
+from relay.core.quota.history import Past
+from relay.core.quota.reservation import Answer, Demand, Mark, Part, Reservation, Standing, Verdict
+from relay.core.tenants.tenancy import Directory, Route, RouteId
 
 
 class Clock(Protocol):

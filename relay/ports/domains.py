@@ -11,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from relay.core.added import AddedDomain, Offer, RouteWish
-from relay.core.policy import MailClass
-from relay.core.published import DnsRecord
-from relay.core.wording import timestamp
+from relay.core.policy.policy import MailClass
+from relay.core.quota.wording import timestamp
+from relay.core.tenants.added import AddedDomain, Offer, RouteWish
+from relay.core.tenants.published import DnsRecord
 
 
 class Kept(StrEnum):

@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from relay.core.access import ApiToken, Scope
-from relay.core.audit import AuditEntry
-from relay.core.policy import Policy
-from relay.core.recent import Happening
-from relay.core.tenancy import RouteId, SendingDomain
-from relay.core.users import Session, User, Viewer
+from relay.core.policy.policy import Policy
+from relay.core.status.recent import Happening
+from relay.core.tenants.access import ApiToken, Scope
+from relay.core.tenants.audit import AuditEntry
+from relay.core.tenants.tenancy import RouteId, SendingDomain
+from relay.core.tenants.users import Session, User, Viewer
 
 
 class UserShelf(Protocol):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from relay.core.mail import Client, Envelope, Recipient, Submission
-from relay.core.quota import Reservation
+from relay.core.mail.message import Client, Envelope, Recipient, Submission
+from relay.core.quota.reservation import Reservation
 from relay.core.reply import Reply
 from relay.core.values import value
 

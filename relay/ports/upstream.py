@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from relay.core.mail import Envelope, Outgoing, Recipient
+from relay.core.mail.message import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.core.values import value
 

@@ -12,14 +12,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from relay.core.access import ApiToken
-from relay.core.audit import AuditEntry, AuditWanted
-from relay.core.changes import Verb
 from relay.core.errors import RelayError
-from relay.core.mail import Envelope, Submission
+from relay.core.mail.message import Envelope, Submission
+from relay.core.quota.changes import Verb
 from relay.core.reply import Reply
-from relay.core.report import Status
-from relay.core.tenancy import Route, Tenant
+from relay.core.status.report import Status
+from relay.core.tenants.access import ApiToken
+from relay.core.tenants.audit import AuditEntry, AuditWanted
+from relay.core.tenants.tenancy import Route, Tenant
 from relay.ports.relay import Accepted
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 
 from relay.core.domain import normalize_domain
-from relay.core.tenancy import IPNetwork
+from relay.core.tenants.tenancy import IPNetwork
 from relay.settings.problems import Wrong, shown
 
 _ADDRESS = re.compile(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from os.path import abspath, join
 from pathlib import Path
 
-from relay.core.brand import Brand
 from relay.core.config import (
     Config,
     Limits,
@@ -21,8 +20,9 @@ from relay.core.config import (
     UpstreamConfig,
     WebConfig,
 )
-from relay.core.policy import EXEMPT, Policy
-from relay.core.tenancy import (
+from relay.core.policy.policy import EXEMPT, Policy
+from relay.core.tenants.brand import Brand
+from relay.core.tenants.tenancy import (
     Credential,
     DkimKey,
     Route,

@@ -16,10 +16,10 @@ from typing import Final
 
 import structlog
 
-from relay.core.added import AddedDomain, Offer, joined
 from relay.core.config import Config
 from relay.core.sources import Sources
-from relay.core.tenancy import Directory
+from relay.core.tenants.added import AddedDomain, Offer, joined
+from relay.core.tenants.tenancy import Directory
 from relay.settings.apart.reader import NICE, ApartReader, let_go, parts_of
 from relay.settings.findings import START
 from relay.settings.loaded import Loaded, Reader

@@ -8,7 +8,7 @@ from os.path import abspath
 from pathlib import Path
 
 from relay.core.config import Config
-from relay.core.policy import EXEMPT, Policy
+from relay.core.policy.policy import EXEMPT, Policy
 from relay.core.providers import ProviderTable
 from relay.core.sources import Sources
 from relay.settings.build import absolute, build_config

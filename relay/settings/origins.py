@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from relay.core.sources import Key, Place, PolicySources, Source
-from relay.core.tenancy import RouteId
+from relay.core.tenants.tenancy import RouteId
 from relay.settings.addresses import parse_domain
 from relay.settings.matching import EACH, matches
 from relay.settings.problems import Wrong

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Final
 
-from relay.core.limits import PPM_OF_PERCENT, WHOLE_PPM, percent_text
+from relay.core.policy.limits import PPM_OF_PERCENT, WHOLE_PPM, percent_text
 from relay.settings.problems import Wrong, shown
 from relay.settings.schema.fields import Kind, parsed
 

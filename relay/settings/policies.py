@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import relay
-from relay.core.policy import EXEMPT, Policy
-from relay.core.ramp import Ramp
+from relay.core.policy.policy import EXEMPT, Policy
+from relay.core.policy.ramp import Ramp
+from relay.core.policy.window import CalendarDay, Rolling24h
 from relay.core.sources import PolicySources
-from relay.core.window import CalendarDay, Rolling24h
 from relay.settings.checks.policy import check_policy
 from relay.settings.checks.walls import check_walls
 from relay.settings.findings import START, Findings

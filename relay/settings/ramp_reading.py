@@ -1,12 +1,13 @@
 """A policy's `ramp` as tiers: formulas are written out here, when the policy is read.
 
 Nothing beyond this module knows that a ramp was ever a formula. The arithmetic is
-`core/growth.py`; what only shows when it is done (too many tiers, caps too high) is told here.
+`core/policy/growth.py`; what only shows when it is done (too many tiers, caps too high) is
+told here.
 """
 
 from __future__ import annotations
 
-from relay.core.growth import (
+from relay.core.policy.growth import (
     MOST_SENDS,
     MOST_TIERS,
     Ending,
@@ -20,7 +21,7 @@ from relay.core.growth import (
     growth,
     linear,
 )
-from relay.core.ramp import Ramp, Tier
+from relay.core.policy.ramp import Ramp, Tier
 from relay.settings.findings import Findings
 from relay.settings.schema.ramp import GrowthSection, LinearSection, RampSection, SoftSection
 from relay.settings.yaml.document import Document, Path

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from relay.core.limits import Limit, LimitTier, ProviderCap, Share
-from relay.core.pacing import Even, HourlyShare, Smoothing
-from relay.core.policy import Idle, MailClass
+from relay.core.policy.limits import Limit, LimitTier, ProviderCap, Share
+from relay.core.policy.pacing import Even, HourlyShare, Smoothing
+from relay.core.policy.policy import Idle, MailClass
 from relay.settings.schema.walls import (
     HeadroomSection,
     IdleSection,

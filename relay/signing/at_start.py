@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from relay.core.config import Config
-from relay.core.tenancy import DkimKey
+from relay.core.tenants.tenancy import DkimKey
 from relay.signing.generate import KeyKind, generate_key
 from relay.signing.record import key_record
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from hashlib import sha256
 from typing import Final
 
-from relay.core.header import Field
+from relay.core.mail.header import Field
 
 CHUNK_BYTES: Final = 65_536
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from relay.core.header import Field
+from relay.core.mail.header import Field
 
 OVERSIGNED: Final = (
     b"from",

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from relay.core.domain import normalize_domain
-from relay.core.tenancy import DkimKey, SealedKey
+from relay.core.tenants.tenancy import DkimKey, SealedKey
 from relay.signing.keys import SigningKey, read_key
 
 MAX_STRING_BYTES: Final = 255

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from relay.core.errors import KeyTrouble
-from relay.core.tenancy import SealedKey
+from relay.core.tenants.tenancy import SealedKey
 from relay.signing.generate import KeyKind, new_key_pem
 from relay.signing.keys import SigningKey, UnusableKey, parse_key
 from relay.signing.record import record_text

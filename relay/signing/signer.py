@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Final
 
 from relay.concurrency.beside import beside
-from relay.core.header import Field, parse_fields
-from relay.core.mail import Classified
-from relay.core.tenancy import DkimKey, SealedKey
+from relay.core.mail.header import Field, parse_fields
+from relay.core.mail.message import Classified
+from relay.core.tenants.tenancy import DkimKey, SealedKey
 from relay.ports import Clock
 from relay.signing.batch import Batch
 from relay.signing.canonical import body_hash, relaxed_fields, relaxed_value

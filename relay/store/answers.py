@@ -9,7 +9,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from relay.core.quota import (
+from relay.core.policy.window import Window, leaves_at
+from relay.core.quota.reservation import (
     Answer,
     Demand,
     Elsewhere,
@@ -25,8 +26,7 @@ from relay.core.quota import (
     after_idling,
     wall_before,
 )
-from relay.core.tenancy import Route
-from relay.core.window import Window, leaves_at
+from relay.core.tenants.tenancy import Route
 from relay.store.slices import from_epoch_ms
 
 MOST_KEPT: Final = 1024

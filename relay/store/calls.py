@@ -12,10 +12,10 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from relay.core.history import Past
-from relay.core.quota import Answer, Demand, Mark, Part, Reservation, Standing, Verdict
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import Window
+from relay.core.policy.window import Window
+from relay.core.quota.history import Past
+from relay.core.quota.reservation import Answer, Demand, Mark, Part, Reservation, Standing, Verdict
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.store import answers, keys
 from relay.store.answers import found, standing_of
 from relay.store.commands import Command, Word, evalsha, script

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from relay.core.limits import Limit, ProviderCap, Share
-from relay.core.pacing import Pace, pace_at
-from relay.core.policy import IdleAction, MailClass, Policy
-from relay.core.quota import Campaign, Demand
-from relay.core.ramp import Ramp
-from relay.core.window import Window
+from relay.core.policy.limits import Limit, ProviderCap, Share
+from relay.core.policy.pacing import Pace, pace_at
+from relay.core.policy.policy import IdleAction, MailClass, Policy
+from relay.core.policy.ramp import Ramp
+from relay.core.policy.window import Window
+from relay.core.quota.reservation import Campaign, Demand
 from relay.store.commands import Word
 from relay.store.slices import epoch_ms, slice_at
 

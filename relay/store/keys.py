@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from relay.core.tenancy import RouteId
+from relay.core.tenants.tenancy import RouteId
 
 LAYOUT_VERSION: Final = "1"
 """What `wr1:layout` holds. A store with another one is refused, never converted silently."""

@@ -13,8 +13,9 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from relay.core.history import Past
-from relay.core.quota import (
+from relay.core.policy.window import Window
+from relay.core.quota.history import Past
+from relay.core.quota.reservation import (
     Answer,
     Demand,
     Elsewhere,
@@ -30,8 +31,7 @@ from relay.core.quota import (
     room_left,
     wall_before,
 )
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import Window
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.ports import Clock
 from relay.store.answers import parts_of, reservation_for
 from relay.store.calls import LEFT_MS, TAKEN_MS

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from relay.core.history import Past
-from relay.core.pacing import pace_at
-from relay.core.policy import Policy
-from relay.core.standing import Leaving, Standing, Tally, after_idling, cap_of, progress
-from relay.core.tenancy import Route
-from relay.core.window import Window, leaves_at
+from relay.core.policy.pacing import pace_at
+from relay.core.policy.policy import Policy
+from relay.core.policy.window import Window, leaves_at
+from relay.core.quota.history import Past
+from relay.core.quota.standing import Leaving, Standing, Tally, after_idling, cap_of, progress
+from relay.core.tenants.tenancy import Route
 from relay.store.commands import Word
 from relay.store.slices import Slice, epoch_ms, from_epoch_ms, slice_at
 

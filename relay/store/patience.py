@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from relay.core.quota import Answer, Mark, Seen, process_of
+from relay.core.quota.reservation import Answer, Mark, Seen, process_of
 from relay.store.connections.line import Line
 
 PAUSES_S: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.12, 0.125)

@@ -17,10 +17,19 @@ from typing import Final
 
 from relay.concurrency.company import Company, InCompany
 from relay.core.errors import StoreTrouble
-from relay.core.history import Past
-from relay.core.quota import Answer, Demand, Granted, Mark, Part, Reservation, Standing, Verdict
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import Window
+from relay.core.policy.window import Window
+from relay.core.quota.history import Past
+from relay.core.quota.reservation import (
+    Answer,
+    Demand,
+    Granted,
+    Mark,
+    Part,
+    Reservation,
+    Standing,
+    Verdict,
+)
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.ports import Clock
 from relay.store import calls
 from relay.store.answers import parts_of, reservation_for

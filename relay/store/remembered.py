@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from relay.core.history import Past
-from relay.core.pacing import pace_at
-from relay.core.policy import MailClass, Policy
-from relay.core.quota import (
+from relay.core.policy.pacing import pace_at
+from relay.core.policy.policy import MailClass, Policy
+from relay.core.policy.window import Window
+from relay.core.quota.history import Past
+from relay.core.quota.reservation import (
     Demand,
     Leaving,
     Split,
@@ -25,7 +26,6 @@ from relay.core.quota import (
     cap_of,
     progress,
 )
-from relay.core.window import Window
 from relay.store.answers import in_order
 from relay.store.pasts import Recent, recent_days
 from relay.store.slices import Slice, slice_at

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from relay.core.tenancy import Directory, Route
+from relay.core.tenants.tenancy import Directory, Route
 
 MOST_NAMED: Final = 1000
 OTHERS: Final = "others"

@@ -14,9 +14,9 @@ from typing import Any
 
 import structlog
 
-from relay.core.mail import Classified, Client, Envelope, Recipient, Submission
+from relay.core.mail.message import Classified, Client, Envelope, Recipient, Submission
 from relay.core.reply import Reply
-from relay.core.tenancy import Directory
+from relay.core.tenants.tenancy import Directory
 from relay.ports.relay import Accepted, Hears, Relay, SplitTransaction
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.story import Story, current

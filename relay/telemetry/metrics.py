@@ -23,11 +23,11 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from relay.core.quota import Standing, State, Tally, remaining, state_of, warmup_day
-from relay.core.ramp import Cap
-from relay.core.report import Status
-from relay.core.tenancy import Route
-from relay.core.window import Window
+from relay.core.policy.ramp import Cap
+from relay.core.policy.window import Window
+from relay.core.quota.reservation import Standing, State, Tally, remaining, state_of, warmup_day
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Route
 from relay.telemetry.domains import NamedDomains
 from relay.telemetry.values import InFile, InMemory, Stage, counted, keep_in
 

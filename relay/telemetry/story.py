@@ -12,7 +12,7 @@ from datetime import datetime
 from time import perf_counter
 
 from relay.core.errors import NeverFits, RelayError, WarmupLimit
-from relay.core.mail import Envelope
+from relay.core.mail.message import Envelope
 from relay.core.reply import Reply
 
 INTERNAL = Reply(451, "3.0", "temporary local problem")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from time import perf_counter
 
-from relay.core.mail import Classified, Envelope, Outgoing
-from relay.core.quota import Answer, Demand, Reservation, Verdict
+from relay.core.mail.message import Classified, Envelope, Outgoing
+from relay.core.quota.reservation import Answer, Demand, Reservation, Verdict
 from relay.ports import QuotaStore, Signer
 from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, Upstream
 from relay.telemetry.metrics import Metrics

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.core.errors import NeverFits, RelayError
-from relay.core.mail import Classified, Submission
-from relay.core.quota import Part, Reservation, Verdict
-from relay.core.tenancy import Directory
+from relay.core.mail.message import Classified, Submission
+from relay.core.quota.reservation import Part, Reservation, Verdict
+from relay.core.tenants.tenancy import Directory
 from relay.ports import QuotaStore, Settings
 from relay.ports.relay import Accepted
 from relay.ports.upstream import Upstream

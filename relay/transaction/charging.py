@@ -1,8 +1,8 @@
 """Quota around one message: reserve before, settle after, and never twice (rules 1 to 3).
 
 Owns what an exception between reserve and settle means for the charge. Knows nothing of SMTP,
-DKIM or Redis. Which route is charged is `reserving.py`; read `core/quota.py` for the words,
-`insisting.py` for a store that is away.
+DKIM or Redis. Which route is charged is `reserving.py`; read
+`core/quota/reservation.py` for the words, `insisting.py` for a store that is away.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import partial
 from typing import Any, Final
 
 from relay.core.errors import StillUnderWay
-from relay.core.mail import Classified, Outgoing
-from relay.core.quota import Reservation, Verdict
+from relay.core.mail.message import Classified, Outgoing
+from relay.core.policy.window import SLICE_S, Window
+from relay.core.quota.reservation import Reservation, Verdict
 from relay.core.reply import Reply
-from relay.core.tenancy import Route
-from relay.core.window import SLICE_S, Window
+from relay.core.tenants.tenancy import Route
 from relay.ports import Clock, Instances, Providers, QuotaStore
 from relay.ports.relay import Accepted
 from relay.ports.upstream import Upstream

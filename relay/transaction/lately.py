@@ -13,9 +13,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from relay.core.ramp import Cap
-from relay.core.tenancy import Route
-from relay.core.window import Window
+from relay.core.policy.ramp import Cap
+from relay.core.policy.window import Window
+from relay.core.tenants.tenancy import Route
 
 FRESH_S: Final = 0.25
 """How long any room is believed."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from relay.core.mail import Classified, Outgoing
-from relay.core.trace import prepared
+from relay.core.mail.message import Classified, Outgoing
+from relay.core.mail.trace import prepared
 from relay.ports import Clock, Signer
 
 

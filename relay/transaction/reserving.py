@@ -12,14 +12,15 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relay.core.campaign import Campaign
 from relay.core.domain import domain_of
 from relay.core.errors import NeverFits, StoreTrouble, WarmupLimit
-from relay.core.excess import first_to_open
-from relay.core.mail import Classified, Recipient
-from relay.core.policy import MailClass
+from relay.core.mail.message import Classified, Recipient
+from relay.core.policy.policy import MailClass
+from relay.core.policy.window import Window
 from relay.core.providers import OTHER
-from relay.core.quota import (
+from relay.core.quota.campaign import Campaign
+from relay.core.quota.excess import first_to_open
+from relay.core.quota.reservation import (
     Demand,
     Elsewhere,
     Granted,
@@ -31,9 +32,8 @@ from relay.core.quota import (
     Walled,
     wall_before,
 )
-from relay.core.tenancy import Route
+from relay.core.tenants.tenancy import Route
 from relay.core.values import value
-from relay.core.window import Window
 from relay.ports import Clock, Providers, QuotaStore
 from relay.transaction.lately import Lately
 from relay.transaction.retries import Retries

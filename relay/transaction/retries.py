@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from relay.core.errors import StillUnderWay
-from relay.core.quota import Mark, process_of
+from relay.core.quota.reservation import Mark, process_of
 from relay.ports import Instances
 
 

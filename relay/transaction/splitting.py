@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from relay.concurrency.beside import beside
-from relay.core.classify import class_without_header, recipient_fingerprints
 from relay.core.domain import domain_of
-from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
-from relay.core.policy import MailClass, Recipients
-from relay.core.quota import Reservation, Verdict
+from relay.core.mail.classify import class_without_header, recipient_fingerprints
+from relay.core.mail.message import Classified, Client, Envelope, Outgoing, Recipient, Submission
+from relay.core.policy.policy import MailClass, Recipients
+from relay.core.quota.reservation import Reservation, Verdict
 from relay.core.reply import Reply
-from relay.core.tenancy import Directory, Route, SendingDomain
+from relay.core.tenants.tenancy import Directory, Route, SendingDomain
 from relay.ports import Settings
 from relay.ports.relay import Accepted, Hears
 from relay.ports.upstream import Handover, Outcome, Refusal, SaidNo, Unreachable, Upstream

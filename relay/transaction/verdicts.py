@@ -13,8 +13,8 @@ from relay.core.errors import (
     UpstreamTrouble,
     WarmupLimit,
 )
-from relay.core.excess import first_to_open, widest
-from relay.core.quota import Verdict, Wall
+from relay.core.quota.excess import first_to_open, widest
+from relay.core.quota.reservation import Verdict, Wall
 from relay.core.reply import Reply
 from relay.ports.upstream import Lacks, Outcome, Refusal, SaidNo, Taken, Unknown, Unreachable
 

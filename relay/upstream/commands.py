@@ -10,7 +10,7 @@ import re
 from operator import attrgetter
 from typing import Final
 
-from relay.core.mail import Envelope, Outgoing, Recipient
+from relay.core.mail.message import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.core.values import value
 from relay.ports.upstream import Lacks, SaidNo

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import Final
 
 from relay.core.config import SmtpHost, SmtpUpstream
-from relay.core.mail import Envelope, Outgoing, Recipient
+from relay.core.mail.message import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.ports.upstream import Clearance, Lacks, Outcome, SaidNo, Taken, Unknown
 from relay.upstream.capabilities import Capabilities

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from relay.core.config import SmtpUpstream
-from relay.core.mail import Outgoing, Recipient
+from relay.core.mail.message import Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.ports.upstream import Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.core.config import MaildirUpstream
-from relay.core.mail import Envelope, Outgoing, Recipient
+from relay.core.mail.message import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, Taken, Unknown, Unreachable
 from relay.upstream.observer import Observer

@@ -14,7 +14,7 @@ from operator import methodcaller
 from typing import Any, TypeVar
 
 from relay.core.config import SmtpHost, SmtpUpstream
-from relay.core.mail import Envelope, Outgoing
+from relay.core.mail.message import Envelope, Outgoing
 from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
 from relay.upstream.handover import SmtpHandover

@@ -1,7 +1,7 @@
 """The message as DATA carries it: dots stuffed, in pieces, the final dot at the end.
 
 Only one piece exists at a time, so that a large message is never in memory twice. Lines are
-taken to end in CRLF (`core.mail.Outgoing` promises it): no other dot is touched.
+taken to end in CRLF (`core.mail.message.Outgoing` promises it): no other dot is touched.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from relay.core.dots import first_dot_line
+from relay.core.mail.dots import first_dot_line
 
 PIECE_BYTES: Final = 256 * 1024
 _CRLF: Final = b"\r\n"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.access import ApiToken
 from relay.ports.web import Access
 from relay.web.asgi import App, Receive, Scope, Send, Whole, header, problem
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.access import ApiToken
 from relay.ports.web import Answers, Keeping, KeptAnswer
 from relay.web.asgi import App, Message, Receive, Scope, Send, Whole, header, problem
 from relay.web.door import AWAY

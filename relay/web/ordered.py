@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from relay.core.tenancy import Directory, Route
+from relay.core.tenants.tenancy import Directory, Route
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from relay.concurrency.background import Background
 from relay.core.errors import BareNewline, MessageTooBig, RelayError
-from relay.core.mail import Client, Submission
+from relay.core.mail.message import Client, Submission
 from relay.edge.data import has_bare_newline
 from relay.edge.refs import new_ref
 from relay.ports import Clock

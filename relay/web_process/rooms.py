@@ -23,8 +23,8 @@ from relay.admin.signposts import records, submission
 from relay.admin.users import SigningIn
 from relay.clock import AnyClock, SystemClock
 from relay.concurrency.background import Background
-from relay.core.classify import classify
 from relay.core.config import Config, StoreConfig, UpstreamConfig, WebConfig
+from relay.core.mail.classify import classify
 from relay.domains.added import DomainDesk
 from relay.domains.desk import open_desk
 from relay.pipeline import Pipeline

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from relay.app import authenticate
-from relay.core.tenancy import Credential, Tenant, directory_of
+from relay.core.tenants.tenancy import Credential, Tenant, directory_of
 from relay.settings.tokens import hash_token, new_token
 from tests.attacks.conftest import Besiege, Besieged
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from relay.admin.access import Access
-from relay.core.access import ApiToken
+from relay.core.tenants.access import ApiToken
 from relay.store.shelves.tokens import RedisTokenShelf
 from tests.browser.test_sign_in import ask, cookies_of
 from tests.browser.world import GLOBEX, PAUSED

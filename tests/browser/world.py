@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from relay.admin.changing import Changing
 from relay.admin.users import Users
 from relay.cli.tools import open_tools
-from relay.core.changes import Verb
+from relay.core.quota.changes import Verb
 from relay.settings.load import load_config
 from relay.store.shelves.audit_log import RedisAuditLog
 from relay.store.shelves.users import RedisUserShelf

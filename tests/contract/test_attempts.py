@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from relay.core.quota import Granted, Mark, Seen, Verdict
+from relay.core.quota.reservation import Granted, Mark, Seen, Verdict
 
 
 async def test_attempts_tells_of_each_message_what_reserve_would_have_found(world):

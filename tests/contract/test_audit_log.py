@@ -14,10 +14,10 @@ import pytest_asyncio
 
 from relay.admin.changing import Changing
 from relay.admin.recording import entry as made_entry
-from relay.core.audit import AuditEntry, AuditWanted, Outcome
-from relay.core.changes import Verb
 from relay.core.errors import StoreTrouble
-from relay.core.policy import EXEMPT
+from relay.core.policy.policy import EXEMPT
+from relay.core.quota.changes import Verb
+from relay.core.tenants.audit import AuditEntry, AuditWanted, Outcome
 from relay.store import keys
 from relay.store.memory import MemoryStore
 from relay.store.opening import line_to
@@ -256,7 +256,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from relay.admin.changing import Changing
-from relay.core.changes import Verb
+from relay.core.quota.changes import Verb
 from relay.core.config import StoreConfig
 from relay.store import open_store
 from relay.store.shelves.audit_log import RedisAuditLog

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from relay.core.campaign import Campaign
-from relay.core.quota import Elsewhere, Granted, Part, Seen, Verdict, Walled
-from relay.core.tenancy import Route, RouteId
+from relay.core.quota.campaign import Campaign
+from relay.core.quota.reservation import Elsewhere, Granted, Part, Seen, Verdict, Walled
+from relay.core.tenants.tenancy import Route, RouteId
 from tests.contract.world import World, policy
 
 WEEK_S = 7 * 86_400

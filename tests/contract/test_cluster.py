@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from relay.core.config import StoreConfig
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Granted
+from relay.core.quota.reservation import Granted
 from relay.store import keys, open_store
 from relay.store.moves import exported, imported
 from relay.store.troubles import WrongLayout

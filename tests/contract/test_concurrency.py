@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest_asyncio
 
 from relay.core.config import StoreConfig
-from relay.core.quota import Granted, Verdict
+from relay.core.quota.reservation import Granted, Verdict
 from relay.store import open_store
 from tests.contract.world import HandClock, World, fresh_route, policy
 

@@ -10,9 +10,9 @@ from itertools import count
 
 import pytest_asyncio
 
-from relay.core.added import AddedDomain, RouteWish
-from relay.core.policy import MailClass
-from relay.core.tenancy import SealedKey
+from relay.core.policy.policy import MailClass
+from relay.core.tenants.added import AddedDomain, RouteWish
+from relay.core.tenants.tenancy import SealedKey
 from relay.ports.domains import Kept, Unreadable
 from relay.store import calls, keys
 from relay.store.opening import line_to

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from relay.core.config import StoreConfig
-from relay.core.quota import Verdict
+from relay.core.quota.reservation import Verdict
 from relay.store import keys, open_store
 from relay.store.moves import BadRecord, NotEmpty, Record, Unfinished, exported, imported
 from tests.contract.server import bare_server

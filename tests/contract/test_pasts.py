@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.core.history import past_of
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import Idle, IdleAction
-from relay.core.quota import Granted, Standing, Verdict, cap_of, remaining, warmup_day
-from relay.core.ramp import Advance
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import Idle, IdleAction
+from relay.core.policy.ramp import Advance
+from relay.core.quota.history import past_of
+from relay.core.quota.reservation import Granted, Standing, Verdict, cap_of, remaining, warmup_day
 from relay.store import keys
 from relay.store.memory import MemoryStore
 from tests.contract.world import NOON, HandClock, World, fresh_route, policy, share

@@ -8,9 +8,18 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Granted, Mark, Part, Seen, Standing, Verdict, WallKind, room_left
-from relay.core.ramp import Advance
-from relay.core.tenancy import Route, RouteId
+from relay.core.policy.ramp import Advance
+from relay.core.quota.reservation import (
+    Granted,
+    Mark,
+    Part,
+    Seen,
+    Standing,
+    Verdict,
+    WallKind,
+    room_left,
+)
+from relay.core.tenants.tenancy import Route, RouteId
 from tests.contract.world import NOON, fresh_route, policy
 
 LIFETIME = Advance.LIFETIME_SENDS

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.core.policy import Idle, IdleAction
-from relay.core.quota import State, Verdict, progress, state_of
-from relay.core.ramp import Advance
+from relay.core.policy.policy import Idle, IdleAction
+from relay.core.policy.ramp import Advance
+from relay.core.quota.reservation import State, Verdict, progress, state_of
 from tests.contract.world import policy
 
 SENDING, QUALIFIED = Advance.SENDING_DAYS, Advance.QUALIFIED_DAYS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import MailClass
-from relay.core.quota import Verdict, WallKind
-from relay.core.ramp import Advance
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import MailClass
+from relay.core.policy.ramp import Advance
+from relay.core.quota.reservation import Verdict, WallKind
 from tests.contract.world import NOON, policy, share
 
 MINUTE = timedelta(minutes=1)

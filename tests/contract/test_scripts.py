@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from relay.core.campaign import Campaign
-from relay.core.quota import Reservation, Verdict
+from relay.core.quota.campaign import Campaign
+from relay.core.quota.reservation import Reservation, Verdict
 from relay.store import answers, calls, commands, keys
 from relay.store.commands import script
 from relay.store.slices import epoch_ms

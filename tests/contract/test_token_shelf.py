@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from relay.admin.access import Access
-from relay.core.access import BadGrant, Scope
-from relay.core.audit import AuditWanted
+from relay.core.tenants.access import BadGrant, Scope
+from relay.core.tenants.audit import AuditWanted
 from relay.store import keys
 from relay.store.opening import line_to
 from relay.store.shelves.audit_log import RedisAuditLog

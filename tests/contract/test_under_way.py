@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from relay.core.quota import Granted, Mark, Seen, Verdict
+from relay.core.quota.reservation import Granted, Mark, Seen, Verdict
 from relay.store import keys, patience
 from relay.store.patience import Patience
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from relay.core.limits import Share
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import MailClass
-from relay.core.quota import Granted, Tally, Verdict, Walled, WallKind
+from relay.core.policy.limits import Share
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import MailClass
+from relay.core.quota.reservation import Granted, Tally, Verdict, Walled, WallKind
 from tests.contract.world import NOON, policy, provider_tiers, share
 
 TRANSACTIONAL, MARKETING = MailClass.TRANSACTIONAL, MailClass.MARKETING

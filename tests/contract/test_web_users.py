@@ -14,10 +14,10 @@ from argon2 import PasswordHasher
 
 from relay.admin.recording import entry
 from relay.admin.users import FREE_PER_USER, SigningIn, Users
-from relay.core.audit import AuditWanted
-from relay.core.recent import MOST_KEPT, Happening, Kind
-from relay.core.tenancy import RouteId
-from relay.core.users import BadUser, Session, User
+from relay.core.status.recent import MOST_KEPT, Happening, Kind
+from relay.core.tenants.audit import AuditWanted
+from relay.core.tenants.tenancy import RouteId
+from relay.core.tenants.users import BadUser, Session, User
 from relay.ports.pages import NoEntry
 from relay.store import keys
 from relay.store.opening import line_to

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import count
 
-from relay.core.limits import LimitTier, ProviderCap, Share
-from relay.core.policy import MailClass, Policy
-from relay.core.quota import Demand, Granted, Reservation, Split, Verdict, Walled
-from relay.core.ramp import Advance, Cap, Ramp, Tier
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import CalendarDay, Rolling24h
+from relay.core.policy.limits import LimitTier, ProviderCap, Share
+from relay.core.policy.policy import MailClass, Policy
+from relay.core.policy.ramp import Advance, Cap, Ramp, Tier
+from relay.core.policy.window import CalendarDay, Rolling24h
+from relay.core.quota.reservation import Demand, Granted, Reservation, Split, Verdict, Walled
+from relay.core.tenants.tenancy import Route, RouteId
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 _numbers = count()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from relay.core.mail import Client, Envelope, Recipient, Submission
-from relay.core.policy import EXEMPT
-from relay.core.tenancy import (
+from relay.core.mail.message import Client, Envelope, Recipient, Submission
+from relay.core.policy.policy import EXEMPT
+from relay.core.tenants.tenancy import (
     Directory,
     DkimKey,
     MailClass,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from relay.core.config import StoreConfig
 from relay.core.errors import StoreTrouble
-from relay.core.tenancy import Route, RouteId
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.store import open_store
 from tests.contract.world import HandClock, World, policy
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from relay.core.quota import Granted
+from relay.core.quota.reservation import Granted
 from relay.store import keys
 from tests.contract.world import fresh_route, policy
 from tests.faults.topology_load import Load, eventually, relays_on

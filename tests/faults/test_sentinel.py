@@ -8,7 +8,7 @@ import time
 import pytest
 
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Verdict
+from relay.core.quota.reservation import Verdict
 from relay.store import keys
 from relay.store.connections.outages import told
 from relay.store.connections.sentinel import NoMaster

@@ -19,7 +19,7 @@ import redis
 
 from relay.core.config import StoreConfig
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Verdict
+from relay.core.quota.reservation import Verdict
 from relay.store import StoreUnusable, attach, open_store
 from relay.store.embedded import server_process
 from relay.store.embedded import store as embedded

@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import BusyLoadingError
 
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Granted, Mark, Seen, Verdict
+from relay.core.quota.reservation import Granted, Mark, Seen, Verdict
 from relay.store import calls, keys
 from relay.store.commands import script
 from relay.store.connections.node import CONNECTIONS

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from relay.core.audit import AuditWanted
 from relay.core.config import StoreConfig
-from relay.core.recent import Happening, Kind
-from relay.core.users import Session
+from relay.core.status.recent import Happening, Kind
+from relay.core.tenants.audit import AuditWanted
+from relay.core.tenants.users import Session
 from relay.store import open_store
 from relay.store.shelves.audit_log import RedisAuditLog
 from relay.store.shelves.domains import RedisDomainShelf

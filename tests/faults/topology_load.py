@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from relay.core.config import StoreConfig
 from relay.core.errors import StoreTrouble
-from relay.core.quota import Granted, Verdict
-from relay.core.tenancy import Route, RouteId
+from relay.core.quota.reservation import Granted, Verdict
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.store import keys, open_store
 from tests.contract.world import HandClock, World, fresh_route, policy
 from tests.faults.store_given import NOWHERE

@@ -14,7 +14,7 @@ from email import message_from_bytes
 from email.policy import compat32
 from typing import Any
 
-from relay.core.mail import Submission
+from relay.core.mail.message import Submission
 from tests.fuzz.api_site import TOKEN, Answered, ask, build
 
 _EMAIL = b'{"from": "Acme <a@news.acme.example>", "to": ["b@receiver.example"], "subject": "s", '

@@ -13,15 +13,15 @@ from urllib.parse import unquote
 
 from relay.admin.changing import Changing
 from relay.concurrency.background import Background
-from relay.core.access import ApiToken, Scope
-from relay.core.added import Offer
-from relay.core.audit import AuditEntry, AuditWanted
-from relay.core.classify import classify
 from relay.core.config import Limits, WebConfig
 from relay.core.errors import RelayError
-from relay.core.mail import Submission
-from relay.core.published import DnsRecord
+from relay.core.mail.classify import classify
+from relay.core.mail.message import Submission
 from relay.core.reply import Reply
+from relay.core.tenants.access import ApiToken, Scope
+from relay.core.tenants.added import Offer
+from relay.core.tenants.audit import AuditEntry, AuditWanted
+from relay.core.tenants.published import DnsRecord
 from relay.ports.domains import EVERY, By, DomainEdit, DomainRefused, DomainView, Which, Why
 from relay.ports.relay import Accepted
 from relay.ports.web import BadMessageOfBatch, Keeping, KeptAnswer

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from relay.core.config import Config
-from relay.core.policy import Policy
+from relay.core.policy.policy import Policy
 from relay.settings import load as loading
 from relay.settings.load import load_config, load_policy
 from relay.settings.policies import Shelf, read_policies

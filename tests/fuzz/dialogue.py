@@ -12,11 +12,11 @@ import re
 import selectors
 from typing import Any
 
-from relay.core.classify import check_reverse_path, classify
 from relay.core.config import Limits, Listener
-from relay.core.mail import Client, Submission
+from relay.core.mail.classify import check_reverse_path, classify
+from relay.core.mail.message import Client, Submission
 from relay.core.reply import Reply
-from relay.core.tenancy import Credential, Tenant, directory_of
+from relay.core.tenants.tenancy import Credential, Tenant, directory_of
 from relay.edge.memory import Memory
 from relay.edge.roster import Roster
 from relay.edge.session import Session

@@ -6,8 +6,8 @@ import re
 
 from relay.core.domain import normalize_domain
 from relay.core.errors import BadMessage, BadSender, BareNewline
-from relay.core.header import parse_fields, split_message
-from relay.core.sender import Sender, parse_from
+from relay.core.mail.header import parse_fields, split_message
+from relay.core.mail.sender import Sender, parse_from
 
 SEEDS = (
     b"a@news.acme.example",

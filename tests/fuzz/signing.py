@@ -11,10 +11,10 @@ from pathlib import Path
 
 import dkim
 
-from relay.core.classify import classify
 from relay.core.errors import RelayError
-from relay.core.mail import Classified
-from relay.core.tenancy import Directory, DkimKey, Tenant, directory_of
+from relay.core.mail.classify import classify
+from relay.core.mail.message import Classified
+from relay.core.tenants.tenancy import Directory, DkimKey, Tenant, directory_of
 from relay.signing.generate import KeyKind, generate_key
 from relay.signing.record import key_record
 from relay.signing.signer import DkimSigner

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 from relay.admin.access import Access
 from relay.cli.inspect import read_routes
 from relay.cli.tools import Tools, open_tools, with_added
-from relay.core.access import Scope
 from relay.core.config import Config
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.access import Scope
 from relay.settings.load import load_config
 from relay.settings.units import parse_duration
 from relay.store.shelves.tokens import RedisTokenShelf

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from relay.concurrency.background import Background
 from relay.core.errors import RelayError, StoreTrouble
-from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
-from relay.core.policy import MailClass
+from relay.core.mail.message import Classified, Client, Envelope, Outgoing, Recipient, Submission
+from relay.core.policy.policy import MailClass
 from relay.core.reply import Reply
-from relay.core.tenancy import Route, SendingDomain, Tenant
+from relay.core.tenants.tenancy import Route, SendingDomain, Tenant
 from relay.ports import QuotaStore
 from relay.ports.upstream import SaidNo, Taken, Unknown
 from relay.transaction.charging import Charging

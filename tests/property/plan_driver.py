@@ -10,11 +10,11 @@ from collections import Counter
 from datetime import timedelta
 from itertools import count
 
-from relay.core.pacing import HourlyShare
-from relay.core.policy import MailClass, Policy
-from relay.core.quota import Demand, Granted, Verdict
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import CalendarDay, Rolling24h
+from relay.core.policy.pacing import HourlyShare
+from relay.core.policy.policy import MailClass, Policy
+from relay.core.policy.window import CalendarDay, Rolling24h
+from relay.core.quota.reservation import Demand, Granted, Verdict
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.store.memory import MemoryStore
 from tests.contract.world import HandClock
 

@@ -12,12 +12,12 @@ from fractions import Fraction
 from math import ceil, floor
 from zoneinfo import ZoneInfo
 
-from relay.core.limits import Share
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import IdleAction, MailClass
-from relay.core.quota import Demand, Reservation, Verdict
-from relay.core.ramp import Advance
-from relay.core.window import Rolling24h
+from relay.core.policy.limits import Share
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import IdleAction, MailClass
+from relay.core.policy.ramp import Advance
+from relay.core.policy.window import Rolling24h
+from relay.core.quota.reservation import Demand, Reservation, Verdict
 
 DAY = timedelta(days=1)
 

@@ -12,7 +12,7 @@ from dkim.canonicalization import Relaxed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.header import parse_fields
+from relay.core.mail.header import parse_fields
 from relay.signing.canonical import CHUNK_BYTES, relaxed_body, relaxed_field
 from tests.harness.examples import examples
 

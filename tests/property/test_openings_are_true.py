@@ -12,10 +12,10 @@ from itertools import count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.core.pacing import Even
-from relay.core.quota import Demand, Granted, Verdict, Walled
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import Rolling24h
+from relay.core.policy.pacing import Even
+from relay.core.policy.window import Rolling24h
+from relay.core.quota.reservation import Demand, Granted, Verdict, Walled
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.store.memory import MemoryStore
 from tests.contract.world import HandClock
 from tests.harness.examples import examples

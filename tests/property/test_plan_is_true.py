@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.core.course import from_standing
-from relay.core.mix import divided
-from relay.core.plan import plan, plan_from
-from relay.core.policy import ANY_OTHER, MailClass
-from relay.core.window import Rolling24h
+from relay.core.plan.mix import divided
+from relay.core.plan.plan import plan, plan_from
+from relay.core.policy.policy import ANY_OTHER, MailClass
+from relay.core.policy.window import Rolling24h
+from relay.core.quota.course import from_standing
 from relay.settings.policies import read_policies
 from tests.contract.world import share
 from tests.property.plan_driver import Driver

@@ -30,10 +30,10 @@ from hypothesis.stateful import (
 )
 
 from relay.core.config import StoreConfig
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import ANY_OTHER, Idle, IdleAction, MailClass
-from relay.core.quota import Demand, Granted, Reservation, Seen, Verdict, Walled
-from relay.core.ramp import Advance
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import ANY_OTHER, Idle, IdleAction, MailClass
+from relay.core.policy.ramp import Advance
+from relay.core.quota.reservation import Demand, Granted, Reservation, Seen, Verdict, Walled
 from relay.store import open_store, patience
 from relay.store.memory import MemoryStore
 from tests.contract.server import bare_server

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from relay.core.config import StoreConfig
-from relay.core.quota import Granted, Verdict
+from relay.core.quota.reservation import Granted, Verdict
 from relay.store import open_store
 from relay.store.memory import MemoryStore
 from tests.contract.server import bare_server

@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as some
 
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import MailClass
-from relay.core.quota import Standing, room_left, wall_before
-from relay.core.ramp import Advance
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import MailClass
+from relay.core.policy.ramp import Advance
+from relay.core.quota.reservation import Standing, room_left, wall_before
 from tests.contract.world import NOON, fresh_route, policy, share
 
 CAPS = some.integers(0, 30) | some.none()

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from relay.core.domain import normalize_domain
 from relay.core.errors import BadMessage, BadSender, BareNewline
-from relay.core.header import Field, parse_fields, split_message
-from relay.core.sender import Sender, parse_from
+from relay.core.mail.header import Field, parse_fields, split_message
+from relay.core.mail.sender import Sender, parse_from
 from tests.harness.examples import examples
 
 PIECES = [

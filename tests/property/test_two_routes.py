@@ -28,10 +28,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from relay.core.campaign import Campaign
 from relay.core.config import StoreConfig
-from relay.core.quota import Demand, Elsewhere, Granted, Reservation, Verdict, Walled
-from relay.core.tenancy import Route, RouteId
+from relay.core.quota.campaign import Campaign
+from relay.core.quota.reservation import Demand, Elsewhere, Granted, Reservation, Verdict, Walled
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.store import open_store
 from relay.store.memory import MemoryStore
 from tests.contract.server import bare_server

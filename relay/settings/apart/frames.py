@@ -16,9 +16,9 @@ from typing import IO, Final
 from zlib import crc32
 
 from relay.core.config import Config
-from relay.core.policy import EXEMPT, Policy
+from relay.core.policy.policy import EXEMPT, Policy
 from relay.core.sources import Sources
-from relay.core.tenancy import Directory, DkimKey, Route, RouteId, SendingDomain, Tenant
+from relay.core.tenants.tenancy import Directory, DkimKey, Route, RouteId, SendingDomain, Tenant
 from relay.settings.findings import Position
 from relay.settings.loaded import Loaded
 from relay.settings.prints import Print

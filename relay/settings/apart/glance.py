@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from relay.core.config import Config
-from relay.core.tenancy import Directory, SendingDomain, Tenant, directory_of
+from relay.core.tenants.tenancy import Directory, SendingDomain, Tenant, directory_of
 from relay.settings.apart.frames import Head, domains_of, policies_by_name
 from relay.settings.apart.reader import ApartReader
 from relay.settings.large.wholesale import frames_in_pieces

@@ -24,8 +24,8 @@ from typing import Final
 import relay
 from relay.concurrency.beside import short_turns
 from relay.core.config import Config
-from relay.core.policy import Policy
-from relay.core.tenancy import Directory, SendingDomain, Tenant, directory_of
+from relay.core.policy.policy import Policy
+from relay.core.tenants.tenancy import Directory, SendingDomain, Tenant, directory_of
 from relay.settings.apart.frames import Head, domains_of, policies_by_name, read_frame
 from relay.settings.loaded import Loaded
 from relay.settings.problems import ConfigProblems

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from relay.core.policy import Excess, Recipients
-from relay.core.ramp import Advance
+from relay.core.policy.policy import Excess, Recipients
+from relay.core.policy.ramp import Advance
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, matches
 from relay.settings.problems import shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from relay.core.policy import EXEMPT, Excess, Policy
+from relay.core.policy.policy import EXEMPT, Excess, Policy
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
 from relay.settings.problems import known, nearest, shown

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import time
 from typing import Any, Final
 
-from relay.core.policy import ANY_OTHER
+from relay.core.policy.policy import ANY_OTHER
 from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
 from relay.settings.percent import parse_percent

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
-from relay.core.policy import Policy
+from relay.core.policy.policy import Policy
 from relay.settings.apart.frames import Row
 from relay.settings.build import absolute_text
 from relay.settings.checks.config import check_domains

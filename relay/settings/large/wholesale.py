@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from relay.core.config import Config
-from relay.core.policy import EXEMPT
+from relay.core.policy.policy import EXEMPT
 from relay.core.sources import Sources
-from relay.core.tenancy import Directory
+from relay.core.tenants.tenancy import Directory
 from relay.settings.apart.frames import Head, Row
 from relay.settings.findings import Findings
 from relay.settings.large.cuts import Cut, cut_out, stand_in

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationInfo
 
-from relay.core.tenancy import IPNetwork
+from relay.core.tenants.tenancy import IPNetwork
 from relay.settings.addresses import (
     Address,
     parse_address,

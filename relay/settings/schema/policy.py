@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field
 
-from relay.core.policy import ANY_OTHER, Excess, Recipients
+from relay.core.policy.policy import ANY_OTHER, Excess, Recipients
 from relay.core.providers import OTHER
 from relay.settings.problems import Wrong, nearest, shown
 from relay.settings.schema.fields import Kind, Section, Text, choice_text, one_of, parsed

@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, PlainValidator
 
-from relay.core.growth import MOST_SENDS, MOST_TIERS, Ending
-from relay.core.ramp import QUALIFY_PPM, Advance, Cap
+from relay.core.policy.growth import MOST_SENDS, MOST_TIERS, Ending
+from relay.core.policy.ramp import QUALIFY_PPM, Advance, Cap
 from relay.settings.percent import Percent
 from relay.settings.problems import Wrong, nearest, shown
 from relay.settings.schema.fields import Kind, Section, choice_text, one_of, whole

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from relay.core.policy import Sticky
+from relay.core.policy.policy import Sticky
 from relay.settings.problems import Wrong, shown
 from relay.settings.schema.fields import Kind, Section, parsed
 from relay.settings.units import duration_text, parse_duration

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from relay.core.brand import COLOUR
-from relay.core.policy import MailClass
+from relay.core.policy.policy import MailClass
+from relay.core.tenants.brand import COLOUR
 from relay.settings.problems import Wrong, shown
 from relay.settings.schema.fields import (
     Domain,

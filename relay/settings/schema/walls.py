@@ -13,8 +13,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from relay.core.growth import MOST_SENDS, MOST_TIERS
-from relay.core.policy import IdleAction
+from relay.core.policy.growth import MOST_SENDS, MOST_TIERS
+from relay.core.policy.policy import IdleAction
 from relay.settings.percent import OptionalPercent
 from relay.settings.problems import Wrong, nearest, shown
 from relay.settings.schema.fields import Kind, Section, choice_text, one_of, parsed, whole

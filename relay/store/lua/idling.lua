@@ -5,7 +5,7 @@
 -- ARGV    those of reserve.lua
 -- Returns (from has_idled) whether `standing` was taken back; only then `forget` may be called
 --
--- The same as core/standing.py after_idling: everything that a restart forgets is forgotten,
+-- The same as core/quota/standing.py after_idling: everything that a restart forgets is forgotten,
 -- and the ramp goes on from `base`: 0, or where the tier below that of the last send starts.
 --
 -- Example: last send 31 days ago on the third tier, step-back after 30: on from the second.

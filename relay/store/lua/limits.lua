@@ -1,5 +1,5 @@
 -- limits: the arithmetic of shares. No verb of its own: this text is put in front of walls.lua.
--- The same sums as core/limits.py and core/pacing.py, to the last send.
+-- The same sums as core/policy/limits.py and core/policy/pacing.py, to the last send.
 --
 -- KEYS    none
 -- ARGV    none

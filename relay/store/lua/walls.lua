@@ -5,7 +5,7 @@
 -- ARGV    those of reserve.lua
 -- Returns (from passes) true or false, and the cap, as which -1 is unlimited
 --
--- The same bounds as core/bounds.py: the route's cap, each provider's, what headroom for the
+-- The same bounds as core/quota/bounds.py: the route's cap, each provider's, what headroom for the
 -- other class leaves of them, and what smoothing has opened of the cap so far.
 --
 -- Example: cap 50, 48 charged, 10 % kept for transactional mail, which has sent 3: 50 - 2 are

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
-from relay.core.audit import MOST_ENTRIES, AuditEntry, AuditWanted, Outcome
+from relay.core.tenants.audit import MOST_ENTRIES, AuditEntry, AuditWanted, Outcome
 from relay.store import keys
 from relay.store.commands import Command, Word, evalsha, script
 from relay.store.connections.line import Line

@@ -11,10 +11,10 @@ import secrets
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from relay.core.added import AddedDomain, RouteWish
 from relay.core.domain import normalize_domain
-from relay.core.policy import MailClass
-from relay.core.tenancy import SealedKey
+from relay.core.policy.policy import MailClass
+from relay.core.tenants.added import AddedDomain, RouteWish
+from relay.core.tenants.tenancy import SealedKey
 from relay.ports.domains import Kept, Unreadable
 from relay.store import keys
 from relay.store.commands import Command, evalsha, pairs, script

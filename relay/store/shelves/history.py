@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from relay.core.recent import KEPT_S, MOST_KEPT, Happening, Kind
-from relay.core.tenancy import RouteId
+from relay.core.status.recent import KEPT_S, MOST_KEPT, Happening, Kind
+from relay.core.tenants.tenancy import RouteId
 from relay.store import keys
 from relay.store.commands import Command, as_is, pairs
 from relay.store.connections.line import Line

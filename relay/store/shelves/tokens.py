@@ -11,8 +11,8 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from relay.core.access import ApiToken, Scope
-from relay.core.audit import AuditEntry
+from relay.core.tenants.access import ApiToken, Scope
+from relay.core.tenants.audit import AuditEntry
 from relay.store import keys
 from relay.store.commands import Command, as_is, pairs
 from relay.store.connections.line import Line

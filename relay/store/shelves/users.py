@@ -10,8 +10,8 @@ import json
 import time
 from typing import Final
 
-from relay.core.audit import AuditEntry
-from relay.core.users import Session, User
+from relay.core.tenants.audit import AuditEntry
+from relay.core.tenants.users import Session, User
 from relay.store import keys
 from relay.store.commands import Command, as_is, evalsha, pairs, script
 from relay.store.connections.line import Line

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
-from relay.core.access import ApiToken
-from relay.core.audit import AuditEntry, AuditWanted
-from relay.core.wording import timestamp
+from relay.core.quota.wording import timestamp
+from relay.core.tenants.access import ApiToken
+from relay.core.tenants.audit import AuditEntry, AuditWanted
 from relay.web.api.declared import answers
 from relay.web.api.desk import Desk, Reader, TheDesk
 from relay.web.api.schemas import AuditPage

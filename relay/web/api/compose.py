@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from typing import Final
 
 from relay.core.domain import normalize_domain
-from relay.core.mail import Envelope, Recipient
+from relay.core.mail.message import Envelope, Recipient
 from relay.web.api.folding import LONGEST_LINE, AsItIs
 from relay.web.api.problems import Problem
 from relay.web.api.schemas import Addresses, Attachment, Email

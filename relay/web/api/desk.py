@@ -9,10 +9,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from relay.core.access import ApiToken, Scope
 from relay.core.config import Limits
-from relay.core.report import Status
-from relay.core.tenancy import Directory, Route
+from relay.core.status.report import Status
+from relay.core.tenants.access import ApiToken, Scope
+from relay.core.tenants.tenancy import Directory, Route
 from relay.ports import Clock, QuotaStore, Settings
 from relay.ports.domains import Domains
 from relay.ports.web import Access, AuditLog, Changes, Outbox

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from relay.core.added import MOST_ENVELOPE_DOMAINS, MOST_ROUTES
-from relay.core.policy import MailClass
+from relay.core.policy.policy import MailClass
+from relay.core.tenants.added import MOST_ENVELOPE_DOMAINS, MOST_ROUTES
 from relay.web.api.schemas import Reason
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from relay.core.access import ApiToken
-from relay.core.added import RouteWish
+from relay.core.tenants.access import ApiToken
+from relay.core.tenants.added import RouteWish
 from relay.ports.domains import By, DomainEdit, DomainState, DomainView, Origin, Which
 from relay.web.api.declared import answers
 from relay.web.api.desk import Changer, Desk, Operator, Reader, TheDesk

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import TypeAdapter, ValidationError
 
-from relay.core.access import ApiToken
 from relay.core.errors import RelayError, UnknownOutcome
-from relay.core.mail import Envelope
+from relay.core.mail.message import Envelope
+from relay.core.tenants.access import ApiToken
 from relay.ports.web import Mail, NotSent, Sent
 from relay.web.api.compose import composed
 from relay.web.api.declared import answers_to_mail

@@ -29,7 +29,7 @@ from relay.core.errors import (
     UpstreamAnswered,
     WarmupLimit,
 )
-from relay.core.report import Status
+from relay.core.status.report import Status
 from relay.ports import Clock
 from relay.ports.domains import DomainRefused, Why
 from relay.ports.web import BadMessageOfBatch, NotSent

@@ -15,8 +15,8 @@ from typing import Final
 
 from fastapi import Response
 
-from relay.core.access import ApiToken
-from relay.core.access import Scope as Allowed
+from relay.core.tenants.access import ApiToken
+from relay.core.tenants.access import Scope as Allowed
 from relay.web.api import audit, warmup
 from relay.web.api.desk import Desk
 from relay.web.api.problems import answer_to, problem_from

@@ -11,8 +11,8 @@ from email.policy import SMTP
 from typing import Final
 
 from relay.core.errors import RelayError
-from relay.core.header import Field, parse_fields, split_message
-from relay.core.mail import Envelope
+from relay.core.mail.header import Field, parse_fields, split_message
+from relay.core.mail.message import Envelope
 from relay.web.api.compose import envelope_of, plain_address
 from relay.web.api.problems import Problem
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from relay.core.audit import MOST_REASON, REASON
-from relay.core.policy import MailClass
+from relay.core.policy.policy import MailClass
+from relay.core.tenants.audit import MOST_REASON, REASON
 
 MOST_RECIPIENTS = 1000
 MOST_OF_BATCH = 100

@@ -21,9 +21,9 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from relay.core.access import ApiToken
 from relay.core.errors import StoreTrouble
-from relay.core.tenancy import Route, RouteId
+from relay.core.tenants.access import ApiToken
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.web.api.declared import answers
 from relay.web.api.desk import Desk, Reader, TheDesk
 from relay.web.api.problems import Problem

@@ -10,9 +10,9 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from relay.core.changes import may
-from relay.core.report import Status
-from relay.core.tenancy import RouteId
+from relay.core.quota.changes import may
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import RouteId
 
 MOST_KEPT: Final = 2_000
 """Texts; of a status they have about a kilobyte."""

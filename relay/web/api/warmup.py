@@ -9,10 +9,10 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from relay.core.access import ApiToken
-from relay.core.changes import Verb
-from relay.core.standing import State
-from relay.core.tenancy import Route
+from relay.core.quota.changes import Verb
+from relay.core.quota.standing import State
+from relay.core.tenants.access import ApiToken
+from relay.core.tenants.tenancy import Route
 from relay.web.api.declared import answers
 from relay.web.api.desk import Changer, Desk, Reader, TheDesk
 from relay.web.api.problems import Problem

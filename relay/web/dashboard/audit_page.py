@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from relay.core.audit import AuditEntry, AuditWanted
+from relay.core.tenants.audit import AuditEntry, AuditWanted
 from relay.web.dashboard.desk import desk_of, viewer_of
 from relay.web.dashboard.framing import page
 

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from relay.core.brand import DARK_SURFACE, LIGHT_SURFACE, Brand, legible
-from relay.core.users import Viewer
+from relay.core.tenants.brand import DARK_SURFACE, LIGHT_SURFACE, Brand, legible
+from relay.core.tenants.users import Viewer
 from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of
 
 MOST_BYTES: Final = 262_144

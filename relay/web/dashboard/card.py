@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from relay.core.past import tomorrows_cap
-from relay.core.quota import State, next_tier, progress, remaining, warmup_day
-from relay.core.ramp import Cap
-from relay.core.report import Status
-from relay.core.wording import counted_text, place_text
+from relay.core.policy.ramp import Cap
+from relay.core.quota.reservation import State, next_tier, progress, remaining, warmup_day
+from relay.core.quota.wording import counted_text, place_text
+from relay.core.status.past import tomorrows_cap
+from relay.core.status.report import Status
 
 SHOWN_TIERS: Final = 9
 

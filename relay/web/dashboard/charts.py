@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from relay.core.past import DayOfRoute
-from relay.core.plan import Plan
-from relay.core.policy import Policy
-from relay.core.ramp import Cap
+from relay.core.plan.plan import Plan
+from relay.core.policy.policy import Policy
+from relay.core.policy.ramp import Cap
+from relay.core.status.past import DayOfRoute
 
 CURVE_DAYS: Final = 60
 _AFTER: Final = 3

@@ -13,8 +13,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from relay.core.tenancy import SendingDomain
-from relay.core.users import Viewer
+from relay.core.tenants.tenancy import SendingDomain
+from relay.core.tenants.users import Viewer
 from relay.ports.domains import DomainState, Which
 from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of
 from relay.web.dashboard.domain_pages import FIELDS, by, form_values

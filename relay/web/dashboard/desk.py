@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from relay.core.report import Status
-from relay.core.tenancy import Directory, Route, SendingDomain
-from relay.core.users import Viewer
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Directory, Route, SendingDomain
+from relay.core.tenants.users import Viewer
 from relay.ports import Clock, QuotaStore, Settings
 from relay.ports.domains import Domains
 from relay.ports.pages import History, Policies, Proving, Recent, SignIn, Tokens

@@ -9,10 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from relay.core.added import RouteWish
-from relay.core.audit import one_line
-from relay.core.policy import EXEMPT
-from relay.core.users import Viewer
+from relay.core.policy.policy import EXEMPT
+from relay.core.tenants.added import RouteWish
+from relay.core.tenants.audit import one_line
+from relay.core.tenants.users import Viewer
 from relay.ports.domains import (
     By,
     DomainEdit,

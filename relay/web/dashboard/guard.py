@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from relay.core.errors import StoreTrouble
-from relay.core.users import Viewer
+from relay.core.tenants.users import Viewer
 from relay.ports.pages import SignIn
 from relay.web.asgi import App, Message, Receive, Scope, Send, Whole, header
 from relay.web.dashboard.rendering import error_page

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from relay.concurrency.background import Background
 from relay.core.errors import StoreTrouble
-from relay.core.quota import State, remaining, warmup_day
-from relay.core.report import Status
-from relay.core.tenancy import Route, RouteId
-from relay.core.users import Viewer
+from relay.core.quota.reservation import State, remaining, warmup_day
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Route, RouteId
+from relay.core.tenants.users import Viewer
 from relay.web.dashboard.desk import PagesDesk
 from relay.web.dashboard.paging import Part, page_number, part_of
 from relay.web.ordered import Ordered, Shown

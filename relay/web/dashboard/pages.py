@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from relay.core.quota import State
-from relay.core.report import Status
+from relay.core.quota.reservation import State
+from relay.core.status.report import Status
 from relay.web.dashboard import connecting
 from relay.web.dashboard.card import card
 from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from relay.core.errors import StoreTrouble
-from relay.core.mix import mix_for, mixed
-from relay.core.past import tomorrows_cap
-from relay.core.plan import plan
-from relay.core.plan_text import assumed, sentences
-from relay.core.policy import Policy
-from relay.core.tenancy import Route
-from relay.core.users import Viewer
+from relay.core.plan.mix import mix_for, mixed
+from relay.core.plan.plan import plan
+from relay.core.plan.sentences import assumed, sentences
+from relay.core.policy.policy import Policy
+from relay.core.status.past import tomorrows_cap
+from relay.core.tenants.tenancy import Route
+from relay.core.tenants.users import Viewer
 from relay.ports.pages import CannotSave, PolicyText, SavedUnnoted
 from relay.web.dashboard.charts import of_plan, of_policies
 from relay.web.dashboard.desk import PagesDesk, desk_of, form_of, viewer_of

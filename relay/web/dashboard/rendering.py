@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from relay.core.ramp import Cap
+from relay.core.policy.ramp import Cap
 from relay.web.asgi import Whole
 
 HERE: Final = Path(__file__).parent

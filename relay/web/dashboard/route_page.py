@@ -8,12 +8,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from relay.core.audit import AuditWanted, one_line
-from relay.core.changes import DONE, Verb, may
-from relay.core.past import coming, past
-from relay.core.recent import Kind
-from relay.core.report import Status
-from relay.core.tenancy import Route
+from relay.core.quota.changes import DONE, Verb, may
+from relay.core.status.past import coming, past
+from relay.core.status.recent import Kind
+from relay.core.status.report import Status
+from relay.core.tenants.audit import AuditWanted, one_line
+from relay.core.tenants.tenancy import Route
 from relay.web.dashboard.card import card, steps
 from relay.web.dashboard.charts import of_route
 from relay.web.dashboard.desk import PagesDesk, desk_of, form_of, viewer_of

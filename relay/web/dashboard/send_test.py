@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from relay.core.errors import RelayError
-from relay.core.policy import MailClass
-from relay.core.report import Status
-from relay.core.tenancy import SendingDomain
+from relay.core.policy.policy import MailClass
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import SendingDomain
 from relay.ports.web import Mail, NotSent, Sent
 from relay.web.api.compose import composed
 from relay.web.api.problems import Problem

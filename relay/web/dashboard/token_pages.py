@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from relay.core.access import MOST_TOKEN_NAME, ApiToken, BadGrant, Scope
-from relay.core.users import Viewer
+from relay.core.tenants.access import MOST_TOKEN_NAME, ApiToken, BadGrant, Scope
+from relay.core.tenants.users import Viewer
 from relay.web.dashboard.desk import PagesDesk, desk_of, form_of, viewer_of
 from relay.web.dashboard.framing import page
 from relay.web.dashboard.paging import Part, page_number, part_of

@@ -10,10 +10,10 @@ from relay.admin import noting
 from relay.admin.noting import Notebook
 from relay.concurrency.background import Background
 from relay.core.errors import StoreTrouble
-from relay.core.mail import Envelope
-from relay.core.recent import Kind
+from relay.core.mail.message import Envelope
 from relay.core.reply import Reply
-from relay.core.tenancy import RouteId
+from relay.core.status.recent import Kind
+from relay.core.tenants.tenancy import RouteId
 from relay.telemetry.story import Story
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

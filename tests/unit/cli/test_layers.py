@@ -7,8 +7,8 @@ import pytest
 
 from relay.cli.layers import layers_of, recipient_layer, rule_layer
 from relay.core.providers import How, ProviderAnswer
-from relay.core.quota import Standing, Tally
-from relay.core.report import Status
+from relay.core.quota.reservation import Standing, Tally
+from relay.core.status.report import Status
 from relay.settings.apart.here import ReaderHere
 from relay.settings.live import LiveSettings
 from relay.settings.load import load_config

@@ -6,7 +6,7 @@ import pytest
 
 from relay.cli import checking
 from relay.cli.checking import check_offline
-from relay.core.tenancy import DkimKey, SendingDomain, Tenant, directory_of
+from relay.core.tenants.tenancy import DkimKey, SendingDomain, Tenant, directory_of
 from relay.settings.load import load_config
 from relay.signing import at_start as keys_at_start
 from relay.signing.at_start import make_missing_keys

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay.core.added import AddedDomain
-from relay.core.tenancy import SendingDomain
+from relay.core.tenants.added import AddedDomain
+from relay.core.tenants.tenancy import SendingDomain
 from relay.domains import views as domain_views
 from relay.domains.added import DomainDesk
 from relay.ports.domains import By, DomainState, Origin, Which

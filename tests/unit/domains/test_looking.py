@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from relay.core.added import AddedDomain, RouteWish
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.added import AddedDomain, RouteWish
 from relay.domains import looking
 from relay.domains.looking import Looking, pause_s
 from relay.ports.domains import DomainRefused, Why

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.core.added import AddedDomain, RouteWish
-from relay.core.audit import Outcome as Told
-from relay.core.tenancy import SealedKey
+from relay.core.tenants.added import AddedDomain, RouteWish
+from relay.core.tenants.audit import Outcome as Told
+from relay.core.tenants.tenancy import SealedKey
 from relay.domains.resealing import Resealing
 from relay.ports.domains import By, Kept, Unreadable
 from relay.signing.sealed import new_sealed_keys, opened

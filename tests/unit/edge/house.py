@@ -14,7 +14,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from relay.core.config import Limits, Listener
-from relay.core.tenancy import Credential, Directory, MailClass, Tenant, directory_of
+from relay.core.tenants.tenancy import Credential, Directory, MailClass, Tenant, directory_of
 from relay.edge.listeners import Listeners
 from relay.edge.memory import Memory
 from relay.edge.roster import Roster

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from itertools import count
 
 from relay.core.errors import NotPermitted
-from relay.core.mail import Client, Envelope, Recipient, Submission
-from relay.core.quota import Reservation
+from relay.core.mail.message import Client, Envelope, Recipient, Submission
+from relay.core.policy.window import CalendarDay
+from relay.core.quota.reservation import Reservation
 from relay.core.reply import Reply
-from relay.core.tenancy import RouteId
-from relay.core.window import CalendarDay
+from relay.core.tenants.tenancy import RouteId
 from relay.ports.relay import Accepted, Hears
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)

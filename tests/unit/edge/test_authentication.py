@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from relay.core.config import Listener, ListenerAuth
-from relay.core.tenancy import Credential, MailClass, Tenant, directory_of
+from relay.core.tenants.tenancy import Credential, MailClass, Tenant, directory_of
 from relay.edge import identity
 from tests.unit.edge.house import LOCAL, TENANT, open_house
 

@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from relay.core.config import Limits, Listener, ListenerTls
-from relay.core.tenancy import Tenant
+from relay.core.tenants.tenancy import Tenant
 from relay.edge import gate, identity
 from tests.unit.edge.house import LOCAL, open_house, trusting
 from tests.unit.edge.test_proxy import TCP4, TLV, version_2

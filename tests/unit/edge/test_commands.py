@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.core.mail import Recipient
+from relay.core.mail.message import Recipient
 from relay.edge.commands import (
     MAX_COMMAND_BYTES,
     Mail,

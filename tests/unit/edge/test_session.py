@@ -6,10 +6,10 @@ import pytest
 
 from relay.core.config import Limits, Listener, ListenerAuth
 from relay.core.errors import StoreTrouble, WarmupLimit
-from relay.core.policy import EXEMPT
-from relay.core.quota import Standing, Wall, WallKind
+from relay.core.policy.policy import EXEMPT
+from relay.core.quota.reservation import Standing, Wall, WallKind
 from relay.core.reply import Reply
-from relay.core.tenancy import Route, RouteId
+from relay.core.tenants.tenancy import Route, RouteId
 from tests.unit.edge.house import LOCAL, TENANT, open_house
 from tests.unit.edge.recording import NOW, WINDOW
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.core.added import AddedDomain, RouteWish
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.added import AddedDomain, RouteWish
 from relay.domains.following import Following
 from relay.ports.domains import Unreadable
 from relay.settings.live import LiveSettings

@@ -22,8 +22,8 @@ from relay.core.config import (
     StoreConfig,
     WebConfig,
 )
-from relay.core.policy import EXEMPT
-from relay.core.tenancy import Credential, DkimKey, MailClass, RouteId
+from relay.core.policy.policy import EXEMPT
+from relay.core.tenants.tenancy import Credential, DkimKey, MailClass, RouteId
 from relay.settings.load import load_config, load_policy
 from relay.settings.policies import shipped_policies_dir
 from relay.settings.problems import ConfigProblems

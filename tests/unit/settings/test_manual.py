@@ -7,7 +7,7 @@ import pytest
 
 import relay
 from relay.core.config import ListenerTls, MaildirUpstream, SmtpUpstream
-from relay.core.tenancy import DkimKey
+from relay.core.tenants.tenancy import DkimKey
 from relay.settings.load import load_config
 from relay.settings.manual.__main__ import config_text, dkim_key_path, example_text, generated, main
 from relay.settings.manual.example_text import section_in

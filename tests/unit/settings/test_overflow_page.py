@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import relay
-from relay.core.policy import Excess, Sticky
+from relay.core.policy.policy import Excess, Sticky
 from relay.settings.load import load_config
 
 PAGE = Path(relay.__file__).resolve().parents[1] / "docs" / "overflow.md"

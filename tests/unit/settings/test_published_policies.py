@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from relay.core.ramp import Advance
-from relay.core.window import CalendarDay
+from relay.core.policy.ramp import Advance
+from relay.core.policy.window import CalendarDay
 from relay.settings.folders import PROVIDERS_FILE
 from relay.settings.load import load_policy
 from relay.settings.policies import read_policies, shipped_policies_dir

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from relay.core.quota import Standing, State, state_of
-from relay.core.ramp import Tier
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import CalendarDay
+from relay.core.policy.ramp import Tier
+from relay.core.policy.window import CalendarDay
+from relay.core.quota.reservation import Standing, State, state_of
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.settings.policies import read_policy
 from tests.unit.settings.told import policy_problems, unmarked
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.core.config import Config
 from relay.core.domain import normalize_domain
-from relay.core.policy import Policy
+from relay.core.policy.policy import Policy
 from relay.settings.load import load_config, load_policy
 from relay.settings.problems import ConfigProblems
 from tests.unit.settings.told import CONFIG, FORMULA, POLICY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.core.policy import Excess, Sticky
+from relay.core.policy.policy import Excess, Sticky
 from relay.settings.load import load_config
 from relay.settings.policies import read_policies, read_policy
 from tests.unit.settings.told import CONFIG, POLICY, config_problems, edited, unmarked

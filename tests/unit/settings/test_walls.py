@@ -6,11 +6,11 @@ from datetime import time
 
 import pytest
 
-from relay.core.limits import LimitTier, ProviderCap, Share
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import Idle, IdleAction, MailClass
-from relay.core.ramp import Advance
-from relay.core.window import CalendarDay, Rolling24h
+from relay.core.policy.limits import LimitTier, ProviderCap, Share
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import Idle, IdleAction, MailClass
+from relay.core.policy.ramp import Advance
+from relay.core.policy.window import CalendarDay, Rolling24h
 from relay.settings.load import load_config
 from relay.settings.percent import parse_percent, percent_text
 from relay.settings.policies import read_policy

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.core.classify import classify
-from relay.core.mail import Classified
-from relay.core.tenancy import DkimKey, Tenant, directory_of
+from relay.core.mail.classify import classify
+from relay.core.mail.message import Classified
+from relay.core.tenants.tenancy import DkimKey, Tenant, directory_of
 from relay.signing.generate import KeyKind, generate_key
 from relay.signing.record import key_record
 from tests.corpus import DOMAIN

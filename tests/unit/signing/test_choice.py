@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as some
 
-from relay.core.header import Field
+from relay.core.mail.header import Field
 from relay.signing.choice import OVERSIGNED, SIGNED_WHERE_PRESENT, chosen
 
 ORDER = [*OVERSIGNED, *SIGNED_WHERE_PRESENT]

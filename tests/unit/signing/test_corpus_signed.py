@@ -7,7 +7,7 @@ import re
 import dkim
 import pytest
 
-from relay.core.trace import prepared
+from relay.core.mail.trace import prepared
 from relay.signing.signer import DkimSigner
 from tests.corpus import DOMAIN, nasty_messages
 from tests.corpus.submissions import NOW

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from relay.admin.proving import DkimProving
-from relay.core.tenancy import DkimKey, SendingDomain
+from relay.core.tenants.tenancy import DkimKey, SendingDomain
 from relay.ports.pages import Tray
 from relay.signing.proof import Ed25519Proof
 

@@ -12,8 +12,8 @@ import structlog
 
 from relay.concurrency.beside import INLINE_BYTES
 from relay.core.errors import KeyTrouble
-from relay.core.tenancy import DkimKey
-from relay.core.trace import prepared
+from relay.core.mail.trace import prepared
+from relay.core.tenants.tenancy import DkimKey
 from relay.signing.batch import Batch
 from relay.signing.choice import OVERSIGNED
 from relay.signing.keys import KeyRing

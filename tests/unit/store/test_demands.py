@@ -7,9 +7,9 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from relay.core.pacing import Even, HourlyShare
-from relay.core.policy import Idle, IdleAction, MailClass
-from relay.core.quota import Demand
+from relay.core.policy.pacing import Even, HourlyShare
+from relay.core.policy.policy import Idle, IdleAction, MailClass
+from relay.core.quota.reservation import Demand
 from relay.store import keys
 from relay.store.demands import reserving_words
 from tests.contract.world import fresh_route, policy, share

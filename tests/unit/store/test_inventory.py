@@ -5,7 +5,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.tenancy import RouteId
+from relay.core.tenants.tenancy import RouteId
 from relay.store import keys
 from relay.store.inventory import Inventory
 

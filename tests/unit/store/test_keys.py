@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.core.tenancy import RouteId
+from relay.core.tenants.tenancy import RouteId
 from relay.store import keys
 
 NEWS = RouteId("news.acme.example", "outbound")

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.window import CalendarDay
+from relay.core.policy.window import CalendarDay
 from relay.store.slices import Slice, epoch_ms, from_epoch_ms, slice_at
 
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)

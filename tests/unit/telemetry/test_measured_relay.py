@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay.core.mail import Envelope
+from relay.core.mail.message import Envelope
 from relay.core.reply import Reply
 from relay.ports.relay import Accepted
 from relay.telemetry.measured import MeasuredRelay

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from relay.core.quota import Standing, Tally
-from relay.core.tenancy import SendingDomain, Tenant, directory_of
+from relay.core.quota.reservation import Standing, Tally
+from relay.core.tenants.tenancy import SendingDomain, Tenant, directory_of
 from relay.telemetry.domains import MOST_NAMED, routes_told
 from relay.telemetry.metrics import Metrics, RouteReading
 from tests.contract.world import NOON, fresh_route, policy, share

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 import pytest
 
 from relay.concurrency.background import Background
-from relay.core.campaign import Campaign
-from relay.core.classify import classify
 from relay.core.errors import (
     NeverFits,
     NotPermitted,
@@ -18,10 +16,12 @@ from relay.core.errors import (
     UpstreamAnswered,
     WarmupLimit,
 )
-from relay.core.mail import Client, Envelope, Recipient, Submission
-from relay.core.policy import Excess
+from relay.core.mail.classify import classify
+from relay.core.mail.message import Client, Envelope, Recipient, Submission
+from relay.core.policy.policy import Excess
+from relay.core.quota.campaign import Campaign
 from relay.core.reply import Reply
-from relay.core.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
+from relay.core.tenants.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
 from relay.ports.relay import Accepted
 from relay.ports.upstream import SaidNo, Taken, Unknown
 from relay.ports.web import BadMessageOfBatch

@@ -16,10 +16,10 @@ from relay.core.errors import (
     UpstreamTrouble,
     WarmupLimit,
 )
-from relay.core.mail import Classified, Client, Envelope, Outgoing, Recipient, Submission
-from relay.core.quota import Demand, Mark, Verdict, WallKind
+from relay.core.mail.message import Classified, Client, Envelope, Outgoing, Recipient, Submission
+from relay.core.quota.reservation import Demand, Mark, Verdict, WallKind
 from relay.core.reply import Reply
-from relay.core.tenancy import MailClass, SendingDomain, Tenant
+from relay.core.tenants.tenancy import MailClass, SendingDomain, Tenant
 from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.store.memory import MemoryStore
 from relay.transaction import insisting

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from relay.core.errors import WarmupLimit
-from relay.core.tenancy import Route, RouteId
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.transaction.lately import FRESH_S, LONG_S, MOST, PLENTY, Lately
 from tests.contract.world import NOON, policy
 from tests.unit.transaction.test_reserving import Walk

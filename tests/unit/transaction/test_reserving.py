@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from relay.core.campaign import Campaign
 from relay.core.errors import NeverFits, StillUnderWay, StoreTrouble, WarmupLimit
-from relay.core.mail import Recipient
-from relay.core.policy import EXEMPT, Excess, MailClass
-from relay.core.quota import Elsewhere, Mark, Verdict, WallKind
-from relay.core.tenancy import Route, RouteId, SendingDomain
+from relay.core.mail.message import Recipient
+from relay.core.policy.policy import EXEMPT, Excess, MailClass
+from relay.core.quota.campaign import Campaign
+from relay.core.quota.reservation import Elsewhere, Mark, Verdict, WallKind
+from relay.core.tenants.tenancy import Route, RouteId, SendingDomain
 from relay.store.memory import MemoryStore
 from relay.transaction.reserving import Reserving, Wanted
 from relay.transaction.retries import Retries

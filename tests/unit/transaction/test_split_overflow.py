@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from relay.core.errors import StoreTrouble, UpstreamAnswered, UpstreamTrouble, WarmupLimit
-from relay.core.policy import Excess
+from relay.core.policy.policy import Excess
 from relay.core.reply import Reply
-from relay.core.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
+from relay.core.tenants.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
 from relay.ports.upstream import SaidNo, Unreachable
 from tests.contract.world import policy
 from tests.unit.transaction.test_splitting import OK, Desk

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from relay.concurrency.background import Background
-from relay.core.classify import classify
 from relay.core.errors import (
     NeverFits,
     NotPermitted,
@@ -17,10 +16,11 @@ from relay.core.errors import (
     UpstreamTrouble,
     WarmupLimit,
 )
-from relay.core.mail import Client, Envelope, Recipient, Submission
-from relay.core.policy import Recipients
+from relay.core.mail.classify import classify
+from relay.core.mail.message import Client, Envelope, Recipient, Submission
+from relay.core.policy.policy import Recipients
 from relay.core.reply import Reply
-from relay.core.tenancy import RouteId, SendingDomain, Tenant, directory_of
+from relay.core.tenants.tenancy import RouteId, SendingDomain, Tenant, directory_of
 from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.store.memory import MemoryStore
 from relay.transaction.charging import RETRIED, Charging

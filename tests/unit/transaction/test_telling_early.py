@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from relay.core.errors import UpstreamTrouble
-from relay.core.mail import Outgoing
+from relay.core.mail.message import Outgoing
 from relay.pipeline import Pipeline
 from relay.ports.upstream import Unreachable
 from tests.unit.transaction.test_charging import Desk

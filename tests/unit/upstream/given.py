@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from relay.core.config import Security, SmtpHost, SmtpUpstream
-from relay.core.mail import Envelope, Outgoing, Recipient
+from relay.core.mail.message import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.ports.upstream import Upstream
 from relay.upstream import open_upstream

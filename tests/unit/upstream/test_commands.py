@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.mail import Recipient
+from relay.core.mail.message import Recipient
 from relay.ports.upstream import Lacks, SaidNo
 from relay.upstream.capabilities import Capabilities, capabilities_of
 from relay.upstream.commands import transaction

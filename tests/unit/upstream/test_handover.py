@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from relay.core.config import MaildirUpstream
-from relay.core.mail import Envelope, Recipient
+from relay.core.mail.message import Envelope, Recipient
 from relay.core.reply import Reply
 from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from relay.upstream import open_upstream

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relay.core.config import MaildirUpstream
-from relay.core.mail import Recipient
+from relay.core.mail.message import Recipient
 from relay.ports.upstream import Taken, Unknown, Unreachable, Upstream
 from relay.upstream import open_upstream
 from relay.upstream.maildir import unique_name

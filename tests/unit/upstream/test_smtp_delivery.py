@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.core.mail import Recipient
+from relay.core.mail.message import Recipient
 from relay.ports.upstream import Lacks, SaidNo, Taken
 from tests.harness.ports import free_port, is_listening
 from tests.harness.processes import Child

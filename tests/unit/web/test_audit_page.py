@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from relay.core.audit import AuditEntry
+from relay.core.tenants.audit import AuditEntry
 from relay.web.dashboard.audit_page import changes_of
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

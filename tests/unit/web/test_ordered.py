@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.policy import EXEMPT
-from relay.core.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
+from relay.core.policy.policy import EXEMPT
+from relay.core.tenants.tenancy import Route, RouteId, SendingDomain, Tenant, directory_of
 from relay.web.ordered import Ordered
 
 names = st.sampled_from(("a.example", "a-b.example", "ab.example", "a.b.example", "z.example", "a"))

@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from relay.core.access import ApiToken, Scope
-from relay.core.audit import AuditEntry
 from relay.core.errors import StoreTrouble
+from relay.core.tenants.access import ApiToken, Scope
+from relay.core.tenants.audit import AuditEntry
 from relay.web.api.quick import Quick
 from relay.web.asgi import problem
 from tests.corpus import DOMAIN

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay.core.tenancy import RouteId
+from relay.core.tenants.tenancy import RouteId
 from relay.web.api import stream
 from relay.web.api.stream import _Unhurried
 

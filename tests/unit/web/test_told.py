@@ -9,16 +9,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.changes import may
-from relay.core.pacing import Even
-from relay.core.report import Status
-from relay.core.standing import Leaving, Standing, Tally
-from relay.core.tenancy import Route, RouteId
-from relay.core.window import Rolling24h, leaves_at
+from relay.core.policy.pacing import Even
+from relay.core.policy.window import Rolling24h, leaves_at
+from relay.core.quota.changes import may
+from relay.core.quota.standing import Leaving, Standing, Tally
+from relay.core.status.report import Status
+from relay.core.tenants.tenancy import Route, RouteId
 from relay.web.api import told
 from relay.web.api.told import page_of, text_of
 from tests.property.test_quota_machine import policies, sane
-from tests.unit.core.test_walls import NOON, route, status_of
+from tests.unit.core.quota.test_walls import NOON, route, status_of
 
 ID = RouteId("news.acme.example", "outbound")
 counts = st.tuples(st.integers(0, 9), st.integers(0, 40), st.sampled_from((0, 0, 0, 1)))

@@ -1,0 +1,1 @@
+"""What a policy says: ramps, windows, limits, smoothing. `policy.py` holds them together."""

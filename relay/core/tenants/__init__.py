@@ -1,0 +1,1 @@
+"""Whose mail it is and who may change what: tenants, domains, users, tokens, the audit log."""
