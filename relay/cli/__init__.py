@@ -10,6 +10,8 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -34,7 +36,7 @@ def main() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if name == "serve" and (words := serving_words(sys.argv[2:])):
         become(*words)
-    with collector_at_rest():
+    with collector_at_rest(), _ctrl_c_is_the_end():
         app = _app(name)
         keep_out_of_collections()
     try:
@@ -58,6 +60,20 @@ def _print_what_cannot_be_encoded() -> None:
     """As a backslash and a number, like Python's standard error: a chart where all is Latin-1."""
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _ctrl_c_is_the_end() -> Iterator[None]:
+    """While modules are imported, Ctrl-C ends the process without a word, as it ends `cat`."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored, by `nohup` or a shell's `&`
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _give_up(error: OSError) -> None:
