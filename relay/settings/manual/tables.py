@@ -49,9 +49,13 @@ name is the file's without `.yaml`. A file of the same name in a later directory
 policies below, which come with the relay, are the first layer. `exempt` is reserved: a route with
 it is counted and never limited.
 
-An edit changes today's cap at once; what was sent stays counted. `warmup-relay plan POLICY
---volume 2000/day` shows what any policy (or file) would do with your mail: day by day, with what
-would expire in the client's queue. `--volumes FILE.csv` takes a volume, or date,volume, a line.
+An edit changes today's cap at once; what was sent stays counted. Days that are over keep the
+dates of their zone: after an edit of `timezone` a warming route may be a day further on, or less
+far, than if the zone had always been that one.
+
+`warmup-relay plan POLICY --volume 2000/day` shows what any policy (or file) would do with your
+mail: day by day, with what would expire in the client's queue. `--volumes FILE.csv` takes a
+volume, or date,volume, a line.
 
 A ramp is a list of tiers, or a formula that is written out as tiers when the file is read:
 

@@ -101,8 +101,8 @@ def choice_text(choices: type[StrEnum], *later: str) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def whole(least: int, most: int = _MOST) -> PlainValidator:
-    """A whole number from `least` to `most`."""
+def whole(least: int, most: int = _MOST) -> tuple[PlainValidator, Kind]:
+    """A whole number from `least` to `most`; where a key sets no `most`, the manual has none."""
 
     def check(value: object) -> int:
         number = resolve(value) if isinstance(value, Substituted) else value
@@ -114,7 +114,8 @@ def whole(least: int, most: int = _MOST) -> PlainValidator:
             raise Wrong(f"{shown(value)} is not between {least} and {most}")
         return number
 
-    return PlainValidator(check)
+    bounds = f"at least {least}" if most == _MOST else f"{least} to {most}"
+    return PlainValidator(check), Kind(f"whole number, {bounds}")
 
 
 def _truth(value: object) -> bool:

@@ -56,8 +56,8 @@ def _factor(value: object) -> Fraction:
 
 
 Factor = Annotated[Fraction, PlainValidator(_factor), Kind("number above 1")]
-Sends = Annotated[int, whole(1, MOST_SENDS), Kind("whole number")]
-OptionalSends = Annotated[int | None, whole(1, MOST_SENDS), Kind("whole number")]
+Sends = Annotated[int, *whole(1, MOST_SENDS)]
+OptionalSends = Annotated[int | None, *whole(1, MOST_SENDS)]
 
 
 class SoftSection(Section):
@@ -102,7 +102,7 @@ class TierSection(Section):
 
     later: ClassVar[frozenset[str]] = frozenset({"providers"})
 
-    start: Annotated[int, whole(0, MOST_SENDS), Kind("whole number")] = Field(
+    start: Annotated[int, *whole(0, MOST_SENDS)] = Field(
         alias="from",
         description="The tier holds from so many days (or sends) on. The first tier is from 0; "
         "the others rise.",
@@ -121,7 +121,7 @@ class GrowthSection(Section):
         description="The cap of day d is start × factor^d, computed exactly from the number as "
         "it is written, and rounded half up."
     )
-    days: Annotated[int, whole(1, _MOST_DAYS), Kind("whole number")] = Field(
+    days: Annotated[int, *whole(1, _MOST_DAYS)] = Field(
         description="For how many days; the last of them is day `days` - 1."
     )
     then: Then = Field(description=_THEN)
@@ -133,7 +133,7 @@ class LinearSection(Section):
 
     start: Sends = Field(description="The cap of day 0.")
     end: Sends = Field(description="The cap of day `days` - 1; not below `start`.")
-    days: Annotated[int, whole(2, _MOST_DAYS), Kind("whole number")] = Field(
+    days: Annotated[int, *whole(2, _MOST_DAYS)] = Field(
         description="For how many days. The cap of day d is start + (end - start) × d / "
         "(days - 1), rounded down."
     )

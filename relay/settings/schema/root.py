@@ -15,7 +15,6 @@ from relay.settings.problems import Wrong, shown
 from relay.settings.schema.fields import (
     Domain,
     FilePath,
-    Kind,
     Name,
     NameserverAddress,
     Section,
@@ -68,7 +67,7 @@ class ConfigSection(Section):
     web: Annotated[WebSection | None, BeforeValidator(_off)] = Field(
         None, description="Where /metrics, /healthz and /readyz are, or off (which is the default)."
     )
-    workers: Annotated[int, whole(1, MOST_WORKERS), Kind("whole number")] = Field(
+    workers: Annotated[int, *whole(1, MOST_WORKERS)] = Field(
         1,
         description="How many processes take mail, best one for each processor core. With more "
         "than 1 a supervisor starts them, and starts again what dies; limits and upstream "

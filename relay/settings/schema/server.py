@@ -109,7 +109,7 @@ class WebSection(Section):
         description="Whether the API is served, by a process of its own (some 85 MB). Without it, "
         "the relay itself answers /metrics, /healthz and /readyz.",
     )
-    requests_per_minute: Annotated[int, whole(1, 1_000_000), Kind("whole number")] = Field(
+    requests_per_minute: Annotated[int, *whole(1, 1_000_000)] = Field(
         _WEB.requests_per_minute,
         description="How often each token of the API may ask. A sixth of it may come at once.",
     )
@@ -134,7 +134,7 @@ class StoreSection(Section):
         _STORE.timeout_s,
         description="How long one answer may take. After it, mail is deferred (451).",
     )
-    wait_replicas: Annotated[int, whole(0, 10), Kind("whole number")] = Field(
+    wait_replicas: Annotated[int, *whole(0, 10)] = Field(
         _STORE.wait_replicas,
         description="How many replicas have to acknowledge a charge before mail is forwarded. "
         "With 0, a failover may forget charges, and the cap may be passed by as many.",
@@ -163,25 +163,25 @@ class LimitsSection(Section):
         "much as the others have left free, so that large ones wait long before small ones do. "
         "Three times message_size is the least that counts.",
     )
-    recipients: Annotated[int, whole(100, 100_000), Kind("whole number")] = Field(
+    recipients: Annotated[int, *whole(100, 100_000)] = Field(
         _LIMITS.recipients, description="Most recipients of one message; at least 100."
     )
-    connections: Annotated[int, whole(1), Kind("whole number")] = Field(
+    connections: Annotated[int, *whole(1)] = Field(
         _LIMITS.connections, description="Most client connections at once."
     )
-    connections_per_address: Annotated[int, whole(1), Kind("whole number")] = Field(
+    connections_per_address: Annotated[int, *whole(1)] = Field(
         _LIMITS.connections_per_address, description="Most connections at once from one address."
     )
-    errors: Annotated[int, whole(1), Kind("whole number")] = Field(
+    errors: Annotated[int, *whole(1)] = Field(
         _LIMITS.errors, description="A connection is closed after so many errors of the client."
     )
-    auth_failures_per_address: Annotated[int, whole(1), Kind("whole number")] = Field(
+    auth_failures_per_address: Annotated[int, *whole(1)] = Field(
         _LIMITS.auth_failures_per_address,
         description="After so many wrong logins from one address (IPv6: one /64), over all its "
         "connections, further ones are answered 454 unseen until some have aged; not those to "
         "an account that this address has logged in to before. Each worker counts for itself.",
     )
-    auth_failures_per_account: Annotated[int, whole(1), Kind("whole number")] = Field(
+    auth_failures_per_account: Annotated[int, *whole(1)] = Field(
         _LIMITS.auth_failures_per_account,
         description="The same for one user name, from whatever addresses.",
     )
@@ -189,7 +189,7 @@ class LimitsSection(Section):
         _LIMITS.auth_window_s,
         description="How long that many wrong logins take to be forgotten.",
     )
-    received: Annotated[int, whole(10, 1000), Kind("whole number")] = Field(
+    received: Annotated[int, *whole(10, 1000)] = Field(
         _LIMITS.received, description="A message with more Received fields is a mail loop."
     )
     command_timeout: Duration = Field(
@@ -201,7 +201,7 @@ class LimitsSection(Section):
     shutdown: Duration = Field(
         _LIMITS.shutdown_s, description="How long messages under way may take when the relay stops."
     )
-    added_domains: Annotated[int, whole(0, 1_000_000), Kind("whole number")] = Field(
+    added_domains: Annotated[int, *whole(0, 1_000_000)] = Field(
         _LIMITS.added_domains,
         description="Most domains that one tenant may have added over the API (docs/api.md); 0 "
         "turns that off.",

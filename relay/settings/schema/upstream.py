@@ -27,10 +27,10 @@ _POOL = SmtpUpstream(name="", hosts=())
 class PoolSection(Section):
     """The connections to an upstream that are kept open."""
 
-    connections: Annotated[int, whole(1, 1000), Kind("whole number")] = Field(
+    connections: Annotated[int, *whole(1, 1000)] = Field(
         _POOL.connections, description="Most connections at once, over all hosts."
     )
-    messages_per_connection: Annotated[int, whole(1), Kind("whole number")] = Field(
+    messages_per_connection: Annotated[int, *whole(1)] = Field(
         _POOL.messages_per_connection, description="A connection is closed after so many messages."
     )
     idle: Duration = Field(_POOL.idle_s, description="A connection unused for so long is closed.")

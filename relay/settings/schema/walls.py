@@ -97,7 +97,7 @@ class EvenSection(Section):
         None, alias="from", description="Nothing is sent before it. Needs `to`."
     )
     ends: OptionalTime = Field(None, alias="to", description="From here on all of the cap is open.")
-    burst: Annotated[int | None, whole(1, MOST_SENDS), Kind("whole number")] = Field(
+    burst: Annotated[int | None, *whole(1, MOST_SENDS)] = Field(
         None, description="So much is open at once. Without it 5 % of the cap, but 1 at least."
     )
 
