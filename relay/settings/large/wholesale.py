@@ -22,7 +22,7 @@ from relay.core.policy.policy import EXEMPT
 from relay.core.sources import Sources
 from relay.core.tenants.tenancy import Directory
 from relay.settings.apart.frames import Head, Row
-from relay.settings.findings import Findings
+from relay.settings.findings import Findings, Position
 from relay.settings.large.cuts import Cut, cut_out, stand_in
 from relay.settings.large.kept import Kept, code_mark
 from relay.settings.large.many_hands import done_by_many
@@ -35,6 +35,7 @@ from relay.settings.yaml.brackets import Irregular
 from relay.settings.yaml.builder import MAX_VALUES
 from relay.settings.yaml.document import Document
 from relay.settings.yaml.files import LARGE_BYTES, MAX_BYTES, first_unprintable, read_text
+from relay.settings.yaml.json_text import in_lines
 from relay.settings.yaml.regular import read_regular
 from relay.thrift.collector import collector_at_rest
 
@@ -53,10 +54,11 @@ def frames_in_pieces(
     with collector_at_rest(), noting_reads() as stats:
         try:
             text = read_text(here, MAX_BYTES)
-            if len(text) < LARGE_BYTES or _may_be_too_much(text):
+            if len(text) < LARGE_BYTES:
                 return None
-            cut = cut_out(text)
-            reading = cut and _Reading(here, env, cut, keeps=keeps)
+            text, root_keys = in_lines(text) or (text, None)
+            cut = None if _may_be_too_much(text) else cut_out(text)
+            reading = cut and _Reading(here, env, cut, root_keys, keeps=keeps)
             return reading.frames(stats) if reading else None
         except (Irregular, Wrong, ConfigProblems):
             return None
@@ -70,11 +72,20 @@ def _may_be_too_much(text: str) -> bool:
 class _Reading:
     """Of one file, once."""
 
-    def __init__(self, here: Path, env: Mapping[str, str], cut: Cut, *, keeps: bool) -> None:
+    def __init__(
+        self,
+        here: Path,
+        env: Mapping[str, str],
+        cut: Cut,
+        root_keys: Mapping[str, Position] | None,
+        *,
+        keeps: bool,
+    ) -> None:
         self._keeps = keeps
         self._here = here
         self._env = env
         self._cut = cut
+        self._root_keys = root_keys
         self._tenants: dict[str, str] = {}
 
     def frames(self, stats: list[Stat]) -> list[bytes]:
@@ -91,10 +102,10 @@ class _Reading:
         read = None if first_unprintable(rest) else read_regular(rest, self._env)
         if read is None:
             raise Irregular
-        data, lines = read
+        data, places = read
         self._empty(data.get("tenants"))
-        lines = {key: self._cut.line(line) for key, line in lines.items()}
-        document = Document(str(self._here), data, is_wrong, lines)
+        places = {key: (self._cut.line(line), column) for key, (line, column) in places.items()}
+        document = Document(str(self._here), data, is_wrong, self._root_keys or places)
         return loaded_from(self._here, document, Findings(str(self._here)))
 
     def _empty(self, tenants: object) -> None:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 _MOST_DEPTH: Final = 10
 _TOKEN = re.compile(
-    r"""\ *(?:([\[\]{},])|([A-Za-z0-9_][A-Za-z0-9_.@-]{0,252}):\ +|'([^']*)'|"([^"\\]*)\""""
+    r"""\ *(?:([\[\]{},])|([A-Za-z0-9_][A-Za-z0-9_.@-]{0,252}|"[^"\\$]{1,253}"):\ +"""
+    r"""|'([^']*)'|"([^"\\]*)\""""
     r"|([A-Za-z0-9_./~](?:[A-Za-z0-9_./@+=%-]|:(?=[A-Za-z0-9/])|\ (?=[A-Za-z0-9]))*))"
 )
 _END = re.compile(r"(?: +#.*| *)\Z")
@@ -76,9 +77,10 @@ class Flow:
         if mark == "}":
             return found
         while True:
-            if key is None or key in found:
+            name = key and key.strip('"')
+            if not name or name in found:
                 raise Irregular
-            found[key] = self._next(self._token())
+            found[name] = self._next(self._token())
             if self._ends("}"):
                 return found
             key = self._token()[1]

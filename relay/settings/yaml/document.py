@@ -36,23 +36,22 @@ class Document:
     """A file that could be read. Mapping keys are always text, as they are written.
 
     `data` is dict, list, str, int, float, bool or None. `placed` gives the same with its
-    places: it is called once, when the first place is asked for that `lines` (of the root's
-    keys) does not tell.
+    places: it is called once, when the first place is asked for that `root_keys` does not tell.
     """
 
-    __slots__ = ("_lines", "_placed", "_root", "data", "file")
+    __slots__ = ("_placed", "_root", "_root_keys", "data", "file")
 
     def __init__(
         self,
         file: str,
         data: Any,
         placed: Callable[[], Node],
-        lines: Mapping[str, int] | None = None,
+        root_keys: Mapping[str, Position] | None = None,
     ) -> None:
         self.file = file
         self.data = data
         self._placed = placed
-        self._lines = lines or {}
+        self._root_keys = root_keys or {}
         self._root: Node | None = None
 
     @classmethod
@@ -68,8 +67,8 @@ class Document:
         """Where the key that `path` ends in stands; for a list item, the item."""
         if not path:
             return START
-        if len(path) == 1 and path[0] in self._lines:
-            return self._lines[str(path[0])], 1
+        if len(path) == 1 and path[0] in self._root_keys:
+            return self._root_keys[str(path[0])]
         nodes = self._walk(path[:-1])
         if len(nodes) <= len(path) - 1:
             return nodes[-1].at

@@ -2,7 +2,8 @@
 
 Built on PyYAML's events (libyaml where it is there), not on its composer, which hides
 explicit tags. What is made of the events, and refused, is `builder.py`; what scalars mean
-`scalars.py`; syntax errors in words `syntax.py`; large files in a hurry `regular.py`.
+`scalars.py`; syntax errors in words `syntax.py`; large files in a hurry `regular.py`
+and `json_text.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from relay.settings.prints import note
 from relay.settings.problems import Wrong
 from relay.settings.yaml.builder import Builder, Stop
 from relay.settings.yaml.document import Document, Node
+from relay.settings.yaml.json_text import read_json
 from relay.settings.yaml.regular import read_regular
 from relay.settings.yaml.syntax import in_words
 
@@ -95,10 +97,10 @@ def parse_yaml(
         column = odd.start() - text.rfind("\n", 0, odd.start())
         findings.add((line, column), f"the character U+{ord(odd[0]):04X} is not allowed in YAML")
         return None
-    read = read_regular(text, env) if len(text) >= LARGE_BYTES else None
+    read = read_regular(text, env) or read_json(text, env) if len(text) >= LARGE_BYTES else None
     if read is not None:
-        data, lines = read
-        return Document(findings.file, data, partial(_placed, text, findings.file, env), lines)
+        data, root_keys = read
+        return Document(findings.file, data, partial(_placed, text, findings.file, env), root_keys)
     root = _nodes(text, findings, env)
     return None if root is None else Document.of(findings.file, root)
 

@@ -2,7 +2,7 @@
 
 Block mappings and lists, scalars on one line, `[ ]` and `{ }` that close on their line. It gives
 exactly the data that `builder.py` makes of the parser's events, in a sixth of the time, and of
-places only the lines of the root's keys; or None, for all that it does not know and all that is
+places only those of the root's keys; or None, for all that it does not know and all that is
 wrong. Then the parser reads.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relay.settings.findings import Position
 from relay.settings.problems import Wrong
 from relay.settings.yaml.brackets import Flow, Irregular
 from relay.settings.yaml.builder import MAX_VALUES
@@ -45,8 +46,8 @@ class _Level:
 
 def read_regular(
     text: str, env: Mapping[str, str] | None
-) -> tuple[dict[str, Any], dict[str, int]] | None:
-    """The mapping that `text` is, and the lines of its keys; None where the parser has to read it.
+) -> tuple[dict[str, Any], dict[str, Position]] | None:
+    """The mapping that `text` is, and where its keys stand; None where the parser has to read it.
 
     Its data may share lists and mappings: nobody may change them. Printable text only; with
     `env`, `${NAME}` in scalars is substituted.
@@ -65,9 +66,9 @@ class _Reader:
         self._levels = [_Level(0, {})]
         self._flows: dict[str, Any] = {}
         self._values = 0
-        self._lines: dict[str, int] = {}
+        self._places: dict[str, Position] = {}
 
-    def read(self, text: str) -> tuple[dict[str, Any], dict[str, int]]:
+    def read(self, text: str) -> tuple[dict[str, Any], dict[str, Position]]:
         for number, line in enumerate(text.split("\n"), 1):
             found = _LINE.match(line)
             assert found is not None
@@ -85,14 +86,14 @@ class _Reader:
             if key is not None:
                 self._entry(column, key, rest, is_first=bool(dash))
                 if not column:
-                    self._lines[key.strip("'\"")] = number
+                    self._places[key.strip("'\"")] = number, 1
         while len(self._levels) > 1:
             self._leave()
         root = self._levels[0]
         self._give(root, None)
         if not root.value:
             raise Irregular
-        return root.value, self._lines
+        return root.value, self._places
 
     def _item(self, column: int, rest: str, *, is_scalar: bool) -> None:
         """A list item begins at `column`; what it holds is entered next if it is no scalar."""
