@@ -114,6 +114,22 @@ def test_a_tenant_sees_its_own_and_may_not_approve(look):
     remove(olga, "theirs.globex.example")
 
 
+def test_what_somebody_else_has_changed_meanwhile_is_shown_and_not_overwritten(look):
+    olga, tina, name = look("olga"), look("tina"), "both.acme.example"
+    tina.expected = (409,)
+    tina.go("/dashboard/domains")
+    add(tina, name)
+    olga.go(f"/dashboard/domains/{name}")
+    olga.page.locator("select[name=policy]").select_option("tried")
+    assert press(olga, "Change") == "Changed."
+
+    tina.page.locator("select[name=policy]").select_option("calendar-14-day")
+    assert press(tina, "Change") == f"{name} has been changed since it was read: read it again"
+    assert tina.page.locator("select[name=policy]").input_value() == "tried"
+    assert press(tina, "Change") == "Changed."
+    remove(tina, name)
+
+
 def test_what_is_refused_is_told_and_the_form_keeps_what_was_typed(look):
     eyes = look("tina")
     eyes.expected = (409, 422)

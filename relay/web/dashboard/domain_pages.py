@@ -79,7 +79,7 @@ async def change(request: Request) -> Response:
             case "approve" if who.tenant is None:
                 await domains.approve(name, who)
             case "change":
-                await domains.change(name, _edit(form), who)
+                await domains.change(name, _edit(form), who, only=form.get("mark"))
             case "remove":
                 return await _removed(request, domains, name, who)
             case _:
