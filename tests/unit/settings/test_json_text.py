@@ -12,7 +12,7 @@ from relay.settings.large.wholesale import frames_in_pieces
 from relay.settings.yaml.files import first_unprintable, parse_yaml
 from relay.settings.yaml.json_text import read_json
 from tests.harness.examples import examples
-from tests.unit.settings.test_regular import ENV, by_parser
+from tests.unit.settings.test_regular import ENV, agrees
 from tests.unit.settings.test_wholesale import is_read_in_pieces
 from tests.unit.settings.told import CONFIG, LARGE
 
@@ -24,20 +24,9 @@ def as_json(text, indent=None):
     return json.dumps(parse_yaml(text, Findings("f")).data, indent=indent, ensure_ascii=False)
 
 
-def agrees(text):
-    """Whether it was read as JSON; then the parser reads the very same."""
-    read = read_json(text, ENV)
-    if read is None:
-        return False
-    data, places = by_parser(text)
-    assert repr(read[0]) == repr(data)
-    assert read[1] == places
-    return True
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_a_config_in_json_is_what_the_parser_reads(form):
-    assert agrees(as_json(CONFIG, FORMS[form]))
+    assert agrees(as_json(CONFIG, FORMS[form]), read_json)
 
 
 JSON = [
@@ -51,7 +40,7 @@ JSON = [
 
 @pytest.mark.parametrize("text", JSON)
 def test_json_is_read(text):
-    assert agrees(text)
+    assert agrees(text, read_json)
 
 
 NOT = [
@@ -95,7 +84,7 @@ TEXTS = st.builds(
 @settings(max_examples=examples(2000), deadline=None)
 @given(TEXTS)
 def test_no_json_is_read_otherwise_than_by_the_parser(text):
-    agrees(text)
+    agrees(text, read_json)
 
 
 PIECES = st.sampled_from(
@@ -127,7 +116,7 @@ PIECES = st.sampled_from(
 def test_no_edit_of_json_is_read_otherwise_than_by_the_parser(data):
     text = as_json(CONFIG, data.draw(st.sampled_from([None, 1])))
     at, gone = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 6))
-    agrees(text[:at] + data.draw(PIECES) + text[at + gone :])
+    agrees(text[:at] + data.draw(PIECES) + text[at + gone :], read_json)
 
 
 @pytest.mark.parametrize("form", FORMS)
