@@ -19,6 +19,7 @@ import structlog
 
 from relay.app import RelayParts, open_relay
 from relay.clock import AnyClock, FileClock
+from relay.concurrency.background import Background
 from relay.core.config import Config
 from relay.processes.presence import Presence, announced
 from relay.processes.quarters import Quarters
@@ -26,6 +27,8 @@ from relay.seat import Seat
 from relay.settings.live import LiveSettings
 from relay.signing.at_start import make_missing_keys
 from relay.store import StoreUnusable
+from relay.store.connections.line import Line
+from relay.store.forgetting import warn_of_weaknesses
 from relay.thrift.settling import settle_down
 from relay.web.server import WebServer
 from relay.web_process.front import NUMBER as FRONT
@@ -182,10 +185,17 @@ def _handle_signals(parts: RelayParts, stop: asyncio.Event, front: Front | None)
 
 @contextmanager
 def _announced(parts: RelayParts, front: Front | None) -> Iterator[None]:
-    answers = front or parts.web
+    config, answers = parts.settings.config, front or parts.web
     web = answers.port if answers else None
-    with announced_as_serving(parts.settings.config, parts.clock, parts.listeners.addresses, web):
+    with announced_as_serving(config, parts.clock, parts.listeners.addresses, web):
+        look_at_store(config, parts.store.line, parts.background)
         yield
+
+
+def look_at_store(config: Config, line: Line, background: Background) -> None:
+    """Warn of what a store that is not ours may forget."""
+    if config.store.url is not None:
+        background.start(warn_of_weaknesses(line))
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from relay.signing.keys import UnusableKey, read_key, try_key
 from relay.signing.sealed import opened
 from relay.signing.sealing import CannotOpen, NoSealingKey, Vault
 from relay.store import StoreUnusable
+from relay.store.forgetting import Weakness, weaknesses_of
 from relay.upstream.build import open_upstream
 
 EXPIRES_SOON_DAYS: Final = 14
@@ -167,9 +168,14 @@ async def _store(config: Config) -> list[Finding]:
             routes = [(r, r.policy.window.at(now)) for r in config.directory.routes()]
             await tools.store.standings(routes)
             added = await added_in(tools.line)
+            weak = [] if config.store.url is None else await weaknesses_of(tools.line)
     except (StoreTrouble, StoreUnusable, OSError, TimeoutError) as error:
         return [problem("store", f"{kind}: {error.__cause__ or error or 'no answer'}")]
-    return [_fine("store", f"{kind}: answers"), *_added(config, added)]
+    return [_fine("store", f"{kind}: answers"), *map(_weakness, weak), *_added(config, added)]
+
+
+def _weakness(weakness: Weakness) -> Finding:
+    return Finding(f"store {weakness.what}", not weakness.is_grave, weakness.says)
 
 
 def _added(config: Config, added: Mapping[str, AddedDomain | Unreadable]) -> list[Finding]:

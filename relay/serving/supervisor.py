@@ -20,7 +20,7 @@ from relay.clock import AnyClock
 from relay.concurrency.background import Background
 from relay.domains.following import Following
 from relay.edge.reserved import ReservedPorts
-from relay.lifecycle import CannotServe, announced_as_serving, prepare
+from relay.lifecycle import CannotServe, announced_as_serving, look_at_store, prepare
 from relay.processes.child import ChildFailed
 from relay.processes.household import Household
 from relay.processes.quarters import Quarters
@@ -128,7 +128,9 @@ class _Supervisor:
         addresses = [(listener.host, listener.port) for listener in self._ports.listeners]
         answers = self._front or self._web
         port = answers.port if answers else None
-        with announced_as_serving(self._settings.config, self._clock, addresses, port):
+        config = self._settings.config
+        with announced_as_serving(config, self._clock, addresses, port):
+            look_at_store(config, self._store.line, self._background)
             await stop.wait()
             await self._stop()
 

@@ -60,6 +60,14 @@ class Line:
             self._worked(command.verb)
         return found
 
+    async def ask_if_allowed(self, command: Command[T], at: Address | None = None) -> T | None:
+        """As `ask`, of what nobody needs; None where the server refuses, which is no failure."""
+        try:
+            (answer,) = await self._servers.say((command,), _in(self._timeout_s), at)
+        except Exception as error:
+            raise self._failed(command.verb, error) from error
+        return None if isinstance(answer, ResponseError) else command.decode(answer)
+
     async def ask_all(self, commands: Sequence[Command[T]]) -> list[T]:
         """Say all of `commands`, each at most once, in one round trip where possible."""
         if not commands:
