@@ -16,6 +16,13 @@ PAGES = {
 }
 
 
+def test_a_page_that_is_not_there_says_so_in_a_sentence(look):
+    eyes = look("olga")
+    eyes.expected = (404,)
+    assert eyes.go("/dashboard/nothing/of/this") == 404
+    assert "There is no such page." in eyes.text()
+
+
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 360)])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(look, theme, width):
     eyes, wrong = look("olga", theme, width), {}

@@ -72,6 +72,12 @@ _ROUTES: Final = (
     Route("/dashboard/brand-logo", branding.logo),
 )
 
+_UNSAID: Final = {
+    "Not Found": "There is no such page.",
+    "Method Not Allowed": "That cannot be done with this page.",
+}
+"""Sentences for what Starlette refuses by itself, in two words."""
+
 
 def is_page(path: str) -> bool:
     """Whether `path` is answered here."""
@@ -105,7 +111,8 @@ def pages_app(desk: PagesDesk, simulated: Callable[[], str | None], background: 
 
 async def _said(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _page(error.status_code, str(error.detail))
+    told = _UNSAID.get(error.detail, error.detail)
+    return _page(error.status_code, told)
 
 
 async def _away(_request: Request, _error: Exception) -> Response:
