@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.settings.findings import Findings
-from relay.settings.large import wholesale
 from relay.settings.large.wholesale import frames_in_pieces
+from relay.settings.yaml import json_text
 from relay.settings.yaml.files import first_unprintable, parse_yaml
 from relay.settings.yaml.json_text import read_json
 from tests.harness.examples import examples
@@ -131,7 +131,8 @@ def test_a_large_config_in_json_is_read_in_pieces(path, reads, form):
     assert len(reads) == 1
 
 
-def test_json_with_too_many_values_is_read_whole(path, monkeypatch):
-    monkeypatch.setattr(wholesale, "MAX_VALUES", 100)
+def test_more_values_than_a_file_may_hold_are_not_even_decoded(path, monkeypatch):
+    monkeypatch.setattr(json_text, "MAX_VALUES", 100)
+    assert read_json(as_json(LARGE), ENV) is None
     path.write_text(as_json(LARGE))
     assert frames_in_pieces(path, {}) is None
