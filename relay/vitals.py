@@ -119,7 +119,7 @@ class Vitals:
         """See `web.ops.Vitals`."""
         names = self._metrics.named.names
         readings = await route_readings(self._settings, self._store, self._clock, names)
-        self._metrics.store_up.set(bool(readings) or await self._ping())
+        self._metrics.store_up.set(await self._ping())
         self.note()
         return await page(self._metrics, readings, self._counts)
 
@@ -146,7 +146,7 @@ class Vitals:
         """See `web.ops.Vitals`: store and one upstream answer, and the end has not begun."""
         store = await self._ping()
         upstreams = await self._probe()
-        checks = {"store": "ok" if store else "no answer"}
+        checks = {"store": "ok" if store else "no answer, or it takes no writes"}
         checks |= {f"upstream {name}": wrong or "ok" for name, wrong in upstreams.items()}
         ready = store and any(wrong is None for wrong in upstreams.values())
         if self._is_stopping:

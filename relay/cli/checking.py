@@ -28,7 +28,7 @@ from relay.processes.presence import presence_in
 from relay.signing.keys import UnusableKey, read_key, try_key
 from relay.signing.sealed import opened
 from relay.signing.sealing import CannotOpen, NoSealingKey, Vault
-from relay.store import StoreUnusable
+from relay.store import StoreUnusable, calls
 from relay.store.forgetting import Weakness, weaknesses_of
 from relay.upstream.build import open_upstream
 
@@ -168,6 +168,8 @@ async def _store(config: Config) -> list[Finding]:
             routes = [(r, r.policy.window.at(now)) for r in config.directory.routes()]
             await tools.store.standings(routes)
             added = await added_in(tools.line)
+            await tools.line.ask(calls.ping())
+            await tools.on_disk()
             weak = [] if config.store.url is None else await weaknesses_of(tools.line)
     except (StoreTrouble, StoreUnusable, OSError, TimeoutError) as error:
         return [problem("store", f"{kind}: {error.__cause__ or error or 'no answer'}")]

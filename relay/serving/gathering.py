@@ -48,7 +48,7 @@ class GatheredVitals:
         """See `web.ops.Vitals`."""
         names = self._metrics.named
         readings = await route_readings(self._settings, self._store, self._clock, names)
-        self._metrics.store_up.set(bool(readings) or await self._ping())
+        self._metrics.store_up.set(await self._ping())
         return await page(self._metrics, readings)
 
     async def readiness(self) -> Readiness:

@@ -171,8 +171,8 @@ def claim_layout() -> Command[str]:
 
 
 def ping() -> Command[None]:
-    """PING, which reads and writes nothing."""
-    return Command("ping", ("PING",), _nothing)
+    """A write that leaves nothing: a server with no room for a charge still answers PING."""
+    return Command("ping", ("SET", keys.PROBE, 1, "PX", keys.PROBE_MS), _nothing)
 
 
 def reading_keys(route: RouteId, window: Window) -> tuple[str, ...]:

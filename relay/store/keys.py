@@ -17,6 +17,11 @@ LAYOUT_VERSION: Final = "1"
 LAYOUT: Final = "wr1:layout"
 """String: the layout version."""
 
+PROBE: Final = "wr1:probe"
+"""String: nothing; written by who asks whether the store takes writes, and gone after PROBE_MS."""
+
+PROBE_MS: Final = 1000
+
 MOST_KEPT: Final = 1024
 """Domains and windows whose names are not spelled anew for each message; 1 kB each."""
 

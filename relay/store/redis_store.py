@@ -234,7 +234,7 @@ class RedisStore:
             await self._disk.reached()
 
     async def ping(self) -> bool:
-        """Whether the store answers in time, holds our layout and can write. Never raises."""
+        """Whether a charge would be taken: it answers in time, is ours and writes. Never raises."""
         with suppress(StoreTrouble):
             await self.line.ask(calls.ping())
             if self._disk is not None:

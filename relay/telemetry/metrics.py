@@ -184,7 +184,10 @@ class Metrics:
             "relay_crowded_out", "Messages for which limits.memory had no room", registry=to
         )
         self.store_up = Gauge(
-            "relay_store_up", "1 if the store answers", registry=to, multiprocess_mode="livemin"
+            "relay_store_up",
+            "1 if the store takes writes",
+            registry=to,
+            multiprocess_mode="livemin",
         )
         self.policy_reload_failed = Gauge(
             "relay_policy_reload_failed",

@@ -128,7 +128,7 @@ class SharedMetrics:
         to.register(self._summed)
         to.register(self.quota)
         to.register(ProcessNumbers(processes))
-        self.store_up = Gauge("relay_store_up", "1 if the store answers", registry=to)
+        self.store_up = Gauge("relay_store_up", "1 if the store takes writes", registry=to)
         self.workers = Gauge("relay_workers", "Worker processes that serve", registry=to)
         self.workers.set_function(lambda: len(processes().keys() - NO_WORKERS))
         wanted = Gauge("relay_workers_wanted", "Worker processes by the config", registry=to)

@@ -41,6 +41,7 @@ async def test_attempts_while_too_few_replicas_follow_use_up_nothing():
                 await sending.granted(1)
             await sending.walled(1)
             await troubled(deferring.reserve(1))
+            assert (await waiting.ping(), await content.ping()) == (False, True)
             assert (await sending.standing()).charged == CAP, "given back is only what was charged"
         finally:
             await waiting.close()

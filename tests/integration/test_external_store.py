@@ -90,6 +90,31 @@ def test_a_store_that_hangs_is_451_4_3_0_within_its_deadline(
     assert time.monotonic() - begun < 3 * STORE_DEADLINE_S
 
 
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "workers"])
+def test_a_store_that_answers_and_takes_no_writes_is_told_of_everywhere(
+    make_relay: MakeRelay, make_store: MakeStore, options: tuple[str, ...]
+) -> None:
+    store = make_store()
+    relay = make_relay(store=store.url)
+    relay.options = options
+    relay.start()
+    assert send(relay).code == 250
+    with store.client() as client:
+        client.config_set("maxmemory", "1")
+        assert send(relay).code == 451
+        ready, healthy = relay.http("/readyz"), relay.http("/healthz")
+        assert (ready.status, healthy.status) == (503, 200)
+        assert "takes no writes" in ready.body
+        assert relay.metric("relay_store_up") == 0
+        told = relay.cli("check")
+        assert told.exit == 1
+        assert "PROBLEM store: external: command not allowed" in told.out
+        client.config_set("maxmemory", "0")
+    until(lambda: relay.http("/readyz").status == 200, "the relay to be ready again")
+    assert relay.metric("relay_store_up") == 1
+    assert send(relay).code == 250
+
+
 def test_a_wrong_password_keeps_the_relay_from_sending(
     make_relay: MakeRelay, make_store: MakeStore
 ) -> None:
