@@ -64,17 +64,22 @@ def parsed(parse: Callable[[str], Any], *, numbers: bool = False) -> PlainValida
         if numbers and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str):
-            raise _not_text(value)
+            raise _not_text(value, parse)
         return parse(value)
 
     return PlainValidator(check)
 
 
-def _not_text(value: object) -> Wrong:
+def _not_text(value: object, parse: Callable[[str], Any]) -> Wrong:
+    """What is wrong with `value`. Quotes are advised only where `parse` takes it in quotes."""
     if value is None:
         return Wrong("has no value")
     if isinstance(value, list | dict):
         return Wrong(f"must be text, not {shown(value)}")
+    try:
+        parse(shown(value))
+    except Wrong as wrong:
+        return wrong
     return Wrong(f"must be text, not {shown(value)}", f'put it in quotes: "{shown(value)}"')
 
 
@@ -156,7 +161,7 @@ def username(value: str) -> str:
 
 def _secret(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str):
-        raise _not_text(value)
+        raise _not_text(value, text)
     if value.startswith("file:"):
         assert isinstance(info.context, SecretFiles)
         value = _from_file(value.removeprefix("file:"), info.context)

@@ -128,7 +128,7 @@ SINGLE = [
     ("log: {", 'limits: {errors: «"5"}\nlog: {', 'errors: "5" is not a whole number'),
     ("log: {", "limits: {errors: «true}\nlog: {", "errors: true is not a whole number"),
     ("relay.example.net", "«relay_1", 'hostname: "relay_1" is not a domain name'),
-    ("relay.example.net", "«5", 'hostname: must be text, not 5 (put it in quotes: "5")'),
+    ("relay.example.net", "«5", 'hostname: "5" is not a domain name'),
     # listeners and web
     (
         LISTENER,
@@ -141,6 +141,11 @@ SINGLE = [
         'address: "127.0.0.1:70000": the port is not between 1 and 65535',
     ),
     (LISTENER, 'address: «"[::z]:25"', 'address: "[::z]:25": "::z" is not an IP address'),
+    (
+        LISTENER,
+        f"{LISTENER}\n    auth: «false",
+        'auth: "false" is not none, optional or required',
+    ),
     (LISTENER, f"{LISTENER}\n    tls: «implicit", "tls: implicit needs certificate and key"),
     (
         LISTENER,
@@ -184,7 +189,11 @@ SINGLE = [
         "«smpt://h",
         'url: this is not an upstream URL, such as smtp+starttls://user:password@host:587 or maildir:path (did you mean "smtp"?)',
     ),
-    (SMART, "[smtps://h, «5]", 'url: must be text, not 5 (put it in quotes: "5")'),
+    (
+        SMART,
+        "[smtps://h, «5]",
+        "url: this is not an upstream URL, such as smtp+starttls://user:password@host:587 or maildir:path",
+    ),
     (
         SMART,
         "«smtps://u:p/w@h",
@@ -210,6 +219,16 @@ SINGLE = [
         SMART,
         '«"smtps:h"',
         'url: "smtps:" needs "//" and a host after it (such as smtp+starttls://user:password@host:587 or maildir:path)',
+    ),
+    (
+        SMART,
+        f"{SMART}\n    username: «12\n    password: p",
+        'username: must be text, not 12 (put it in quotes: "12")',
+    ),
+    (
+        SMART,
+        f"{SMART}\n    username: u\n    password: «12",
+        'password: must be text, not 12 (put it in quotes: "12")',
     ),
     (SMART, f"{SMART}\n    username: «u", "username needs password beside it"),
     (SMART, f"{SMART}\n    password: «u", "password needs username beside it"),

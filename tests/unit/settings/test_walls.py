@@ -97,7 +97,7 @@ WRONG = [
     ),
     ("google: {share: 50%}", "«google: {}", "google has none of share, cap and tiers"),
     ("{share: 50%}", "«50%", 'google: must be a mapping of keys and values (not "50%")'),
-    ("{share: 50%}", "{share: «0.5}", 'share: must be text, not 0.5 (put it in quotes: "0.5")'),
+    ("{share: 50%}", "{share: «0.5}", f'share: "0.5" {PERCENT}'),
     ("{share: 50%}", "{share: «50}", f'share: "50" {PERCENT}'),
     ("{share: 50%}", "{share: «101%}", f'share: "101%" {PERCENT}'),
     ("{share: 50%}", "{share: «0.00001%}", f'share: "0.00001%" {PERCENT}'),
