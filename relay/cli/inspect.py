@@ -18,7 +18,7 @@ from relay.cli.context import (
 )
 from relay.cli.tools import Tools, open_tools
 from relay.core.config import Config
-from relay.core.quota.bounds import Bound
+from relay.core.quota.bounds import Bound, WallKind
 from relay.core.quota.reservation import next_tier
 from relay.core.quota.wording import cap_text, counted_text, place_text, timestamp
 from relay.core.status.report import Status
@@ -113,8 +113,11 @@ def _card(one: Status) -> list[tuple[str, str]]:
         rows.append(("next tier", f"cap {cap_text(tier.cap)} from {threshold}"))
     if fields["warmup_ends_at"]:
         rows.append(("warm-up ends", fields["warmup_ends_at"]))
-    rows += [(bound_name(bound), bound_text(one, bound)) for bound in one.bounds()[1:]]
-    return rows
+    return rows + [
+        (bound_name(bound), bound_text(one, bound))
+        for bound in one.bounds()
+        if bound.kind is not WallKind.DOMAIN
+    ]
 
 
 def _place(one: Status) -> str:
