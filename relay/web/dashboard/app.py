@@ -72,11 +72,8 @@ _ROUTES: Final = (
     Route("/dashboard/brand-logo", branding.logo),
 )
 
-_UNSAID: Final = {
-    "Not Found": "There is no such page.",
-    "Method Not Allowed": "That cannot be done with this page.",
-}
-"""Sentences for what Starlette refuses by itself, in two words."""
+NOT_FOUND: Final = "There is no such page."
+"""In place of the two words of Starlette, where no route is found."""
 
 
 def is_page(path: str) -> bool:
@@ -109,10 +106,20 @@ def pages_app(desk: PagesDesk, simulated: Callable[[], str | None], background: 
     return answer
 
 
-async def _said(_request: Request, error: Exception) -> Response:
+async def _said(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    told = _UNSAID.get(error.detail, error.detail)
-    return _page(error.status_code, told)
+    if error.status_code != 405:
+        told = NOT_FOUND if error.detail == "Not Found" else str(error.detail)
+        return _page(error.status_code, told)
+    answer = _page(405, f"This address does not take {request.method}.")
+    answer.headers["allow"] = ", ".join(_methods(request.url.path))
+    return answer
+
+
+def _methods(path: str) -> list[str]:
+    """What the address takes: a page and its form are two routes."""
+    there = [route for route in _ROUTES if route.path_regex.match(path)]
+    return sorted({method for route in there for method in route.methods or ()})
 
 
 async def _away(_request: Request, _error: Exception) -> Response:

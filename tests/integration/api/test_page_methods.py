@@ -1,0 +1,41 @@
+"""A page asked for in a way that it does not take."""
+
+from __future__ import annotations
+
+import http.client
+
+import pytest
+
+from tests.harness.visitor import Visitor
+
+PASSWORD = "correct horse battery staple"
+TAKEN = {
+    "/dashboard/warmup": "GET, HEAD",
+    "/dashboard/tokens": "GET, HEAD, POST",
+    "/dashboard/sign-out": "POST",
+    "/dashboard/warmup/news.acme.example/pause": "POST",
+}
+
+
+@pytest.fixture(scope="module")
+def olga(web, relay) -> Visitor:
+    """Signed in."""
+    assert relay.cli("user", "add", "olga", "--operator", stdin=f"{PASSWORD}\n").exit == 0
+    visitor = Visitor(web.port)
+    assert visitor.sign_in("olga", PASSWORD).status == 303
+    return visitor
+
+
+@pytest.mark.parametrize("path", TAKEN)
+def test_a_405_names_every_method_of_the_address(olga, path):
+    headers = {
+        "cookie": "; ".join(f"{name}={value}" for name, value in olga.cookies.items()),
+        "x-csrf-token": olga.csrf,
+    }
+    connection = http.client.HTTPConnection("127.0.0.1", olga.port, timeout=30)
+    connection.request("PUT", path, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert (answer.status, answer.getheader("allow")) == (405, TAKEN[path])
+    assert "This address does not take PUT." in text
