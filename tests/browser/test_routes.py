@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.browser.world import CLINIC, DONE, FRESH, GLOBEX, NEWS, PAUSED, TRIED
+from tests.browser.world import CLINIC, DONE, FRESH, GLOBEX, NEWS, PAUSED, TRIED, VAST
 from tests.harness.waiting import until
 
 PAGES = {
@@ -35,6 +35,16 @@ def test_the_table_fits_its_card_at_every_width(look, width):
     over = "card => card.querySelector('table').scrollWidth - card.clientWidth"
     assert eyes.page.locator("#routes").evaluate(over) <= 0
     assert eyes.overflow_px() == 0
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_largest_caps_fit_their_steps(look, width):
+    eyes = look("olga", width=width)
+    eyes.go(f"/dashboard/warmup/{VAST}")
+    steps = eyes.page.locator(".steps li")
+    assert steps.all_inner_texts()[1].split() == ["day", "1", "1,000,000,000"]
+    over = "steps => steps.map(step => step.scrollWidth - step.clientWidth)"
+    assert set(steps.evaluate_all(over)) == {0}
 
 
 def test_the_card_shows_the_example_of_the_lifetime_tiers(look):

@@ -40,6 +40,7 @@ SIGNED = "signed.acme.example"
 GLOBEX = "mail.globex.example"
 TRIED = ("try1.globex.example", "try2.globex.example", "try3.globex.example")
 """Routes that tests change."""
+VAST = "vast.globex.example"
 EMPTY = "empty"
 USERS = {"olga": None, "tina": "acme", "emil": EMPTY, "lock": "acme"}
 """By name: the tenant, None for an operator."""
@@ -59,6 +60,7 @@ def config(dns: DnsThread) -> RelayConfig:
     keys = [{"selector": name, "key": f"var/dkim/signed.{name}.pem"} for name in ("s1", "s2")]
     acme[SIGNED] = _route("ramp") | {"dkim": keys}
     globex = {name: _route("ramp") for name in (GLOBEX, *TRIED)} | {TRIED[2]: _route("tried")}
+    globex[VAST] = _route("vast")
     tenants = {
         "acme": {"networks": ["127.0.0.0/8"], "domains": acme},
         "globex": {"networks": ["10.9.0.0/16"], "domains": globex},
@@ -69,7 +71,7 @@ def config(dns: DnsThread) -> RelayConfig:
         },
     }
     return RelayConfig(
-        policies={"ramp": ramp, "tried": calendar(30, 60)},
+        policies={"ramp": ramp, "tried": calendar(30, 60), "vast": calendar(10**7, 10**9)},
         more={"tenants": tenants, "nameservers": [dns.address]},
     )
 
