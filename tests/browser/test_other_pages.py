@@ -14,6 +14,15 @@ PAGES = {
     "test": "/dashboard/send-test",
     "connect": "/dashboard/connect",
 }
+WRITTEN = """
+window.written = [];
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+  window.written.push(text);
+  write.call(this, text, ...place);
+};
+"""
+"""Keeps what charts write on their canvas."""
 
 
 def test_a_page_that_is_not_there_says_so_in_a_sentence(look):
@@ -49,6 +58,15 @@ def test_two_policies_are_compared_and_a_volume_is_planned(look):
     first = plan.locator("details tbody tr").first.inner_text().split("\t")
     assert first[1:] == ["20", "60", "20", "40", "0"]
     assert eyes.page.get_by_role("link", name="Edit").count() == 0
+
+
+def test_the_axes_of_a_short_ramp_say_no_number_twice(look):
+    eyes = look()
+    eyes.page.add_init_script(WRITTEN)
+    eyes.go("/dashboard/policies?policy=tried")
+    written = eyes.page.evaluate("() => window.written")
+    days = written[written.index("day") + 1 :][:5]
+    assert days == ["0", "1", "2", "3", "4"], written
 
 
 def test_a_tenant_may_not_edit_a_policy(look):

@@ -66,18 +66,20 @@
   const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   const dated = (seconds) => day.format(new Date(seconds * 1000));
   const drawn = [];
+  // Nobody sends half a message, nor on half a day: 1, 2, 5, 10, 20, …
+  const wholes = Array.from({ length: 36 }, (_, place) => [1, 2, 5][place % 3] * 10 ** Math.floor(place / 3));
 
   const axes = (isTime, name) => [
     {
       stroke: colour("--muted"), grid: { show: false }, ticks: { stroke: colour("--line") },
       font: "12px system-ui", space: 60,
-      incrs: isTime ? [86400, 172800, 604800, 1209600, 2592000] : undefined,
+      incrs: isTime ? [86400, 172800, 604800, 1209600, 2592000] : wholes,
       values: (_, at) => at.map((each) => (each != null && isTime ? dated(each) : short(each))),
       label: name, labelFont: "12px system-ui", labelSize: name ? 20 : 0,
     },
     {
       stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 },
-      ticks: { show: false }, font: "12px system-ui", size: 56,
+      ticks: { show: false }, font: "12px system-ui", size: 56, incrs: wholes,
       values: (_, counts) => counts.map(short),
     },
   ];
