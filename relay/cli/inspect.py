@@ -113,6 +113,8 @@ def _card(one: Status) -> list[tuple[str, str]]:
         rows.append(("next tier", f"cap {cap_text(tier.cap)} from {threshold}"))
     if fields["warmup_ends_at"]:
         rows.append(("warm-up ends", fields["warmup_ends_at"]))
+    if one.day_off:
+        rows.append(("day off", f"no sends today; opens {timestamp(one.day_off)}"))
     return rows + [
         (bound_name(bound), bound_text(one, bound))
         for bound in one.bounds()

@@ -164,7 +164,7 @@ def _smoothed(smoothing: HourlyShare | Even) -> str:
 
 def _state(one: Status, found: PolicySources) -> Iterator[Layer]:
     standing = one.standing
-    if one.route.policy.is_off(one.window.date):
+    if one.day_off is not None:
         yield Layer("day off", f"no sends on {one.window.date:%A}s", found.at("days_off"))
     if standing.idled:
         yield Layer("idle", standing.idled, found.at("idle"))

@@ -100,6 +100,14 @@ class Status:
                 found += [bound] if bound.kind is WallKind.HEADROOM else []
         return found
 
+    @property
+    def day_off(self) -> datetime | None:
+        """When sends go on after a day off; None if today is none."""
+        is_off = self.route.policy.is_off(self.window.date)
+        if not is_off or self.standing.graduated_at is not None:
+            return None
+        return Wall(WallKind.DAY_OFF, self.route, self.window, self.standing, 1).opens_at
+
     def wall_of(self, bound: Bound) -> Wall | None:
         """The wall that `bound` is now, if one more recipient would pass it."""
         if not bound.is_passed:
@@ -134,7 +142,7 @@ class Status:
             "warmup_ends_at": _moment(self.ends_at()),
             "next_tier": self._next_tier(),
             "providers": {name: self._provider(name) for name in self.providers()},
-            "walls": [self._wall(bound) for bound in self.bounds()],
+            "walls": self._walls(),
             "rates": {"bounces": None, "complaints": None, "deferrals": None},
             "forecast": self._forecast(),
         }
@@ -158,6 +166,13 @@ class Status:
             "sent": tally.sent + tally.unknown,
             "remaining": self.provider_remaining(name),
         }
+
+    def _walls(self) -> list[dict[str, Any]]:
+        found = [self._wall(bound) for bound in self.bounds()]
+        if self.day_off is not None:
+            shut = self._wall(Bound(WallKind.DAY_OFF, 0, 0, 1))
+            found.append(shut | {"opens_at": _moment(self.day_off)})
+        return found
 
     def _wall(self, bound: Bound) -> dict[str, Any]:
         wall = self.wall_of(bound)

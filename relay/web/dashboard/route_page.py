@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from relay.core.quota.bounds import WallKind
 from relay.core.quota.changes import DONE, Verb, may
 from relay.core.status.past import coming, past
 from relay.core.status.recent import Kind
@@ -23,6 +24,9 @@ from relay.web.dashboard.rendering import render
 AUDIT_SHOWN: Final = 15
 RECENT_SHOWN: Final = 12
 WRITTEN_OUT: Final = frozenset({Verb.GRADUATE, Verb.RESTART})
+WITHIN: Final = frozenset({WallKind.HEADROOM, WallKind.HOUR})
+"""What stands below the cap on the card, where it is of no provider."""
+
 """Cannot be undone: the viewer has to type the route's name."""
 
 SAYS: Final = {
@@ -114,7 +118,9 @@ def _of_status(status: Status) -> dict[str, Any]:
         "fields": fields,
         "name": status.route.name,
         "card": card(status),
-        "bounds": [each for each in fields["walls"][1:] if not each["provider"]],
+        "bounds": [
+            each for each in fields["walls"] if each["wall"] in WITHIN and not each["provider"]
+        ],
         "verbs": may(status.state, has_ramp=status.has_ramp),
         "written_out": WRITTEN_OUT,
     }

@@ -42,3 +42,26 @@ def test_no_provider_is_left_out_where_the_route_itself_has_no_cap(tmp_path, cap
     one = status_of(tmp_path, f"{ramp}providers: {{google: {{cap: 3}}, yahoo: {{cap: 4}}}}\n")
     found = [line[1:] for line in card_of(capsys, one) if line[0] == "provider"]
     assert found == [["google", "0 of 3 used"], ["yahoo", "0 of 4 used"]]
+
+
+RAMP = "ramp: {advance: calendar-days, tiers: [{from: 0, cap: 5}]}\n"
+ON_SUNDAY = {
+    "wall": "day-off",
+    "provider": None,
+    "kept_for": None,
+    "used": 0,
+    "limit": 0,
+    "opens_at": "2026-03-09T00:00:00Z",
+}
+
+
+def test_a_day_off_is_named(tmp_path, capsys):
+    one = status_of(tmp_path, f"{RAMP}days_off: [sunday]\n")
+    assert ["day", "off", "no sends today; opens 2026-03-09T00:00:00Z"] in card_of(capsys, one)
+    assert one.fields()["walls"][-1] == ON_SUNDAY
+
+
+def test_a_graduated_route_has_no_days_off(tmp_path, capsys):
+    one = status_of(tmp_path, f"{RAMP}days_off: [sunday]\n", graduated_at=SUNDAY)
+    assert [line for line in card_of(capsys, one) if line[0] == "day"] == []
+    assert one.fields()["walls"] == []

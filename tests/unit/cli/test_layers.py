@@ -166,3 +166,10 @@ def test_a_pause_and_idleness_are_told_with_their_reasons(home):
     says = {layer.name: layer.says for layer in layers}
     assert says["paused"] == "bounces (since 2026-03-10T12:00:00Z)"
     assert says["idle"] == "restarted: 40 days"
+
+
+def test_only_a_route_that_has_not_graduated_has_days_off(home):
+    (home / "above" / "ours.yaml").write_text(POLICY.replace("sunday", "tuesday"))
+    config = load_config(home / "relay.yaml", {})
+    assert "day off" in {layer.name for layer in explained(config)[1]}
+    assert "day off" not in {layer.name for layer in explained(config, graduated_at=NOW)[1]}
