@@ -24,10 +24,10 @@ from relay.web.dashboard.rendering import render
 AUDIT_SHOWN: Final = 15
 RECENT_SHOWN: Final = 12
 WRITTEN_OUT: Final = frozenset({Verb.GRADUATE, Verb.RESTART})
+"""Cannot be undone: the viewer has to type the route's name."""
+
 WITHIN: Final = frozenset({WallKind.HEADROOM, WallKind.HOUR})
 """What stands below the cap on the card, where it is of no provider."""
-
-"""Cannot be undone: the viewer has to type the route's name."""
 
 SAYS: Final = {
     Verb.START: "The clock of the ramp starts with the first send.",
