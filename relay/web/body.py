@@ -7,10 +7,11 @@ after it (the client hanging up) goes through.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from relay.web.asgi import App, Message, Receive, Scope, Send, header, problem
+from relay.web.asgi import App, Message, Receive, Scope, Send, Whole, header, problem
 
 WITHIN_S: Final = 60.0
 """How long a body may take to come in."""
@@ -31,10 +32,14 @@ class _Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """ASGI middleware. `most_bytes` is the longest body. GET has none: it is not read."""
+    """ASGI middleware. `most_bytes` is the longest body. GET has none: it is not read.
+
+    `refused` makes the answer to a body that is not taken.
+    """
 
     inside: App
     most_bytes: int
+    refused: Callable[..., Whole] = problem
     big: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_BIG))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,12 +48,12 @@ class Body:
             await self.inside(scope, receive, send)
         elif (header(scope, b"content-encoding") or "identity").lower() != "identity":
             told = "send the body as it is, without Content-Encoding"
-            await problem(415, "Unsupported Media Type", told).send(send)
+            await self.refused(415, "Unsupported Media Type", told).send(send)
         elif not _is_big(scope):
             await self._whole(scope, receive, send)
         elif self.big.locked():
             told = "too many large requests at once; try again later"
-            await problem(503, "Service Unavailable", told, {"retry-after": "5"}).send(send)
+            await self.refused(503, "Service Unavailable", told, {"retry-after": "5"}).send(send)
         else:
             async with self.big:
                 await self._whole(scope, receive, send)
@@ -58,9 +63,13 @@ class Body:
             async with asyncio.timeout(WITHIN_S):
                 body = await self._read(scope, receive)
         except TimeoutError:
-            answer = problem(408, "Request Timeout", f"the body took longer than {WITHIN_S:g} s")
+            answer = self.refused(
+                408, "Request Timeout", f"the body took longer than {WITHIN_S:g} s"
+            )
         except _TooBig:
-            answer = problem(413, "Content Too Large", f"a body is at most {self.most_bytes} bytes")
+            answer = self.refused(
+                413, "Content Too Large", f"a body is at most {self.most_bytes} bytes"
+            )
         except _Gone:
             return
         else:

@@ -6,7 +6,8 @@ Errors are pages too. Everything under /dashboard and /static is answered here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from starlette.applications import Starlette
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from relay.concurrency.background import Background
 from relay.core.errors import StoreTrouble
-from relay.web.asgi import App, Receive, Scope, Send
+from relay.web.asgi import App, Receive, Scope, Send, Whole
 from relay.web.body import Body
 from relay.web.dashboard import (
     audit_page,
@@ -33,7 +34,7 @@ from relay.web.dashboard import (
 )
 from relay.web.dashboard.desk import PagesDesk
 from relay.web.dashboard.files import PREFIX, static
-from relay.web.dashboard.guard import Guard
+from relay.web.dashboard.guard import Guard, with_headers
 from relay.web.dashboard.listing import Listing
 from relay.web.dashboard.rendering import HTML, error_page
 
@@ -95,15 +96,24 @@ def pages_app(desk: PagesDesk, simulated: Callable[[], str | None], background: 
     app.router.redirect_slashes = False
     app.state.desk, app.state.simulated, app.state.listing = desk, simulated, Listing(background)
     # The body is read before the guard, which looks for the token of the form in it.
-    guarded: App = Body(Guard(app, desk.sign_in), MOST_BYTES)
+    guarded: App = Body(Guard(app, desk.sign_in), MOST_BYTES, _refused)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(PREFIX):
             await static(scope, receive, send)
         else:
-            await guarded({**scope, "path": scope["path"].rstrip("/") or "/"}, receive, send)
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+            await guarded(scope, receive, with_headers(send))
 
     return answer
+
+
+def _refused(
+    status: int, _title: str, told: str, headers: Mapping[str, str] | None = None
+) -> Whole:
+    """A form that is not read, as a page."""
+    page = error_page(status, f"The form is not taken: {told}.")
+    return replace(page, headers=headers or {})
 
 
 async def _said(request: Request, error: Exception) -> Response:

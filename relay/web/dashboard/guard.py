@@ -48,7 +48,6 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let in, send to the sign-in page, or refuse."""
-        send = with_headers(send)
         try:
             text = cookies(scope).get(COOKIE, "")
             viewer = await self.sign_in.viewer(text) if text else None

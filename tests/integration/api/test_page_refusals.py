@@ -1,4 +1,4 @@
-"""A page asked for in a way that it does not take."""
+"""A page asked for in a way that it does not take, and a form that is too long for it."""
 
 from __future__ import annotations
 
@@ -39,3 +39,10 @@ def test_a_405_names_every_method_of_the_address(olga, path):
     connection.close()
     assert (answer.status, answer.getheader("allow")) == (405, TAKEN[path])
     assert "This address does not take PUT." in text
+
+
+def test_a_form_that_is_too_long_is_refused_with_a_page(olga):
+    answer = olga.post("/dashboard/policies/ramp/save", text="#" * 1_048_576)
+    assert (answer.status, answer.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert "style-src 'self'" in answer.headers["content-security-policy"]
+    assert "a body is at most 1048576 bytes" in answer.text
