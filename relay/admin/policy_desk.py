@@ -121,7 +121,7 @@ class PolicyDesk:
             raise CannotSave("no policy directory of the config may be written to")
         try:
             backup = self._kept(target)
-            _replace(target, text)
+            _replace(target, text.encode())
         except OSError as error:
             raise CannotSave(f"{target}: {error.strerror or error}") from error
         return target, backup
@@ -131,18 +131,18 @@ class PolicyDesk:
         if not target.exists():
             return None
         backup = target.with_name(f"{target.name}.{self.clock.now():%Y%m%dT%H%M%S%f}.bak")
-        _replace(backup, target.read_text(encoding="utf-8"))
+        _replace(backup, target.read_bytes())
         return backup
 
 
-def _replace(target: Path, text: str) -> None:
-    """Write the whole of `text`, on disk, or nothing."""
+def _replace(target: Path, content: bytes) -> None:
+    """Write the whole of `content`, on disk, or nothing."""
     draft = NamedTemporaryFile(  # noqa: SIM115 - closed below, before it is renamed
-        "w", encoding="utf-8", newline="", dir=target.parent, prefix=".draft-", delete=False
+        dir=target.parent, prefix=".draft-", delete=False
     )
     try:
         with draft:
-            draft.write(text)
+            draft.write(content)
             draft.flush()
             os.fsync(draft.fileno())
         Path(draft.name).chmod(0o644)

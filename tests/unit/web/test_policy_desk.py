@@ -1,9 +1,10 @@
-"""Saving policies: two who save at once."""
+"""Saving policies: two who save at once, and what is kept of the file before."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 from relay.admin.policy_desk import PolicyDesk
@@ -25,14 +26,18 @@ class Audit:
         pass
 
 
+def desk_over(folder: Path) -> PolicyDesk:
+    config = SimpleNamespace(
+        policy_directories=[folder], providers=SimpleNamespace(names=frozenset())
+    )
+    clock = SimpleNamespace(now=lambda: datetime(2026, 3, 1, tzinfo=UTC))
+    return PolicyDesk(lambda: config, clock, Audit())
+
+
 async def test_of_two_who_save_what_they_read_at_once_one_is_told(tmp_path):
     file = tmp_path / "ramp.yaml"
     file.write_text(TEXT)
-    config = SimpleNamespace(
-        policy_directories=[tmp_path], providers=SimpleNamespace(names=frozenset())
-    )
-    clock = SimpleNamespace(now=lambda: datetime(2026, 3, 1, tzinfo=UTC))
-    desk = PolicyDesk(lambda: config, clock, Audit())
+    desk = desk_over(tmp_path)
     read = await desk.text("ramp")
     assert read is not None
     texts = [TEXT.replace("cap: 5", f"cap: {cap}") for cap in range(6, 12)]
@@ -43,3 +48,17 @@ async def test_of_two_who_save_what_they_read_at_once_one_is_told(tmp_path):
     [saved] = [place for place, each in enumerate(came) if each is None]
     assert file.read_text() == texts[saved]
     assert sum(isinstance(each, CannotSave) for each in came) == len(texts) - 1
+
+
+async def test_the_backup_is_the_file_as_it_was_to_the_byte(tmp_path):
+    written = TEXT.replace("\n", "\r\n").encode("utf-8-sig")
+    file = tmp_path / "ramp.yaml"
+    file.write_bytes(written)
+    desk = desk_over(tmp_path)
+    read = await desk.text("ramp")
+    assert read is not None
+
+    await desk.save("ramp", TEXT.replace("cap: 5", "cap: 6"), read.digest, actor="user olga")
+
+    [backup] = tmp_path.glob("ramp.yaml.*.bak")
+    assert backup.read_bytes() == written
