@@ -6,14 +6,15 @@ from contextlib import suppress
 
 from relay.core.config import Config
 from relay.core.tenants.tenancy import SendingDomain
+from relay.settings.addresses import is_loopback
 from relay.signing.record import record_of
 
 
 def submission(config: Config) -> tuple[str, int]:
     """Where an application hands its mail in: one that is not only for this machine, if any."""
-    first = next((each for each in config.listeners if each.host != "127.0.0.1"), None)
+    first = next((each for each in config.listeners if not is_loopback(each.host)), None)
     if first is None:
-        return "127.0.0.1", config.listeners[0].port
+        return config.listeners[0].host, config.listeners[0].port
     return config.hostname, first.port
 
 
