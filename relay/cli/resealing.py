@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    ReasonOption,
+    actor,
+    fail,
+    load,
+    print_json,
+    run,
+)
 from relay.cli.tools import open_tools
 from relay.core.config import Config
 from relay.domains.resealing import Outcome, Resealing
@@ -25,7 +34,7 @@ def reseal(
         Path | None,
         typer.Option("--new", help="The file with the new one; default: that of the config."),
     ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="For the audit log.")] = "",
+    reason: ReasonOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

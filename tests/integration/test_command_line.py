@@ -207,8 +207,9 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
 def test_a_reason_that_the_api_would_refuse_is_refused_here_too(home, initiated, reason):
     for verb in ("pause", "resume", "graduate", "restart"):
         assert "one line of at most 500" in run(home, verb, DOMAIN, "--reason", reason, expect=2)
-    refused = run(home, "domains", "remove", "x.example", "--reason", reason, expect=2)
-    assert "one line of at most 500" in refused
+    for command in (("remove", "x.example"), ("reseal", "--old", "old.key")):
+        refused = run(home, "domains", *command, "--reason", reason, expect=2)
+        assert "one line of at most 500" in refused
 
 
 def test_explain_names_policy_window_tier_and_the_next_answer(home, initiated):
