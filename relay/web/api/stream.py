@@ -184,11 +184,8 @@ async def _changed(
     known: dict[RouteId, Counters],
 ) -> list[Counters]:
     """The counters that are not as `known`, which is brought up to date."""
-    seen = (
-        route
-        for route in desk.directory.routes()
-        if route.id.domain.startswith(domain.lower()) and bearer.sees(desk.tenant_of(route))
-    )
+    whose = None if bearer.is_operator else bearer.tenant or ""
+    seen = desk.ordered.routes(desk.directory, whose, domain.lower(), None)
     try:
         found = await streams.counters(desk, list(islice(seen, MOST_ROUTES)))
     except StoreTrouble:

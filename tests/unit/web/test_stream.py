@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from relay.core.tenants.tenancy import RouteId
+from relay.core.policy.policy import EXEMPT
+from relay.core.tenants.tenancy import Directory, Route, RouteId, SendingDomain
 from relay.web.api import stream
 from relay.web.api.stream import _Unhurried
+from relay.web.ordered import Ordered
 
 
 @pytest.fixture(autouse=True)
@@ -77,32 +79,53 @@ async def test_a_client_that_reads_stays():
     assert events.watching == 0
 
 
+class Routes(Directory):
+    """Counts how often all of its routes are listed."""
+
+    listed = 0
+
+    def routes(self) -> list[Route]:
+        Routes.listed += 1
+        return super().routes()
+
+
 class Desk:
-    """One route; counts how often it is read and its counters are worked out."""
+    """One route of acme; counts how often it is read."""
 
     def __init__(self) -> None:
         self.reads = 0
-        self.route = SimpleNamespace(id=RouteId("a.example", "out"))
-        self.directory = SimpleNamespace(routes=lambda: [self.route])
-
-    def tenant_of(self, _route) -> str:
-        return "acme"
+        route = Route(RouteId("a.example", "out"), EXEMPT)
+        self.directory = Routes(domains={"a.example": SendingDomain("a.example", "acme", (route,))})
+        self.ordered = Ordered()
 
     async def statuses(self, routes):
         self.reads += len(routes)
         return [SimpleNamespace(route=each, counters=lambda: {"sent": 1}) for each in routes]
 
 
+def bearer_of(tenant: str | None) -> SimpleNamespace:
+    return SimpleNamespace(tenant=tenant, is_operator=tenant is None)
+
+
 async def test_however_many_watch_a_route_is_worked_out_once():
     desk, streams = Desk(), stream.Streams()
-    bearer = SimpleNamespace(sees=lambda tenant: tenant == "acme")
+    bearer = bearer_of("acme")
     known = [{} for _ in range(20)]
     told = [await stream._changed(desk, streams, bearer, "", each) for each in known]
     assert told == [[{"sent": 1}]] * 20
     assert desk.reads == 1
     assert await stream._changed(desk, streams, bearer, "", known[0]) == []
-    other = SimpleNamespace(sees=lambda _tenant: False)
-    assert await stream._changed(desk, streams, other, "", {}) == []
+    assert await stream._changed(desk, streams, bearer_of(None), "A.", {}) == [{"sent": 1}]
+    for nothing in (("globex", ""), ("acme", "b."), ("", "")):
+        assert await stream._changed(desk, streams, bearer_of(nothing[0]), nothing[1], {}) == []
+
+
+async def test_however_many_watch_the_routes_of_a_config_are_listed_once():
+    desk, streams = Desk(), stream.Streams()
+    before = Routes.listed
+    for _ in range(20):
+        await stream._changed(desk, streams, bearer_of("acme"), "", {})
+    assert Routes.listed == before + 1
 
 
 def test_whoever_has_the_most_places_makes_room_for_who_has_fewer():
@@ -122,9 +145,8 @@ def test_whoever_has_the_most_places_makes_room_for_who_has_fewer():
 
 async def test_a_stream_whose_place_is_taken_ends():
     desk, streams = Desk(), stream.Streams()
-    bearer = SimpleNamespace(sees=lambda _tenant: True, tenant="acme")
     place = streams.enter("acme")
-    events = stream._events(desk, streams, place, bearer, "", "")
+    events = stream._events(desk, streams, place, bearer_of("acme"), "", "")
     assert "counters" in await anext(events)
     streams.leave(place)
     with pytest.raises(StopAsyncIteration):
