@@ -1,7 +1,8 @@
 """Every key that the relay writes, and the version of their layout.
 
 Nothing else in the project spells a key. All keys of a domain share the hash tag
-`{domain}`, so that one script may touch them on a cluster. Values are `lua/*.lua`.
+`{domain}`, so that one script may touch them on a cluster. What the values of the quota hold
+is said in the headers of `lua/*.lua`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from relay.store import calls
 from tests.architecture.source import PACKAGE, shown
 
 SCRIPTS = sorted(PACKAGE.rglob("*.lua"))
@@ -27,6 +28,18 @@ def head_of(text: str) -> str:
 @pytest.mark.parametrize("part", ["KEYS", "ARGV", "returns"])
 def test_a_script_begins_with_its_contract(path, part):
     assert re.search(rf"\b{part}\b", head_of(path.read_text()), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [calls.RESERVE, calls.SETTLE, calls.STANDING, calls.ATTEMPTS],
+    ids=lambda files: files[-1],
+)
+def test_a_script_names_every_file_that_is_put_in_front_of_it(files):
+    *before, last = files
+    head = head_of((PACKAGE / "store" / "lua" / f"{last}.lua").read_text())
+    [told] = re.findall(r"\(([^()]*) (?:is|are) put in front of this text\.\)", head)
+    assert re.findall(r"`(\w+)(?:\.lua)?`", told) == before
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=shown)

@@ -1,5 +1,5 @@
 -- attempts: earlier attempts at a message whose quota is reserved already; this one is under way
--- from now on. (`attempts_at.lua` is in front.)
+-- from now on. (`attempts_at.lua` is put in front of this text.)
 --
 -- KEYS    1 message
 -- ARGV    1 now (epoch ms)  2 session ('': only look)  3 how long it is remembered (ms)

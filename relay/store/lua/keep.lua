@@ -1,5 +1,5 @@
 -- keep: add, change or remove a field of a hash, and note it in the audit log, in one step.
--- (`noting.lua` is in front.)
+-- (`noting.lua` is put in front of this text.)
 --
 -- KEYS    1 audit  2 hash  3... hashes that lose the field when the first one does
 -- ARGV    1 instant of the entry (epoch ms)  2 the entry  3 how many are kept

@@ -1,5 +1,5 @@
 -- note: put an entry into the audit log, take one out, or put one in the place of another.
--- (`noting.lua` is in front.)
+-- (`noting.lua` is put in front of this text.)
 --
 -- KEYS    1 audit
 -- ARGV    1 instant of both (epoch ms)  2 the entry that comes ('': none)

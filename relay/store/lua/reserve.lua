@@ -1,6 +1,6 @@
 -- reserve: charge `count` sends, all or nothing, unless something is in the way.
--- (`reading`, `telling`, `limits`, `walls`, `idling`, `charging`, `campaigns` and `attempts_at.lua`
--- are in front.)
+-- (`reading`, `summing`, `telling`, `limits`, `walls`, `idling`, `charging`, `campaigns` and
+-- `attempts_at.lua` are put in front of this text.)
 --
 -- KEYS    1 route  2 window  3 slices  4 unheard  5 sending days  6 qualified days
 --         7 message (only with a fingerprint)  last: campaign (only of a message of one)

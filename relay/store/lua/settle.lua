@@ -1,4 +1,4 @@
--- settle: record what became of a reservation. (`campaigns.lua` is put in front.)
+-- settle: record what became of a reservation. (`campaigns.lua` is put in front of this text.)
 --
 -- KEYS    1 route  2 window  3 slices  4 days  5 unheard  6 sending days  7 qualified days
 --         8 message (only with a fingerprint)  last: campaign (only of a message of one)

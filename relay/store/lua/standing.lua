@@ -1,5 +1,5 @@
 -- standing: a route as it stands in a window. Reads only.
--- (`reading.lua` and `telling.lua` are put in front of this text.)
+-- (`reading`, `summing` and `telling.lua` are put in front of this text.)
 --
 -- KEYS    those of reading.lua
 -- ARGV    those of reading.lua

@@ -1,4 +1,4 @@
--- telling: a standing as an answer. No verb of its own: this text is put behind reading.lua.
+-- telling: a standing as an answer. No verb of its own: this text is put behind summing.lua.
 --
 -- KEYS    those of reading.lua
 -- ARGV    those of reading.lua

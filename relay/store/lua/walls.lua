@@ -1,5 +1,5 @@
 -- walls: whether a message passes every limit of its policy. No verb of its own: this text is
--- put in front of reserve.lua, behind reading.lua and limits.lua.
+-- put in front of reserve.lua, behind summing.lua and limits.lua.
 --
 -- KEYS    those of reserve.lua
 -- ARGV    those of reserve.lua
@@ -49,7 +49,7 @@ local function has_room(counts, cap, sends)
   return counts.c + sends <= cap - kept
 end
 
--- What smoothing has opened of a cap that is none of -1.
+-- What smoothing has opened so far of a cap that is a number (not -1).
 local function open_of(cap)
   if till == 0 then return cap end
   local line = part(cap, tonumber(ARGV[20]), tonumber(ARGV[21]), tonumber(ARGV[22]))
