@@ -26,8 +26,8 @@ from relay.ports.domains import (
 )
 from relay.web.dashboard.desk import desk_of, form_of, viewer_of
 from relay.web.dashboard.framing import page
+from relay.web.dashboard.paging import page_number, part_of
 
-PER_PAGE: Final = 50
 FIELDS: Final = ("name", "tenant", "policy", "upstream")
 _STATUS: Final = {
     Why.UNKNOWN: 404,
@@ -127,18 +127,11 @@ def _list(request: Request, given: dict[str, str], wrong: str = "", status: int 
     state = next((each for each in DomainState if each.value == query.get("state")), None)
     which = Which(part=search, state=state)
     found = desk_of(request).domains.all(by(viewer_of(request)), which)
-    last = max(1, -(-len(found) // PER_PAGE))
-    asked = query.get("page", "1")
-    number = min(last, max(1, int(asked) if asked.isdecimal() and len(asked) < 7 else 1))
     answer = page(
         request,
         "domains.html",
         "domains",
-        rows=found[(number - 1) * PER_PAGE : number * PER_PAGE],
-        count=len(found),
-        first=(number - 1) * PER_PAGE,
-        number=number,
-        last=last,
+        found=part_of(found, page_number(query.get("page", "1"))),
         search=search,
         state=state or "",
         states=[each.value for each in DomainState],
