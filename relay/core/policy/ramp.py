@@ -15,8 +15,14 @@ from typing import Final
 Cap = int | None
 """The most sends in one window; None is unlimited."""
 
+
 QUALIFY_PPM: Final = 500_000
 """How much of its cap a day must send to qualify, where a policy does not say."""
+
+
+def lowest(*caps: Cap) -> Cap:
+    """The cap that is reached first; None where all are unlimited."""
+    return min((cap for cap in caps if cap is not None), default=None)
 
 
 class Advance(StrEnum):

@@ -17,7 +17,7 @@ from typing import Final
 
 from relay.core.policy.pacing import HourlyShare, opens_by_end
 from relay.core.policy.policy import MailClass, Policy
-from relay.core.policy.ramp import Cap
+from relay.core.policy.ramp import Cap, lowest
 from relay.core.policy.window import SLICE_S, CalendarDay, Window
 from relay.core.quota.bounds import WallKind, bounds_on
 from relay.core.quota.standing import (
@@ -190,5 +190,6 @@ def _only(tally: Tally, held: Sequence[Leaving]) -> Tally:
 
 
 def _lower(one: Cap, other: Cap) -> Cap:
-    found = [cap for cap in (one, other) if cap is not None]
-    return max(0, min(found)) if found else None
+    """The lower one, which is no room at all where it is below 0."""
+    found = lowest(one, other)
+    return None if found is None else max(0, found)

@@ -13,7 +13,7 @@ from typing import Final
 from relay.core.policy.limits import part_of
 from relay.core.policy.pacing import HourlyShare, Pace, first_open, pace_at
 from relay.core.policy.policy import MailClass
-from relay.core.policy.ramp import Cap
+from relay.core.policy.ramp import Cap, lowest
 from relay.core.policy.window import Window
 from relay.core.quota.bounds import Bound, Split, WallKind, bounds_on
 from relay.core.quota.opening import next_opening, opening
@@ -178,7 +178,7 @@ class Wall:
         """What the wall lets through in a whole window, where the ramp is `at` and has `cap`."""
         policy = self.route.policy
         rule = policy.provider_cap(self.provider) if self.provider else None
-        most = cap if rule is None else _lower(rule.at(at, cap), cap)
+        most = cap if rule is None else lowest(rule.at(at, cap), cap)
         if most is None or self.bound is None:
             return most
         if self.bound.kept_for is not None:
@@ -186,10 +186,6 @@ class Wall:
         if self.kind is WallKind.HOUR and isinstance(policy.smoothing, HourlyShare) and self.pace:
             return self.pace.open_of(most)
         return most
-
-
-def _lower(one: Cap, other: Cap) -> Cap:
-    return min((cap for cap in (one, other) if cap is not None), default=None)
 
 
 def _one_bound(bound: Bound | None) -> Asked:

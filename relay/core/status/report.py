@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from relay.core.policy.policy import ANY_OTHER, EXEMPT, MailClass
-from relay.core.policy.ramp import Cap
+from relay.core.policy.ramp import Cap, lowest
 from relay.core.policy.window import Window
 from relay.core.quota.bounds import Bound, WallKind, bounds_on
 from relay.core.quota.reservation import (
@@ -81,14 +81,12 @@ class Status:
     def provider_limit(self, provider: str) -> Cap:
         """The cap of a provider: its own, or where that is higher or none, the route's."""
         own = provider_cap_of(self.route.policy, self.window, self.standing, provider)
-        limits = [limit for limit in (own, self.cap) if limit is not None]
-        return min(limits, default=None)
+        return lowest(own, self.cap)
 
     def provider_remaining(self, provider: str) -> Cap:
         """What may still go to a provider: no more than may still go at all."""
         own = remaining(self.provider_limit(provider), self.standing.tally(provider))
-        left = [each for each in (own, remaining(self.cap, self.standing)) if each is not None]
-        return min(left, default=None)
+        return lowest(own, remaining(self.cap, self.standing))
 
     def bounds(self) -> list[Bound]:
         """Every limit as it stands for one more recipient, of any provider and class."""
