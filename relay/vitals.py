@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from relay.clock import AnyClock
 from relay.concurrency.beside import short_turns
+from relay.concurrency.waiting import set_within
 from relay.core.errors import StoreTrouble
 from relay.ports import QuotaStore, Settings
 from relay.telemetry.domains import routes_told
@@ -139,8 +139,7 @@ class Vitals:
         """Note again and again, for a page that others put together, until `stop` is set."""
         while not stop.is_set():
             self.note()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), NOTE_EVERY_S)
+            await set_within(stop, NOTE_EVERY_S)
 
     async def readiness(self) -> Readiness:
         """See `web.ops.Vitals`: store and one upstream answer, and the end has not begun."""

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from relay.concurrency.waiting import set_within
 from relay.core.errors import StoreTrouble
 from relay.core.tenants.added import AddedDomain
 from relay.ports.domains import DomainShelf, Unreadable
@@ -74,8 +75,7 @@ class Following:
             except Exception:
                 log.exception("following the added domains failed")
                 pause_s = AWAY_S
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_s)
+            await set_within(stop, pause_s)
 
     async def _read(self, marks: Mapping[str, str]) -> None:
         """What is unchanged is taken over; what is gone from `marks` is left behind."""

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from relay.concurrency.waiting import set_within
 from relay.core.errors import StoreTrouble
 from relay.core.tenants.added import AddedDomain
 from relay.ports import Clock
@@ -55,8 +56,7 @@ class Looking:
                 await self.look()
             except Exception:
                 log.exception("looking for the records of pending domains failed")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._round_s)
+            await set_within(stop, self._round_s)
 
     async def look(self) -> None:
         """One round: at those whose time has come, the longest waiting first."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from relay.concurrency.waiting import set_within
 from relay.core.config import Listener, ListenerTls
 from relay.core.tenants.tenancy import IPAddress
 from relay.edge.gate import ProxyGate
@@ -92,8 +93,7 @@ class Listeners:
     async def renew_certificates(self, stop: asyncio.Event) -> None:
         """Read every certificate whose files have changed, until `stop` is set."""
         while not stop.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RENEW_EVERY_S)
+            await set_within(stop, RENEW_EVERY_S)
             changed = [one for one in self._certificates if one.has_changed()]
             if changed and not stop.is_set():
                 await asyncio.sleep(SETTLE_S)  # certificate and key are two files

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from relay.concurrency.waiting import set_within
+
 _PR_SET_PDEATHSIG: Final = 1
 
 BEAT_S: Final = 1.0
@@ -63,8 +65,7 @@ async def beat(file: Path, stop: asyncio.Event) -> None:
         with suppress(OSError):  # the parent will take it that we hang, and answer for us
             os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
             os.utime(file)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), BEAT_S)
+        await set_within(stop, BEAT_S)
 
 
 def _say(line: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from relay.concurrency.waiting import set_within
 from relay.core.config import Config
 from relay.core.sources import Sources
 from relay.core.tenants.added import AddedDomain, Offer, joined
@@ -25,7 +26,7 @@ from relay.settings.findings import START
 from relay.settings.loaded import Loaded, Reader
 from relay.settings.prints import UNKNOWN, Print
 from relay.settings.problems import ConfigProblems, Problem
-from relay.settings.watching import Watched, changes, wait_for_stop
+from relay.settings.watching import Watched, changes
 
 Subscriber = Callable[[Config], None]
 
@@ -173,7 +174,7 @@ class LiveSettings:
                     await self.refresh(now)
             except Exception:  # noqa: BLE001 - without it, edits would be ignored for ever
                 _log.exception("settings.watch_failed", retry_s=_RETRY_S)
-                await wait_for_stop(stop, _RETRY_S)
+                await set_within(stop, _RETRY_S)
 
     def _watched(self) -> Watched:
         files = (*self._config.files, *self._asked)

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from watchfiles import awatch
 
+from relay.concurrency.waiting import set_within
 from relay.settings.folders import PROVIDERS_FILE, policy_files
 from relay.settings.prints import Print, print_of, stat_now
 from relay.settings.problems import Wrong
@@ -137,7 +138,7 @@ class _Lookout:
             await self._stirred(folders)
         except (OSError, RuntimeError) as error:
             await self.aclose()
-            await wait_for_stop(self._stop, POLL_S)
+            await set_within(self._stop, POLL_S)
             return str(error)
         return ""
 
@@ -153,7 +154,7 @@ class _Lookout:
             return
         self.in_vain = self.in_vain + 1 if what else 0
         if self.in_vain > 2:
-            await wait_for_stop(self._stop, VAIN_S)
+            await set_within(self._stop, VAIN_S)
 
     async def aclose(self) -> None:
         """Watch no more."""
@@ -173,11 +174,3 @@ def _stirs(folders: set[Path], stop: asyncio.Event) -> AsyncGenerator[object, No
         yield_on_timeout=True,
         recursive=False,
     )
-
-
-async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
-    """Until `stop` is set, at most `seconds`."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

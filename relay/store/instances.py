@@ -11,6 +11,7 @@ import secrets
 from contextlib import suppress
 from typing import Final
 
+from relay.concurrency.waiting import set_within
 from relay.core.errors import StoreTrouble
 from relay.store import keys
 from relay.store.commands import Command
@@ -59,8 +60,7 @@ class RedisInstances:
         while not stop.is_set():
             count += 1
             pause_s = BEAT_S if await self._beat(count) else RETRY_S
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_s)
+            await set_within(stop, pause_s)
         with suppress(StoreTrouble):
             await self._line.ask(Command("beat", ("DEL", keys.instance(self._own)), bool))
 

@@ -10,13 +10,13 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from relay.clock import AnyClock
+from relay.concurrency.waiting import set_within
 from relay.core.config import WebConfig
 from relay.domains.looking import Looking
 from relay.processes.inside import beat
@@ -103,8 +103,7 @@ async def _stop(rooms: Rooms, server: HttpServer) -> None:
     limits = rooms.settings.config.limits
     rooms.streams.stopping.set()
     await server.stop(limits.shutdown_s)
-    with suppress(TimeoutError):
-        await asyncio.wait_for(server.ended.wait(), limits.shutdown_s + 1)
+    await set_within(server.ended, limits.shutdown_s + 1)
     rooms.providers.close()
     await rooms.background.drain(limits.shutdown_s)
     await rooms.upstreams.close()

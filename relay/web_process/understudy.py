@@ -18,6 +18,7 @@ from typing import Final
 
 import structlog
 
+from relay.concurrency.waiting import set_within
 from relay.web.asgi import Receive, Scope, Send, problem
 from relay.web.forward import PATHS
 from relay.web.ops import Ops, Readiness, Vitals
@@ -48,7 +49,7 @@ class Understudy:
         while not stop.is_set():
             if self._is_alone():
                 await self._answer(stop)
-            await _within(stop, POLL_S)
+            await set_within(stop, POLL_S)
 
     def _is_alone(self) -> bool:
         """By when the file was seen to change: nobody's clock is asked for the time."""
@@ -66,7 +67,7 @@ class Understudy:
         async with asyncio.TaskGroup() as group:
             group.create_task(server.serve())
             while self._is_alone() and not stop.is_set():
-                await _within(stop, POLL_S)
+                await set_within(stop, POLL_S)
             await server.stop(STOP_S)
         log.info("the web process answers again, or all ends")
 
@@ -98,8 +99,3 @@ class _StandIn:
             await problem(503, "Service Unavailable", told, {"retry-after": "10"}).send(send)
         else:
             await self.ops(scope, receive, send)
-
-
-async def _within(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -25,12 +25,3 @@ class Pauses:
         self._pause_s = FIRST_PAUSE_S if is_first else self._pause_s * 2
         self._since = now
         return min(self._pause_s, LONGEST_PAUSE_S)
-
-
-async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait until `event` is set, `seconds` at most: whether it is."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

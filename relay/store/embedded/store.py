@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from relay.store.embedded.pauses import Pauses, set_within
+from relay.concurrency.waiting import set_within
+from relay.store.embedded.pauses import Pauses
 from relay.store.embedded.recovery import hint_on, look_over, tell_of_cut
 from relay.store.embedded.server_process import STOP_S, ServerProcess, find_binary, options
 from relay.store.embedded.sync_process import Syncer

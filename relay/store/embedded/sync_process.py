@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import relay
-from relay.store.embedded.pauses import Pauses, set_within
+from relay.concurrency.waiting import set_within
+from relay.store.embedded.pauses import Pauses
 from relay.store.embedded.server_process import environment
 from relay.store.embedded.sync_pulse import Pulse
 from relay.store.ownership import Home

@@ -21,6 +21,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from relay.concurrency.waiting import set_within
 from relay.core.errors import StoreTrouble
 from relay.core.tenants.access import ApiToken
 from relay.core.tenants.tenancy import Route, RouteId
@@ -96,12 +97,6 @@ class Streams:
                 self._read[status.route.id] = (now, status.counters())
             return {route.id: self._read[route.id][1] for route in routes}
 
-    async def stopped_within(self, seconds: float) -> bool:
-        """Wait so long, or until the process stops."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), seconds)
-        return self.stopping.is_set()
-
 
 @router.get(
     "",
@@ -172,7 +167,7 @@ async def _events(
             if not await _is_still_welcome(desk, authorization):
                 return
             yield ": still here\n\n"
-        if await streams.stopped_within(EVERY_S):
+        if await set_within(streams.stopping, EVERY_S):
             return
 
 
