@@ -26,6 +26,7 @@ class Files:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._open: dict[str, int] = {}
+        self._home: tuple[int, int] | None = None
 
     def sync(self, check: Callable[[], None] | None) -> None:
         """Get what is in the files onto the disk. Raises OSError; it may be there all the same.
@@ -58,6 +59,7 @@ class Files:
             os.close(self._open.popitem()[1])
 
     def _look(self) -> None:
+        self._check_home()
         names = {name for name in os.listdir(self._directory) if name.endswith(_ENDING)}  # noqa: PTH208 - pathlib takes a MB
         for name in self._open.keys() - names:
             os.close(self._open.pop(name))
@@ -65,3 +67,12 @@ class Files:
             with suppress(FileNotFoundError):  # what was in it is in a new file, and on the disk
                 path = f"{self._directory}/{name}"
                 self._open[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if not self._open:  # the server writes on, to a file that nobody will find again
+            raise OSError(errno.ENOENT, "the file of the store is gone")
+
+    def _check_home(self) -> None:
+        """Whether it is still the server's: one that was deleted may have been made again."""
+        found = os.stat(f"{self._directory}/..")  # noqa: PTH116 - pathlib takes a MB
+        self._home = self._home or (found.st_dev, found.st_ino)
+        if self._home != (found.st_dev, found.st_ino):
+            raise OSError(errno.ESTALE, "the directory of the store is another one")

@@ -22,6 +22,7 @@ from tests.contract.world import HandClock
 from tests.faults.test_store_embedded import embedded_world
 from tests.harness.relay_config import DOMAIN, calendar
 from tests.harness.relay_process import RelayProcess
+from tests.harness.waiting import until
 from tests.harness.wire import Wire, mail
 
 HINT = '"The store\'s file is damaged" in docs/operations.md'
@@ -146,11 +147,15 @@ async def test_what_a_kill_in_the_first_moments_leaves_is_no_obstacle(tmp_path):
 # -- the same by the real command --------------------------------------------------------------
 
 
+def sent(relay: RelayProcess) -> int:
+    """One message: the code of its reply."""
+    with Wire(relay.port) as wire:
+        return wire.send(SENDER, "r@example.org", mail(SENDER)).code
+
+
 def sent_and_stopped(make_relay: MakeRelay, count: int = 3) -> RelayProcess:
     relay = make_relay(policies={"ramp": calendar(10)}).start()
-    for _ in range(count):
-        with Wire(relay.port) as wire:
-            assert wire.send(SENDER, "r@example.org", mail(SENDER)).code == 250
+    assert [sent(relay) for _ in range(count)] == [250] * count
     assert relay.sigterm() == 0
     return relay
 
@@ -185,3 +190,26 @@ def test_a_store_of_another_layout_is_not_read(make_relay: MakeRelay, layout: st
     assert relay.launch().wait(20) == 1
     assert f"the store holds data in layout {layout}" in relay.log_tail()
     assert b"wr1:layout" in before
+
+
+@pytest.mark.parametrize("gone", ["*.incr.aof", "*"])
+def test_a_file_that_is_deleted_while_it_runs_defers_until_the_server_has_written_it_anew(
+    make_relay: MakeRelay, gone: str
+) -> None:
+    relay = make_relay(policies={"ramp": calendar(5)}).start()
+    home = Home(relay.home / "var")
+    assert [sent(relay) for _ in range(3)] == [250, 250, 250]
+    for path in (home.directory / "appendonlydir").glob(gone):
+        path.unlink()
+
+    assert [sent(relay) for _ in range(3)] == [451, 451, 451]
+    assert (relay.http("/readyz").status, relay.metric("relay_store_up")) == (503, 0)
+    assert "the file of the store is gone" in relay.log_tail()
+
+    with redis.Redis(unix_socket_path=str(home.noted_socket())) as client:
+        client.bgrewriteaof()
+    until(lambda: relay.http("/readyz").status == 200, "the store", detail=relay.log_tail)
+    assert sent(relay) == 250
+    relay.sigterm()
+    relay.restart()
+    assert [sent(relay), sent(relay)] == [250, 451], "the cap is 5, and it has forgotten nothing"

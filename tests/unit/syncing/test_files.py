@@ -57,6 +57,31 @@ def test_every_file_that_is_appended_to_is_synced_and_no_other(tmp_path, files, 
     assert syncs.inodes[-1] == second
 
 
+def test_no_file_at_all_is_an_error_until_there_is_one_again(tmp_path, files, syncs):
+    files.sync(None)
+    file = tmp_path / "store.aof.1.incr.aof"
+    file.unlink()
+    for look in (files.lengths, lambda: files.sync(None)):
+        with pytest.raises(FileNotFoundError, match="the file of the store is gone"):
+            look()
+    file.write_bytes(b"1")
+    files.sync(None)
+
+
+def test_a_directory_that_was_deleted_and_made_again_is_another_servers(tmp_path, syncs):
+    appended = tmp_path / "store" / "appendonlydir"
+    appended.mkdir(parents=True)
+    (appended / "store.aof.1.incr.aof").write_bytes(b"1")
+    files = Files(str(appended))
+    files.sync(None)
+    (tmp_path / "store").rename(tmp_path / "gone")
+    appended.mkdir(parents=True)
+    (appended / "store.aof.1.incr.aof").write_bytes(b"1")
+    with pytest.raises(OSError, match="another one"):
+        files.sync(None)
+    files.close()
+
+
 def test_descriptors_are_kept_for_files_that_are_there_and_for_no_others(tmp_path, files, syncs):
     before = descriptors()
     for number in range(2, 30):
