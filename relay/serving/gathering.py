@@ -76,7 +76,7 @@ async def _readiness(path: Path, bounds: set[asyncio.Timeout]) -> dict[str, Any]
         async with asyncio.timeout(ASK_S) as bound:
             bounds.add(bound)
             try:
-                told = json.loads((await asked(path, "/readyz", ASK_S)).body)
+                told = json.loads((await asked(f"unix:{path}", "/readyz", ASK_S)).body)
             finally:
                 bounds.discard(bound)
     except (NoAnswer, ValueError, TimeoutError):
