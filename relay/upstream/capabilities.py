@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+_SIZE: Final = re.compile(r"[0-9]{1,20}")
+"""RFC 1870 §4. Python refuses to read a number of thousands of digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +29,5 @@ def capabilities_of(extensions: Mapping[str, str]) -> Capabilities:
     """From the keywords of an EHLO reply, in any case, each with the rest of its line."""
     offered = {keyword.upper(): rest for keyword, rest in extensions.items()}
     size = offered.get("SIZE", "").strip()
-    limit = int(size) if size.isascii() and size.isdigit() else 0
+    limit = int(size) if _SIZE.fullmatch(size) else 0
     return Capabilities(frozenset(offered), limit or None)

@@ -165,6 +165,15 @@ async def test_parameters_reach_an_upstream_that_offers_them():
 
 
 @on_both_loops
+@pytest.mark.parametrize("size", ["9" * 5000, "9" * 21, "-1", "many", "\u00b2"])
+async def test_a_size_that_is_none_is_no_limit_and_the_mail_goes(size: str):
+    async with Sink() as sink, upstream(sink.port) as up:
+        sink.script.add("EHLO", refuse(f"250-x\r\n250 SIZE {size}"))
+        assert await up.probe() is None
+        assert isinstance(await up.deliver(outgoing()), Taken)
+
+
+@on_both_loops
 async def test_what_the_upstream_lacks_is_said_and_nothing_is_sent():
     offers = Offers(eightbitmime=False, smtputf8=False)
     async with Sink(offers) as sink, upstream(sink.port) as up:
