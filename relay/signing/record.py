@@ -15,11 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from relay.core.domain import normalize_domain
+from relay.core.tenants.published import strings_of
 from relay.core.tenants.tenancy import DkimKey, SealedKey
 from relay.signing.keys import SigningKey, read_key
 
-MAX_STRING_BYTES: Final = 255
-"""The most that one string of a TXT record holds (RFC 1035 §3.3)."""
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _SELECTOR: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
@@ -34,8 +33,7 @@ class KeyRecord:
     @property
     def strings(self) -> tuple[str, ...]:
         """`value` in the strings that a TXT record is made of."""
-        starts = range(0, len(self.value), MAX_STRING_BYTES)
-        return tuple(self.value[at : at + MAX_STRING_BYTES] for at in starts)
+        return strings_of(self.value)
 
     def zone_text(self) -> str:
         """The record in zone file form (RFC 1035 §5.1), one string a line."""

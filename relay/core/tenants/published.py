@@ -24,6 +24,12 @@ class Purpose(StrEnum):
     DMARC = "dmarc"
 
 
+def strings_of(text: str) -> tuple[str, ...]:
+    """`text` in the strings that a TXT record is made of."""
+    starts = range(0, len(text), MOST_STRING_BYTES)
+    return tuple(text[at : at + MOST_STRING_BYTES] for at in starts)
+
+
 @dataclass(frozen=True, slots=True)
 class DnsRecord:
     """A TXT record: `name` ends in a dot, `value` is its whole text."""
@@ -35,8 +41,7 @@ class DnsRecord:
     @property
     def strings(self) -> tuple[str, ...]:
         """`value` in the strings that a TXT record is made of."""
-        starts = range(0, len(self.value), MOST_STRING_BYTES)
-        return tuple(self.value[at : at + MOST_STRING_BYTES] for at in starts)
+        return strings_of(self.value)
 
     def fields(self) -> dict[str, Any]:
         """As JSON."""
