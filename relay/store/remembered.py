@@ -140,8 +140,7 @@ class RememberedRoute:
     def restart(self) -> bool:
         """Forget the ramp; False if there was nothing to forget."""
         self.started_at = None
-        known = (self.first_day, self.graduated_at)
-        if known == (None, None) and not (self.lifetime or self.base_days or self.base_sends):
+        if not self._has_begun:
             return False
         self.first_day = self.first_at = self.graduated_at = None
         self.last_day = self.last_days = self.last_sends = None
@@ -154,9 +153,13 @@ class RememberedRoute:
     @property
     def has_sent(self) -> bool:
         """Whether there is anything that a past would replace."""
-        known = (self.first_day, self.graduated_at)
-        is_bare = known == (None, None) and not (self.lifetime or self.base_days or self.base_sends)
-        return not is_bare or any(True for _ in self._standing_charges())
+        return self._has_begun or any(True for _ in self._standing_charges())
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether there is anything of a ramp to be forgotten."""
+        marks = (self.first_day, self.graduated_at)
+        return marks != (None, None) or bool(self.lifetime or self.base_days or self.base_sends)
 
     def adopt(self, policy: Policy, past: Past, now: datetime) -> None:
         """Take over `past`; see `ports.QuotaStore`."""
