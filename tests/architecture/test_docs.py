@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.architecture.source import ROOT, python_files, shown
+from tests.architecture.source import PACKAGE, ROOT, python_files, shown
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -43,6 +43,12 @@ def test_every_decision_is_linked_from_the_index_of_decisions():
     linked = {(DOCS / "adr" / target).resolve() for target in targets(DOCS / "adr" / "README.md")}
     decisions = [page for page in PAGES if page.parent == DOCS / "adr" and page.stem != "README"]
     assert [shown(page) for page in decisions if page not in linked] == []
+
+
+def test_a_newcomer_is_told_what_each_folder_of_the_package_holds():
+    rows = re.findall(r"^\| (`[^|]*`) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    told = [folder for row in rows for folder in re.findall(r"`(\w+)/`", row)]
+    assert sorted(told) == sorted(init.parent.name for init in PACKAGE.glob("*/__init__.py"))
 
 
 @pytest.mark.parametrize("page", LINKED_FROM, ids=shown)
