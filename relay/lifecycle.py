@@ -28,7 +28,7 @@ from relay.settings.live import LiveSettings
 from relay.signing.at_start import make_missing_keys
 from relay.store import StoreUnusable
 from relay.store.connections.line import Line
-from relay.store.forgetting import warn_of_weaknesses
+from relay.store.weaknesses import warn_of_weaknesses
 from relay.thrift.settling import settle_down
 from relay.web.server import WebServer
 from relay.web_process.front import NUMBER as FRONT

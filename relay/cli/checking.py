@@ -29,7 +29,7 @@ from relay.signing.keys import UnusableKey, read_key, try_key
 from relay.signing.sealed import opened
 from relay.signing.sealing import CannotOpen, NoSealingKey, Vault
 from relay.store import StoreUnusable, calls
-from relay.store.forgetting import Weakness, weaknesses_of
+from relay.store.weaknesses import Weakness, weaknesses_of
 from relay.upstream.build import open_upstream
 
 EXPIRES_SOON_DAYS: Final = 14

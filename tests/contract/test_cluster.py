@@ -13,6 +13,7 @@ from relay.core.quota.reservation import Granted
 from relay.store import keys, open_store
 from relay.store.moves import exported, imported
 from relay.store.troubles import WrongLayout
+from relay.store.weaknesses import weaknesses_of
 from tests.contract.world import HandClock, World, fresh_route, policy
 from tests.harness.cluster import SLOTS
 from tests.harness.members import HOST, Member
@@ -55,6 +56,17 @@ async def test_every_master_is_taught_its_scripts_again(cluster, on_cluster):
             await on_cluster.granted(1)
     found = await on_cluster.store.standings([(r, on_cluster.window) for r in routes])
     assert [standing.charged for standing in found] == [2] * 12
+
+
+async def test_every_master_is_asked_what_it_may_forget(cluster, on_cluster):
+    *others, last = masters(cluster)
+    assert await weaknesses_of(on_cluster.store.line) == []
+    last.said("CONFIG", "SET", "maxmemory", "64mb", "maxmemory-policy", "volatile-lru")
+    try:
+        [found] = await weaknesses_of(on_cluster.store.line)
+    finally:
+        last.said("CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction")
+    assert (found.what, found.is_grave, len(others)) == ("eviction", True, 2)
 
 
 async def test_one_seed_is_enough_and_dead_ones_do_not_matter(cluster, clock, tmp_path):

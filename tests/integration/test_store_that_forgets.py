@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
 from tests.conftest import MakeRelay, MakeStore
-from tests.faults.store_troubles import LoneCluster
-from tests.harness.members import running
 from tests.harness.relay_process import RelayProcess
 from tests.harness.store import StoreServer
 from tests.harness.waiting import until
+from tests.integration.test_store_acl import told_rules
 
-PAGE = Path(__file__).parents[2] / "docs" / "store.md"
 DROPS = "maxmemory-policy is volatile-lru: full, it drops counters: set noeviction"
 FORGETS = "appendonly is off: a restart may bring old counters back, or none"
 
@@ -69,23 +64,14 @@ def test_a_relay_that_begins_warns_once(
         assert relay.log_tail().count(f"the store may forget what was sent: {says}") == 1
 
 
-def test_every_server_of_a_cluster_is_asked(make_relay: MakeRelay):
-    with running(LoneCluster()) as member:
-        member.said("CONFIG", "SET", "maxmemory", "64mb", "maxmemory-policy", "volatile-lru")
-        relay = make_relay(more={"store": f"redis+cluster://127.0.0.1:{member.port}"})
-        assert said_of_the_store(relay)["store eviction"] == (False, DROPS)
-
-
 def test_a_store_whose_user_may_not_ask_is_no_trouble(make_relay: MakeRelay, make_store: MakeStore):
     """With the user that docs/store.md has, but for that command."""
     store = make_store()
     make_it_forget(store)
-    found = re.search(r"ACL SETUSER relay on >PASSWORD (.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found
-    rules = [rule for rule in found[1].split() if rule != "+info"]
+    rules = [rule for rule in told_rules() if rule != "+info"]
     with store.client() as client:
-        client.execute_command("ACL", "SETUSER", "relay", "on", ">word", *rules)
-    relay = make_relay(more={"store": f"redis://relay:word@127.0.0.1:{store.port}/0"}).start()
+        client.execute_command("ACL", "SETUSER", "relay", *rules)
+    relay = make_relay(store=store.url.replace("redis://:", "redis://relay:")).start()
     assert relay.status()["state"] == "pending"
     assert said_of_the_store(relay) == {"store": (True, "external: answers")}
     assert "NOPERM" not in relay.log_tail()

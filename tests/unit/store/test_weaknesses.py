@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.store.forgetting import weaknesses_in
+from relay.store.weaknesses import weaknesses_in
 
 KEEPS = {"maxmemory": "0", "maxmemory_policy": "noeviction", "aof_enabled": "1"}
 
