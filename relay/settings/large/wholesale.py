@@ -32,12 +32,15 @@ from relay.settings.loaded import Loaded
 from relay.settings.prints import Print, Stat, noting_reads, print_of
 from relay.settings.problems import ConfigProblems, Wrong
 from relay.settings.yaml.brackets import Irregular
-from relay.settings.yaml.builder import MAX_VALUES
+from relay.settings.yaml.builder import may_be_too_much
 from relay.settings.yaml.document import Document
 from relay.settings.yaml.files import LARGE_BYTES, MAX_BYTES, first_unprintable, read_text
 from relay.settings.yaml.json_text import in_lines
 from relay.settings.yaml.regular import read_regular
 from relay.thrift.collector import collector_at_rest
+
+_BEFORE: Final = ("\n", ",", "[", "{", ":", "- ")
+"""What stands in front of a value."""
 
 WORTH_KEEPING: Final = 3
 """Pieces that have to be read before it is worth a turn, and a file."""
@@ -57,16 +60,11 @@ def frames_in_pieces(
             if len(text) < LARGE_BYTES:
                 return None
             text, root_keys = in_lines(text) or (text, None)
-            cut = None if _may_be_too_much(text) else cut_out(text)
+            cut = None if may_be_too_much(text, _BEFORE) else cut_out(text)
             reading = cut and _Reading(here, env, cut, root_keys, keeps=keeps)
             return reading.frames(stats) if reading else None
         except (Irregular, Wrong, ConfigProblems):
             return None
-
-
-def _may_be_too_much(text: str) -> bool:
-    """Whether it might be more values than one file may hold: each has one of these before it."""
-    return sum(map(text.count, ("\n", ",", "[", "{", ":", "- "))) > MAX_VALUES
 
 
 class _Reading:

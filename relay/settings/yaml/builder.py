@@ -7,7 +7,7 @@ duplicate keys, nestings and aliases that nobody writes by hand.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,11 @@ MAX_ALIASED: Final = 100_000
 """Values that aliases may add, written out; in a larger file as many as it has characters."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def may_be_too_much(text: str, before: Iterable[str]) -> bool:
+    """Whether `text` might hold more than MAX_VALUES; each value has one of `before` in front."""
+    return sum(map(text.count, before)) > MAX_VALUES
 
 
 class Stop(Exception):

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 from relay.settings.findings import Position
 from relay.settings.yaml.brackets import Irregular
-from relay.settings.yaml.builder import MAX_VALUES
+from relay.settings.yaml.builder import may_be_too_much
 from relay.settings.yaml.regular import read_regular
 
 _LEVELS: Final = 4
@@ -41,7 +41,7 @@ def read_json(
 
 def in_lines(text: str) -> tuple[str, dict[str, Position]] | None:
     """The same mapping in other words, and where the keys of its root stand; None: no such JSON."""
-    if not _BEGIN.match(text) or _UNLIKE.search(text) or _may_be_too_much(text):
+    if not _BEGIN.match(text) or _UNLIKE.search(text) or may_be_too_much(text, ",:[{"):
         return None
     writer = _Writer(text)
     try:
@@ -49,11 +49,6 @@ def in_lines(text: str) -> tuple[str, dict[str, Position]] | None:
     except (Irregular, ValueError, RecursionError):
         return None
     return ("".join(writer.lines), writer.places) if _END.match(text, end) else None
-
-
-def _may_be_too_much(text: str) -> bool:
-    """Whether it might be more values than one file may hold: each has one of these before it."""
-    return sum(map(text.count, ",:[{")) > MAX_VALUES
 
 
 class _Writer:

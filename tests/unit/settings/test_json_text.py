@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.settings.findings import Findings
 from relay.settings.large.wholesale import frames_in_pieces
-from relay.settings.yaml import json_text
+from relay.settings.yaml import builder
 from relay.settings.yaml.files import first_unprintable, parse_yaml
 from relay.settings.yaml.json_text import read_json
 from tests.harness.examples import examples
@@ -132,7 +132,7 @@ def test_a_large_config_in_json_is_read_in_pieces(path, reads, form):
 
 
 def test_more_values_than_a_file_may_hold_are_not_even_decoded(path, monkeypatch):
-    monkeypatch.setattr(json_text, "MAX_VALUES", 100)
+    monkeypatch.setattr(builder, "MAX_VALUES", 100)
     assert read_json(as_json(LARGE), ENV) is None
     path.write_text(as_json(LARGE))
     assert frames_in_pieces(path, {}) is None
