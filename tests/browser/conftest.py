@@ -47,16 +47,22 @@ def states(browser, world) -> dict[str, dict]:
 
 @pytest.fixture
 def look(browser, world, states) -> Iterator[Look]:
-    """`look("olga", theme="dark", width=360)`: a page in a browser where that user is signed in."""
+    """`look("olga", theme="dark", width=360)`: a page in a browser where that user is signed in.
+
+    Without `scripts` it runs none.
+    """
     opened: list[tuple[BrowserContext, Eyes]] = []
 
-    def make(name: str | None = "olga", theme: str = "light", width: int = 1280) -> Eyes:
+    def make(
+        name: str | None = "olga", theme: str = "light", width: int = 1280, *, scripts: bool = True
+    ) -> Eyes:
         context = browser.new_context(
             storage_state=states[name] if name else None,
             color_scheme=theme,
             viewport={"width": width, "height": 900 if width > 500 else 740},
             timezone_id="Europe/Berlin",
             reduced_motion="reduce",
+            java_script_enabled=scripts,
         )
         page: Page = context.new_page()
         opened.append((context, Eyes(page, world.url)))

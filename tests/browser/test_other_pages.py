@@ -32,6 +32,17 @@ def test_a_page_that_is_not_there_says_so_in_a_sentence(look):
     assert "There is no such page." in eyes.text()
 
 
+@pytest.mark.parametrize("path", ["policies", f"warmup/{NEWS}"])
+def test_where_a_chart_would_be_one_without_scripts_is_sent_to_the_table(look, path):
+    told = "It is drawn with JavaScript; the table has its numbers."
+    plain, usual = look("olga", scripts=False), look("olga")
+    for eyes in (plain, usual):
+        eyes.go(f"/dashboard/{path}")
+    assert told in plain.text()
+    assert told not in usual.text()
+    assert plain.page.locator("main table").count() > 0
+
+
 @pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 360)])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(look, theme, width):
     eyes, wrong = look("olga", theme, width), {}

@@ -167,9 +167,9 @@ class Status:
 
     def _walls(self) -> list[dict[str, Any]]:
         found = [self._wall(bound) for bound in self.bounds()]
-        if self.day_off is not None:
+        if (opens := self.day_off) is not None:
             shut = self._wall(Bound(WallKind.DAY_OFF, 0, 0, 1))
-            found.append(shut | {"opens_at": _moment(self.day_off)})
+            found.append(shut | {"opens_at": _moment(opens)})
         return found
 
     def _wall(self, bound: Bound) -> dict[str, Any]:

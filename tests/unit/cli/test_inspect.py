@@ -6,27 +6,15 @@ from relay.cli.inspect import print_card
 from relay.core.quota.reservation import Standing
 from relay.core.status.report import Status
 from relay.settings.load import load_config
+from tests.unit.cli.test_layers import CONFIG
 
-CONFIG = """\
-hostname: relay.example.net
-listeners: [{address: "127.0.0.1:2525"}]
-upstreams: {outbound: {url: "maildir:var/outbound"}}
-tenants:
-  acme:
-    networks: ["127.0.0.0/8"]
-    domains:
-      news.acme.example:
-        routes:
-          - {upstream: outbound, policy: ours}
-policies: [policies]
-"""
 SUNDAY = datetime(2026, 3, 8, 12, tzinfo=UTC)
 
 
 def status_of(tmp_path, policy, **standing):
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "ours.yaml").write_text(f"description: Ours\n{policy}")
-    (tmp_path / "relay.yaml").write_text(CONFIG)
+    (tmp_path / "relay.yaml").write_text(CONFIG.replace("[below, above]", "[policies]"))
     [route] = load_config(tmp_path / "relay.yaml", {}).directory.routes()
     window = route.policy.window.at(SUNDAY)
     return Status(route, "acme", window, Standing(at=SUNDAY, **standing))
