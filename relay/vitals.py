@@ -142,7 +142,7 @@ class Vitals:
             await set_within(stop, NOTE_EVERY_S)
 
     async def readiness(self) -> Readiness:
-        """See `web.ops.Vitals`: store and one upstream answer, and the end has not begun."""
+        """See `web.ops.Vitals`: a charge would be taken, an upstream answers, no end has begun."""
         store = await self._ping()
         upstreams = await self._probe()
         checks = {"store": "ok" if store else "no answer, or it takes no writes"}

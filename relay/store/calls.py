@@ -171,7 +171,10 @@ def claim_layout() -> Command[str]:
 
 
 def ping() -> Command[None]:
-    """A write that leaves nothing: a server with no room for a charge still answers PING."""
+    """A write that leaves nothing: a server with no room for a charge still answers PING.
+
+    With `wait_replicas` it waits for them, as a charge does.
+    """
     return Command("ping", ("SET", keys.PROBE, 1, "PX", keys.PROBE_MS), _nothing)
 
 

@@ -32,8 +32,8 @@ class Files:
         """Get what is in the files onto the disk. Raises OSError; it may be there all the same.
 
         `check` is called when the list of files was read, before they are synced: what was
-        written before the list was read is in one of them. A disk without SPARE_BYTES of room
-        is an error too.
+        written before the list was read is in one of them. No file at all, and a disk without
+        SPARE_BYTES of room, are errors too.
         """
         self._look()
         if check:
@@ -71,7 +71,7 @@ class Files:
             raise OSError(errno.ENOENT, "the file of the store is gone")
 
     def _check_home(self) -> None:
-        """Whether it is still the server's: one that was deleted may have been made again."""
+        """Raises OSError unless it is the server's: one that was deleted may be made again."""
         found = os.stat(f"{self._directory}/..")  # noqa: PTH116 - pathlib takes a MB
         self._home = self._home or (found.st_dev, found.st_ino)
         if self._home != (found.st_dev, found.st_ino):

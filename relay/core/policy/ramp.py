@@ -15,7 +15,6 @@ from typing import Final
 Cap = int | None
 """The most sends in one window; None is unlimited."""
 
-
 QUALIFY_PPM: Final = 500_000
 """How much of its cap a day must send to qualify, where a policy does not say."""
 
