@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 from typing import NoReturn, cast
 
-from relay.core.filemode import is_open_to_all, open_to_all_text
+from relay.core.filemode import is_file, why_unfit
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,12 @@ class Certificate:
         return tuple(_stamp(path) for path in (self._certificate, self._key))
 
 
-def _require_private(key: Path) -> None:
-    """Raises PermissionError where everybody may read `key`, OSError where it is not there."""
-    mode = key.stat().st_mode
-    if is_open_to_all(mode):
-        raise PermissionError(open_to_all_text(key, mode))
+def _require_files(certificate: Path, key: Path) -> None:
+    """Raises OSError where one of them is no file, or everybody may read `key`."""
+    if not is_file(certificate.stat().st_mode):
+        raise OSError(f"{certificate} is not a file")
+    if why := why_unfit(key, key.stat().st_mode):
+        raise PermissionError(why)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
@@ -70,7 +71,7 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
     Raises OSError, also for a key that everybody may read, or that has a passphrase.
     """
-    _require_private(key)
+    _require_files(certificate, key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key, password=_refuse_passphrase)

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from relay.core.errors import KeyTrouble
-from relay.core.filemode import is_open_to_all, open_to_all_text
+from relay.core.filemode import why_unfit
 from relay.signing.multibuffer import Numbers
 
 RSA_BITS: Final = range(2048, 4097)
@@ -205,14 +205,15 @@ def _trouble(path: Path, error: Exception) -> KeyTrouble:
 
 
 def _contents(path: Path) -> tuple[Stamp, bytes]:
+    _stamp(path.stat(), path)  # before it is opened
     with path.open("rb") as file:
         stamp = _stamp(os.fstat(file.fileno()), path)
         return stamp, file.read(MAX_FILE_BYTES)
 
 
 def _stamp(found: os.stat_result, path: Path) -> Stamp:
-    if is_open_to_all(found.st_mode):
-        raise UnusableKey(open_to_all_text(path, found.st_mode))
+    if why := why_unfit(path, found.st_mode):
+        raise UnusableKey(why)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_dev
 
 

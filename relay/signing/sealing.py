@@ -19,7 +19,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from relay.core.filemode import is_open_to_all, open_to_all_text
+from relay.core.filemode import why_unfit
 from relay.signing.generate import write_new
 
 LEAST_BYTES: Final = 32
@@ -103,12 +103,12 @@ def _read(path: Path, *, makes: bool) -> bytes:
             path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):  # another process of this relay was quicker
                 write_new(path, b64encode(secrets.token_bytes(LEAST_BYTES)) + b"\n")
+        if why := why_unfit(path, path.stat().st_mode):
+            raise NoSealingKey(why)
         with path.open("rb") as file:
-            mode, content = os.fstat(file.fileno()).st_mode, file.read(MOST_BYTES)
+            content = file.read(MOST_BYTES)
     except OSError as error:
         raise NoSealingKey(f"{path} cannot be read: {error.strerror}") from error
-    if is_open_to_all(mode):
-        raise NoSealingKey(open_to_all_text(path, mode))
     if len(content.strip()) < LEAST_BYTES:
         raise NoSealingKey(f"{path} holds less than {LEAST_BYTES} bytes: openssl rand -base64 32")
     return content.strip()

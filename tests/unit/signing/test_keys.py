@@ -214,7 +214,9 @@ def test_the_ring_keeps_the_last_used_keys_and_no_more(write):
     assert [ring.held(path) is not None for path in paths] == [True, False, True]
 
 
-@pytest.mark.parametrize("harm", ["remove", "open to all", "overwrite", "make a directory"])
+@pytest.mark.parametrize(
+    "harm", ["remove", "open to all", "overwrite", "make a directory", "make a pipe"]
+)
 def test_trouble_names_the_file_in_the_log_and_nothing_to_the_client(write, rsa_pem, harm):
     ring, path = KeyRing(), write(rsa_pem)
     ring.load(path)
@@ -226,6 +228,8 @@ def test_trouble_names_the_file_in_the_log_and_nothing_to_the_client(write, rsa_
         path.unlink()
         if harm == "make a directory":
             path.mkdir(0o700)
+        elif harm == "make a pipe":
+            os.mkfifo(path, 0o600)
     with structlog.testing.capture_logs() as logged, pytest.raises(KeyTrouble) as caught:
         ring.load(path)
     assert str(path) in logged[0]["file"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from dataclasses import replace
 
 import pytest
@@ -65,6 +66,10 @@ def test_a_secret_that_is_not_there_or_not_fit_is_refused_in_words(tmp_path):
     path.write_text("x" * 44)
     path.chmod(0o644)
     with pytest.raises(NoSealingKey, match="chmod 0600"):
+        Vault(path, makes=False).seal(b"", "x")
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    with pytest.raises(NoSealingKey, match="is not a file"):
         Vault(path, makes=False).seal(b"", "x")
 
 
