@@ -55,6 +55,8 @@ async def logo(request: Request) -> Response:
 
 def _read(path: Path) -> bytes:
     try:
+        if not path.is_file():  # a pipe might never end
+            return b""
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError:
