@@ -1,7 +1,7 @@
 """From a host to a greeted connection: connect, EHLO, STARTTLS, AUTH.
 
-aiosmtplib does all of it, and then hands its transport over to our own `Wire`. Every failure
-is Broken, with a text for the log that holds no secret.
+The socket is that of `dialling.py`; aiosmtplib does the rest, and then hands its transport over
+to our own `Wire`. Every failure is Broken, with a text for the log that holds no secret.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import aiosmtplib
 
 from relay.core.config import Security, SmtpHost, SmtpUpstream
 from relay.upstream.capabilities import Capabilities, capabilities_of
+from relay.upstream.dialling import Dialler
 from relay.upstream.wire import Broken, Wire
 
 MAX_WHY: Final = 200
@@ -38,7 +39,7 @@ def tls_context(config: SmtpUpstream) -> ssl.SSLContext:
 
 
 async def greet(
-    host: SmtpHost, hostname: str, tls: ssl.SSLContext, limits: SmtpUpstream
+    host: SmtpHost, dialler: Dialler, hostname: str, tls: ssl.SSLContext, limits: SmtpUpstream
 ) -> tuple[Wire, Capabilities]:
     """Connect to `host` and make it ready for MAIL. Raises Broken, and leaves nothing open.
 
@@ -47,7 +48,6 @@ async def greet(
     with _step("set-up"):
         client = aiosmtplib.SMTP(
             hostname=host.host,
-            port=host.port,
             local_hostname=hostname,
             timeout=limits.command_timeout_s,
             use_tls=host.security is Security.IMPLICIT,
@@ -56,7 +56,9 @@ async def greet(
         )
     try:
         with _step("connecting"):
-            await client.connect(timeout=limits.connect_timeout_s)
+            async with asyncio.timeout(limits.connect_timeout_s):
+                sock = await dialler.connected(host)
+                await client.connect(sock=sock, timeout=limits.connect_timeout_s)
         await _introduce(client, host)
         return _take_over(client)
     finally:
@@ -127,11 +129,14 @@ def _step(step: str, *, is_secret: bool = False) -> Iterator[None]:
         raise Broken(f"{step}: {what}") from None
 
 
-def _told(error: Exception, *, is_secret: bool) -> str:
+def _told(error: BaseException, *, is_secret: bool) -> str:
     code = getattr(error, "code", None)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         text = "refused" if is_secret else error.message
         return f"{code} {' '.join(text.split())}"[:MAX_WHY]
     if is_secret:
         return type(error).__name__
-    return " ".join((str(error) or type(error).__name__).split())[:MAX_WHY]
+    if isinstance(error, aiosmtplib.SMTPConnectError):  # says that the port is None
+        error = error.__cause__ or error
+    nothing = "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+    return " ".join((str(error) or nothing).split())[:MAX_WHY]

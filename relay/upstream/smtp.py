@@ -17,6 +17,7 @@ from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail.message import Envelope, Outgoing
 from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
 from relay.upstream.connection import Connection
+from relay.upstream.dialling import Dialler
 from relay.upstream.handover import SmtpHandover
 from relay.upstream.handshake import greet
 from relay.upstream.hosts import Hosts
@@ -43,6 +44,7 @@ class Smtp:
         self._answered = partial(observer.reply, config.name)
         self._offers: frozenset[str] | None = None
         self._hosts = Hosts(config.hosts)
+        self._dialler = Dialler()
         self._pool = Pool(config, self._open)
 
     @property
@@ -142,7 +144,7 @@ class Smtp:
         self._pool.leave()
 
     async def _open(self, host: SmtpHost) -> Connection:
-        wire, offered = await greet(host, self._hostname, self._tls, self._config)
+        wire, offered = await greet(host, self._dialler, self._hostname, self._tls, self._config)
         self._offers = offered.keywords
         return Connection(host, wire, offered, self._config, self._answered)
 
