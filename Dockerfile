@@ -43,10 +43,10 @@ WORKDIR /var/lib/warmup-relay
 VOLUME /var/lib/warmup-relay
 EXPOSE 2525 8025
 
-# /readyz answers 503 while the store or an upstream is away; `web:` of the config must listen
-# on port 8025. An error status raises, and the check fails.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8025/readyz', timeout=4)"]
+# /readyz answers 503 while the store is away, or every upstream, and may take 7 s to find out;
+# `web:` of the config must listen on port 8025. An error status raises, and the check fails.
+HEALTHCHECK --interval=10s --timeout=9s --start-period=15s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8025/readyz', timeout=8)"]
 
 # The relay ends its own embedded store and reaps it, so no init process is needed; SIGTERM
 # drains what is under way (give it --stop-timeout 75).

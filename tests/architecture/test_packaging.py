@@ -16,11 +16,12 @@ from zipfile import ZipFile
 import pytest
 import yaml
 
-from relay.core.config import Limits
+from relay.core.config import Limits, StoreConfig
 from relay.serving.supervisor import LAST_STEPS_S
 from relay.settings.load import load_config
 from relay.telemetry.metrics import Metrics
 from relay.telemetry.shared import SharedMetrics
+from relay.upstream.in_force import PROBE_S
 from tests.architecture.source import PACKAGE, ROOT, shown
 
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
@@ -187,6 +188,20 @@ def test_a_relay_has_the_time_to_drain_twice_before_it_is_killed():
         "unit": shown_number(r"^TimeoutStopSec=(\d+)s$", unit),
     }
     needed_s = 2 * Limits().shutdown_s + LAST_STEPS_S
+    assert {name: seconds for name, seconds in given.items() if int(seconds) <= needed_s} == {}
+
+
+def test_whoever_asks_if_a_relay_is_ready_waits_until_it_has_asked_store_and_upstreams():
+    pods = (ROOT / "config" / "kubernetes" / "deployment.yaml").read_text()
+    image = (ROOT / "Dockerfile").read_text()
+    balancer = (ROOT / "config" / "haproxy" / "haproxy.cfg").read_text()
+    given = {
+        "image": shown_number(r"/readyz', timeout=(\d+)\)", image),
+        "image's check": shown_number(r"^HEALTHCHECK .*--timeout=(\d+)s", image),
+        "balancer": shown_number(r"^ *timeout check (\d+)s$", balancer),
+        "pod": shown_number(r"readinessProbe:(?:\n.*)*?timeoutSeconds: (\d+)", pods),
+    }
+    needed_s = PROBE_S + StoreConfig().timeout_s
     assert {name: seconds for name, seconds in given.items() if int(seconds) <= needed_s} == {}
 
 
