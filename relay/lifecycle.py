@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
@@ -21,6 +20,7 @@ from relay.app import RelayParts, open_relay
 from relay.clock import AnyClock, FileClock
 from relay.concurrency.background import Background
 from relay.core.config import Config
+from relay.processes.loop import handle_signals
 from relay.processes.presence import Presence, announced
 from relay.processes.quarters import Quarters
 from relay.seat import Seat
@@ -169,8 +169,6 @@ async def _open(parts: RelayParts) -> None:
 
 
 def _handle_signals(parts: RelayParts, stop: asyncio.Event, front: Front | None) -> None:
-    loop = asyncio.get_running_loop()
-
     def reload() -> None:
         log.info("reload asked for by SIGHUP")
         parts.listeners.reload_certificates()
@@ -178,9 +176,7 @@ def _handle_signals(parts: RelayParts, stop: asyncio.Event, front: Front | None)
         if front:
             front.reload()
 
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    handle_signals(stop, reload)
 
 
 @contextmanager

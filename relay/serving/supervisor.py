@@ -23,6 +23,7 @@ from relay.edge.reserved import ReservedPorts
 from relay.lifecycle import CannotServe, announced_as_serving, look_at_store, prepare
 from relay.processes.child import ChildFailed
 from relay.processes.household import Household
+from relay.processes.loop import handle_signals
 from relay.processes.quarters import Quarters
 from relay.serving.gathering import GatheredVitals
 from relay.serving.staffing import seats, worker
@@ -108,7 +109,7 @@ class _Supervisor:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._store.run(drained))
             try:
-                self._handle_signals(stop)
+                handle_signals(stop, self._reload)
                 if self._web:
                     self._web.bind()
                 await self._children.start()
@@ -133,12 +134,6 @@ class _Supervisor:
             look_at_store(config, self._store.line, self._background)
             await stop.wait()
             await self._stop()
-
-    def _handle_signals(self, stop: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
 
     def _reload(self) -> None:
         log.info("reload asked for by SIGHUP")

@@ -7,7 +7,6 @@ is in `rooms.py`.
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from relay.concurrency.waiting import set_within
 from relay.core.config import WebConfig
 from relay.domains.looking import Looking
 from relay.processes.inside import beat
+from relay.processes.loop import handle_signals
 from relay.settings.live import LiveSettings
 from relay.store import StoreUnusable
 from relay.thrift.settling import settle_down
@@ -83,10 +83,7 @@ async def _run(
     group.create_task(rooms.domains.following.follow(stop))
     group.create_task(Looking(rooms.settings, rooms.domains, rooms.clock).keep(stop))
     group.create_task(server.serve())
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: rooms.background.start(rooms.settings.refresh()))
+    handle_signals(stop, lambda: rooms.background.start(rooms.settings.refresh()))
     settle_down()
     log.info("serving the web", address=server.address, config=str(rooms.settings.config.path))
     if kept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -114,6 +115,25 @@ def test_sighup_while_it_begins_does_not_end_it(make_relay: MakeRelay) -> None:
 
     assert child.returncode is None, relay.log_tail()
     assert relay.sigterm() == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_signals_while_it_stops_change_nothing(make_relay: MakeRelay, workers: int) -> None:
+    """A terminal that is closed sends several. It ends as at the first, and reads nothing more."""
+    relay = make_relay(api=True, more={"workers": workers}).start()
+    relay.child.send(signal.SIGTERM)
+
+    def has_ended() -> bool:
+        relay.hang_up()
+        relay.child.send(signal.SIGTERM)
+        return relay.child.returncode is not None
+
+    until(has_ended, "its end", timeout_s=STOP_S, every_s=0.005, detail=relay.log_tail)
+
+    assert relay.child.returncode == 0, relay.log_tail()
+    assert "Traceback" not in relay.log_tail()
+    told = [line for line in relay.log_lines() if line.get("level") in {"warning", "error"}]
+    assert [line["event"] for line in told] == ["SIMULATED CLOCK: caps follow a file, not the time"]
 
 
 def test_a_log_that_nobody_reads_holds_nothing_up(make_relay: MakeRelay) -> None:
