@@ -23,6 +23,7 @@ def check_policy(document: Document, findings: Findings) -> None:
         if isinstance(ramp, dict):
             _one_form(path, ramp, document, findings)
             _days_only(path, ramp, document, findings)
+            _qualified_only(path, ramp, document, findings)
             _nothing_after_unlimited(path, ramp, document, findings)
     _sticky(document, findings)
     for pattern in (("ramp", "tiers"), ("providers", EACH, "tiers")):
@@ -74,6 +75,18 @@ def _days_only(path: Path, ramp: dict[str, Any], document: Document, findings: F
                 f"{shown(name)} counts days, and this ramp lifetime-sends",
                 "write tiers out, or choose another advance",
             )
+
+
+def _qualified_only(
+    path: Path, ramp: dict[str, Any], document: Document, findings: Findings
+) -> None:
+    others = [each.value for each in Advance if each is not Advance.QUALIFIED_DAYS]
+    if "qualify" in ramp and (advance := ramp.get("advance")) in others:
+        findings.add(
+            document.key_at((*path, "qualify")),
+            f"qualify says which days are qualified ones, and this ramp counts {advance}",
+            f"say advance: {Advance.QUALIFIED_DAYS.value}, or leave it out",
+        )
 
 
 def _nothing_after_unlimited(

@@ -11,7 +11,7 @@ from relay.settings.findings import Findings
 from relay.settings.matching import EACH, Unique, matches
 from relay.settings.percent import parse_percent
 from relay.settings.problems import Wrong, known, nearest, shown
-from relay.settings.schema.walls import parse_time
+from relay.settings.schema.walls import parse_time, provider_name
 from relay.settings.yaml.document import Document, Path
 
 _CAPS: Final = ("share", "cap", "tiers")
@@ -28,7 +28,7 @@ def check_walls(
     """
     for path, rule in matches(document.data, ("providers", EACH)):
         _one_of(path, rule, _CAPS, document, findings)
-        if providers is not None:
+        if providers is not None and _is_name(path[-1]):
             _known(path, providers, document, findings)
     for path, smoothing in matches(document.data, ("smoothing",)):
         _one_of(path, smoothing, _SMOOTHINGS, document, findings)
@@ -56,6 +56,14 @@ def _one_of(
             f"{shown(name)} stands beside {shown(first)}",
             f"keep one of {choice}",
         )
+
+
+def _is_name(key: str | int) -> bool:
+    """No for what the schema complains about already."""
+    try:
+        return isinstance(key, str) and bool(provider_name(key))
+    except Wrong:
+        return False
 
 
 def _known(path: Path, names: Collection[str], document: Document, findings: Findings) -> None:

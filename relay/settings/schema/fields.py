@@ -182,6 +182,13 @@ def as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def present(value: object) -> object:
+    """A mapping that may be left out, but not be written without a value. Raises Wrong."""
+    if value is None:
+        raise Wrong("must be a mapping of keys and values (it has no value)")
+    return value
+
+
 Text = Annotated[str, parsed(text), Kind("text")]
 Name = Annotated[str, parsed(name), Kind("name")]
 Username = Annotated[str, parsed(username), Kind("text")]
@@ -203,5 +210,6 @@ TenantNetwork = Annotated[
 Duration = Annotated[float, parsed(parse_duration, numbers=True), Kind("duration", duration_text)]
 Size = Annotated[int, parsed(parse_size, numbers=True), Kind("size", size_text)]
 Truth = Annotated[bool, PlainValidator(_truth), Kind("true or false")]
+Present = BeforeValidator(present)
 OneOrMore = BeforeValidator(as_list)
 """For a list: one value may stand for a list of one."""

@@ -17,7 +17,7 @@ from pydantic import Field
 from relay.core.policy.policy import ANY_OTHER, Excess, Recipients
 from relay.core.providers import OTHER
 from relay.settings.problems import Wrong, nearest, shown
-from relay.settings.schema.fields import Kind, Section, Text, choice_text, one_of, parsed
+from relay.settings.schema.fields import Kind, Present, Section, Text, choice_text, one_of, parsed
 from relay.settings.schema.ramp import RampSection
 from relay.settings.schema.sticky import StickySection
 from relay.settings.schema.walls import (
@@ -93,7 +93,7 @@ class PolicySection(Section):
         "overflow: the domain's next route takes it, if that has room; on the last route of a "
         "domain it is as defer (docs/overflow.md).",
     )
-    sticky: StickySection | None = Field(
+    sticky: Annotated[StickySection | None, Present] = Field(
         None,
         description="Keeps each campaign on the route of its first message: overflow decides for "
         "campaigns and not for each message. That of the domain's first route counts.",
@@ -124,6 +124,6 @@ class PolicySection(Section):
         max_length=6,
         description="Days of the policy's zone on which nothing is sent. Days go on counting.",
     )
-    idle: IdleSection | None = Field(
+    idle: Annotated[IdleSection | None, Present] = Field(
         None, description="What becomes of a route that has not sent for long."
     )

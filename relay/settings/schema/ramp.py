@@ -17,7 +17,7 @@ from relay.core.policy.growth import MOST_SENDS, MOST_TIERS, Ending
 from relay.core.policy.ramp import QUALIFY_PPM, Advance, Cap
 from relay.settings.percent import Percent
 from relay.settings.problems import Wrong, nearest, shown
-from relay.settings.schema.fields import Kind, Section, choice_text, one_of, whole
+from relay.settings.schema.fields import Kind, Present, Section, choice_text, one_of, whole
 
 UNLIMITED = Ending.UNLIMITED.value
 _FACTOR = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?\Z", re.ASCII)
@@ -156,7 +156,7 @@ class RampSection(Section):
     qualify: Percent = Field(
         QUALIFY_PPM,
         description="How much of its cap a day must send to be a qualified one, rounded up; "
-        "without a cap its first send will do.",
+        "without a cap its first send will do. Only for qualified-days.",
     )
     tiers: list[TierSection] = Field(
         default_factory=list,
@@ -164,10 +164,10 @@ class RampSection(Section):
         max_length=MOST_TIERS,
         description="Thresholds and caps. A cap may be lower than the one before.",
     )
-    growth: GrowthSection | None = Field(
+    growth: Annotated[GrowthSection | None, Present] = Field(
         None, description="A formula in place of `tiers`; needs days, not lifetime-sends."
     )
-    linear: LinearSection | None = Field(
+    linear: Annotated[LinearSection | None, Present] = Field(
         None, description="A formula in place of `tiers`; needs days, not lifetime-sends."
     )
     then: OptionalThen = Field(

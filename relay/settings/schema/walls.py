@@ -17,7 +17,16 @@ from relay.core.policy.growth import MOST_SENDS, MOST_TIERS
 from relay.core.policy.policy import IdleAction
 from relay.settings.percent import OptionalPercent
 from relay.settings.problems import Wrong, nearest, shown
-from relay.settings.schema.fields import Kind, Section, choice_text, one_of, parsed, whole
+from relay.settings.schema.fields import (
+    Kind,
+    Present,
+    Section,
+    choice_text,
+    one_of,
+    parsed,
+    present,
+    whole,
+)
 from relay.settings.schema.ramp import OptionalSends, TierSection
 from relay.settings.units import parse_duration
 
@@ -41,7 +50,8 @@ def time_text(value: time) -> str:
     return f'"{value:%H:%M}"'
 
 
-def _provider(value: str) -> str:
+def provider_name(value: str) -> str:
+    """A mailbox provider's name. Raises Wrong."""
     if not _NAME.match(value):
         raise Wrong(f"{shown(value)} is not a provider name: use up to 32 of a-z, 0-9 and '-'")
     return value
@@ -68,7 +78,7 @@ class Weekday(StrEnum):
 
 TimeOfDay = Annotated[time, parsed(parse_time, numbers=True), Kind('"HH:MM"', time_text)]
 OptionalTime = Annotated[time | None, parsed(parse_time, numbers=True), Kind('"HH:MM"', time_text)]
-ProviderKey = Annotated[str, parsed(_provider), Kind("provider")]
+ProviderKey = Annotated[str, parsed(provider_name), Kind("provider")]
 Day = Annotated[Weekday, one_of(Weekday), Kind("weekday")]
 Days = Annotated[int, parsed(_whole_days, numbers=True), Kind("days")]
 
@@ -110,7 +120,7 @@ def _smoothing(value: object) -> object:
     if isinstance(value, str) and value not in {NO_SMOOTHING, EVEN}:
         hint = nearest(value, [NO_SMOOTHING, EVEN])
         raise Wrong(f"{shown(value)} is not {NO_SMOOTHING}, {EVEN} or a mapping", hint)
-    return None if value == NO_SMOOTHING else _even(value)
+    return None if value == NO_SMOOTHING else _even(present(value))
 
 
 class SmoothingSection(Section):
@@ -120,7 +130,7 @@ class SmoothingSection(Section):
         None,
         description="In each clock hour of the policy's zone so much of the cap, rounded up.",
     )
-    even: EvenSection | None = Field(
+    even: Annotated[EvenSection | None, Present] = Field(
         None,
         description="The cap opens along a straight line, over the sending hours or the whole "
         "window: `even` alone, or a mapping. Of 48 sends a day one opens every half hour, the last "

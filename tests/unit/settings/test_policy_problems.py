@@ -5,6 +5,7 @@ import pytest
 from tests.unit.settings.told import POLICY, edited, policy_problems, unmarked
 
 NOT_YET = "is not built yet in this version"
+EMPTY = "must be a mapping of keys and values (it has no value)"
 
 SINGLE = [
     ("description: For tests", "«source: none", '"description" is missing'),
@@ -61,9 +62,22 @@ SINGLE = [
     ),
     (
         "advance: calendar-days",
-        "qualify: «0%\n  advance: calendar-days",
+        "qualify: «0%\n  advance: qualified-days",
         'qualify: "0%" is not a percentage above 0 and up to 100%, such as 12.5%',
     ),
+    *[
+        (
+            "advance: calendar-days",
+            f"«qualify: 80%\n  advance: {advance}",
+            f"qualify says which days are qualified ones, and this ramp counts {advance} (say advance: qualified-days, or leave it out)",
+        )
+        for advance in ("calendar-days", "sending-days", "lifetime-sends")
+    ],
+    *[
+        ("excess: defer", f"{key}:«", f"{key}: {EMPTY}")
+        for key in ("sticky", "smoothing", "idle", "headroom", "providers")
+    ],
+    ("excess: defer", "smoothing: {even: «}", f"even: {EMPTY}"),
     (
         "kind: calendar-day,",
         "kind: «rolling-24,",
@@ -124,6 +138,15 @@ def test_a_single_fault_is_told_once_at_its_place(tmp_path, old, new, told):
     text, places = unmarked(edited(POLICY, old, new))
 
     assert policy_problems(tmp_path, text) == [(*places[0], told)]
+
+
+@pytest.mark.parametrize("form", ["growth", "linear"])
+def test_a_formula_without_a_value_is_told_at_its_place(tmp_path, form):
+    text, places = unmarked(
+        f"description: For tests\nramp:\n  advance: calendar-days\n  {form}:«\n"
+    )
+
+    assert policy_problems(tmp_path, text) == [(*places[0], f"{form}: {EMPTY}")]
 
 
 def test_a_policy_without_a_fault_has_no_problems(tmp_path):

@@ -75,10 +75,14 @@ def test_each_form_of_smoothing(tmp_path, text, smoothing):
 
 
 @pytest.mark.parametrize("advance", Advance)
-def test_each_advance_and_the_share_that_qualifies(tmp_path, advance):
-    policy = edited(POLICY, "advance: calendar-days", f"qualify: 62.5%\n  advance: {advance.value}")
-    ramp = read(tmp_path, "", policy).ramp
-    assert (ramp.advance, ramp.qualify_ppm) == (advance, 625_000)
+def test_each_advance(tmp_path, advance):
+    policy = edited(POLICY, "calendar-days", advance.value)
+    assert read(tmp_path, "", policy).ramp.advance == advance
+
+
+def test_the_share_that_qualifies(tmp_path):
+    policy = edited(POLICY, "advance: calendar-days", "qualify: 62.5%\n  advance: qualified-days")
+    assert read(tmp_path, "", policy).ramp.qualify_ppm == 625_000
 
 
 def test_a_rolling_window_has_a_zone_for_its_days(tmp_path):
@@ -206,13 +210,24 @@ def test_what_is_no_percent_is_refused(text):
         parse_percent(text)
 
 
-def test_a_config_refuses_a_provider_that_nobody_knows(tmp_path):
+@pytest.mark.parametrize(
+    ("providers", "told"),
+    [
+        (
+            "{gogle: {share: 5%}, other: {share: 5%}, default: {share: 5%}}",
+            'unknown provider "gogle" (did you mean "google"?)',
+        ),
+        ("[google]", "providers: must be a mapping of keys and values (not a list)"),
+        ("{gmail.com: {share: 5%}}", '"gmail.com" is not a provider name: '),
+    ],
+)
+def test_a_config_refuses_a_provider_that_nobody_knows(tmp_path, providers, told):
     (tmp_path / "policies").mkdir()
-    more = "providers: {gogle: {share: 5%}, other: {share: 5%}, default: {share: 5%}}\n"
+    more = f"providers: {providers}\n"
     (tmp_path / "policies" / "mine.yaml").write_text(POLICY + more, encoding="utf-8")
     config = tmp_path / "relay.yaml"
     config.write_text(edited(CONFIG, "calendar-14-day", "mine"), encoding="utf-8")
-    with pytest.raises(ConfigProblems) as told:
+    with pytest.raises(ConfigProblems) as refused:
         load_config(config, {})
-    assert 'unknown provider "gogle" (did you mean "google"?)' in str(told.value)
-    assert len(told.value.problems) == 1
+    assert told in str(refused.value)
+    assert len(refused.value.problems) == 1
