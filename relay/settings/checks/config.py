@@ -73,7 +73,7 @@ def _parsed(parse: Callable[[str], T], value: Any) -> T | None:
 def _listeners(checked: _Checked) -> None:
     for path, listener in checked.each("listeners", EACH):
         tls = listener.get("tls") if isinstance(listener, dict) else None
-        if tls in {"starttls", "implicit"}:
+        if isinstance(tls, str) and tls in {"starttls", "implicit"}:
             missing = [key for key in ("certificate", "key") if key not in listener]
             if missing:
                 checked.wrong((*path, "tls"), f"tls: {tls} needs {' and '.join(missing)}")

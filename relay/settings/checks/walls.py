@@ -38,7 +38,8 @@ def check_walls(
     _headroom(document, findings)
     days = Unique("the day", document, findings)
     for path, day in matches(document.data, ("days_off", EACH)):
-        days.see(day, path)
+        if isinstance(day, str):
+            days.see(day, path)
 
 
 def _one_of(

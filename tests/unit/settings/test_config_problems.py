@@ -146,6 +146,8 @@ SINGLE = [
         f"{LISTENER}\n    auth: «false",
         'auth: "false" is not none, optional or required',
     ),
+    (LISTENER, f"{LISTENER}\n    tls: «[starttls]", "tls: must be text, not a list"),
+    (LISTENER, f"{LISTENER}\n    tls: «{{starttls: yes}}", "tls: must be text, not a mapping"),
     (LISTENER, f"{LISTENER}\n    tls: «implicit", "tls: implicit needs certificate and key"),
     (
         LISTENER,

@@ -168,6 +168,8 @@ WRONG = [
             'sunday (did you mean "sunday"?)'
         ),
     ),
+    ("sunday]", "«[sunday]]", "days_off: must be text, not a list"),
+    ("sunday]", "«{sunday: 1}]", "days_off: must be text, not a mapping"),
     (
         "[saturday, sunday]",
         "«[monday, tuesday, wednesday, thursday, friday, saturday, sunday]",
