@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from os.path import abspath
+from os.path import abspath, lexists
 from pathlib import Path
 
 from relay.core.config import Config
@@ -90,7 +90,10 @@ def _config(
 
 
 def _directories(path: Path, document: Document, findings: Findings) -> list[Path]:
-    """The policy directories that exist, in order."""
+    """The policy directories that exist, in order. Without DEFAULT_POLICIES there are none.
+
+    Something else in its place is a fault: shipped policies would take that of its own.
+    """
     data = document.data
     if not isinstance(data, dict) or "policies" not in data:
         named: list[tuple[tuple[str | int, ...], object]] = [((), DEFAULT_POLICIES)]
@@ -101,7 +104,7 @@ def _directories(path: Path, document: Document, findings: Findings) -> list[Pat
         directory = absolute(path.parent, name) if isinstance(name, str) else None
         if directory and _is_directory(directory):
             found.append(directory)
-        elif directory and name != DEFAULT_POLICIES:
+        elif directory and (name != DEFAULT_POLICIES or lexists(directory)):
             findings.add(document.value_at(at), f"there is no directory {shown(name)}")
     return found
 

@@ -1,5 +1,6 @@
 """A config becomes the plain values of core."""
 
+import os
 import time
 from datetime import time as clock_time
 from ipaddress import ip_network
@@ -182,6 +183,28 @@ def test_a_shipped_policy_can_be_replaced(full):
     domain = load_config(full, ENV).directory.domains["xn--bcher-kva.example"]
 
     assert domain.routes[0].policy.description == "For tests"
+
+
+@pytest.mark.parametrize("what", ["a file", "a link to nowhere", "a pipe"])
+@pytest.mark.parametrize("policies", ["policies: [policies]\n", ""], ids=["named", "by default"])
+def test_what_is_no_directory_of_policies_is_no_way_back_to_the_shipped_ones(
+    tmp_path, what, policies
+):
+    place = tmp_path / "policies"
+    if what == "a file":
+        place.write_text(POLICY)
+    elif what == "a link to nowhere":
+        place.symlink_to("nowhere")
+    else:
+        os.mkfifo(place)
+    path = tmp_path / "relay.yaml"
+    path.write_text(CONFIG + policies)
+
+    with pytest.raises(ConfigProblems, match='there is no directory "policies"'):
+        load_config(path, {})
+
+    place.unlink()
+    assert load_config(path, {}).policies
 
 
 def test_a_broken_policy_does_not_hide_behind_its_replacement(full):
