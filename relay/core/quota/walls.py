@@ -5,6 +5,7 @@ The limits are `bounds.py`; what a client is told of a wall is `wording.py`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
@@ -247,6 +248,12 @@ def _wall(route: Route, window: Window, standing: Standing, bound: Bound, asked:
     return Wall(kind, route, window, standing, bound.wanted, bound, asked)
 
 
-def _lasting(wall: Wall) -> tuple[bool, int]:
-    """How far up the ramp `wall` is in the way: for ever, to a threshold, or not beyond today."""
-    return wall.never_fits, (wall.fits_from or 0) if wall.is_too_wide else 0
+def _lasting(wall: Wall) -> tuple[bool, float]:
+    """How far up the ramp `wall` is in the way: for ever, to a threshold, or not beyond today.
+
+    Where all caps that were wide enough are behind, for as long as the ramp goes.
+    """
+    if not wall.is_too_wide:
+        return False, 0
+    threshold = wall.fits_from
+    return wall.never_fits, math.inf if threshold is None else threshold

@@ -101,6 +101,18 @@ def test_of_two_walls_that_a_message_is_too_wide_for_the_one_that_is_there_longe
     assert (found.provider, found.fits_on) == ("google", date(2026, 3, 9))
 
 
+def test_a_wall_that_is_too_narrow_from_now_on_is_told_before_one_that_opens_tomorrow():
+    falling = route((0, 80), (2, 8), providers={"google": share(25)})
+    nearly_full = Standing(charged=6, sent=6)
+    found = wall(falling, nearly_full, 3, (("google", 3),))
+    assert deferral_text(found) == (
+        f"{HEAD} for google: 3 recipients exceed today's cap of 2 (day 3, mine); split it"
+    )
+    hourly = route((0, 80), (2, 8), smoothing=HourlyShare(250_000))
+    found = wall(hourly, nearly_full, 3)
+    assert (found.kind, found.fits_from, found.never_fits) == (WallKind.HOUR, None, False)
+
+
 def test_mail_that_headroom_leaves_nothing_is_not_told_to_be_split():
     the_route = route((0, 50), headroom_ppm={MailClass.TRANSACTIONAL: 10**6})
     found = wall(the_route, Standing(), mail_class=MailClass.MARKETING)
