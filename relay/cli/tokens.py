@@ -7,7 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from relay.admin.access import Access
-from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    actor,
+    fail,
+    load,
+    plain_name,
+    print_json,
+    run,
+)
 from relay.cli.tools import Tools, open_tools
 from relay.core.config import Config
 from relay.core.quota.wording import timestamp
@@ -113,7 +122,9 @@ async def _list(config: Config) -> list[ApiToken]:
 
 @app.command()
 def revoke(
-    id: Annotated[str, typer.Argument(metavar="ID", help="As `token list` shows it.")],
+    id: Annotated[
+        str, typer.Argument(metavar="ID", help="As `token list` shows it.", callback=plain_name)
+    ],
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -8,16 +8,32 @@ from typing import Annotated, Any
 import typer
 
 from relay.admin.users import Users
-from relay.cli.context import ConfigOption, JsonOption, actor, fail, load, print_json, run
+from relay.cli.context import (
+    ConfigOption,
+    JsonOption,
+    actor,
+    fail,
+    load,
+    plain_name,
+    print_json,
+    run,
+)
 from relay.cli.tools import Tools, open_tools
 from relay.core.config import Config
 from relay.core.quota.wording import timestamp
-from relay.core.tenants.users import MOST_PASSWORD, BadUser, User, check_name, check_password
+from relay.core.tenants.users import (
+    MOST_PASSWORD,
+    NOT_TEXT,
+    BadUser,
+    User,
+    check_name,
+    check_password,
+)
 from relay.store.shelves.users import RedisUserShelf
 
 app = typer.Typer(no_args_is_help=True, help="Make and remove users of the dashboard.")
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", callback=plain_name)]
 
 
 @app.command()
@@ -108,9 +124,16 @@ def _password() -> str:
     if sys.stdin.isatty():
         text = str(typer.prompt("password", hide_input=True, confirmation_prompt=True))
     else:
-        text = sys.stdin.readline(MOST_PASSWORD + 2).rstrip("\r\n")
+        text = _first_line()
     _check(lambda: check_password(text))
     return text
+
+
+def _first_line() -> str:
+    try:
+        return sys.stdin.readline(MOST_PASSWORD + 2).rstrip("\r\n")
+    except UnicodeDecodeError as wrong:  # as surrogates only where the locale is C
+        raise typer.BadParameter(NOT_TEXT) from wrong
 
 
 def _check(check: Any) -> None:

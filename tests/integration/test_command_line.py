@@ -201,6 +201,29 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
     assert "was not paused" in run(home, "resume", DOMAIN)
 
 
+@pytest.mark.parametrize("stdin_errors", ["surrogateescape", "strict"])
+def test_a_password_that_is_no_text_is_refused(home, initiated, stdin_errors):
+    for verb in (("add", "olga", "--operator"), ("password", "olga")):
+        done = subprocess.run(
+            [sys.executable, "-m", "relay", "user", *verb],
+            cwd=home,
+            env={"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": f"utf-8:{stdin_errors}"},
+            input="a password in Latin-1: äöü\n".encode("latin-1"),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
+        assert b"a password is text in UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("token", "revoke"), ("user", "remove"), ("user", "password")], ids=" ".join
+)
+def test_a_name_that_is_no_text_is_a_wrong_command_line(home, initiated, words):
+    assert "is not UTF-8 text" in run(home, *words, "\udcff", expect=2)
+
+
 @pytest.mark.parametrize(
     "reason", ["bounces\r\nat google", "look\n", "x" * 501, "a\x1b[31m", "a\u2028b", "\udcff"]
 )

@@ -12,6 +12,7 @@ from typing import Final
 
 LEAST_PASSWORD: Final = 12
 MOST_PASSWORD: Final = 1024
+NOT_TEXT: Final = "a password is text in UTF-8"
 """Characters of a password."""
 
 MOST_USER_NAME: Final = 64
@@ -83,3 +84,5 @@ def check_password(password: str) -> None:
         raise BadUser(f"a password has at least {LEAST_PASSWORD} characters")
     if len(password) > MOST_PASSWORD:
         raise BadUser(f"a password has at most {MOST_PASSWORD} characters")
+    if any("\ud800" <= char <= "\udfff" for char in password):  # bytes that are no UTF-8
+        raise BadUser(NOT_TEXT)
