@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from json import dumps
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ from relay.core.config import Config
 from relay.core.quota.wording import timestamp
 from relay.core.tenants.access import ApiToken, BadGrant, Scope
 from relay.settings.problems import Wrong
+from relay.settings.schema.fields import username as check_username
 from relay.settings.tokens import hash_token, new_token
 from relay.settings.units import parse_duration
 from relay.store.shelves.tokens import RedisTokenShelf
@@ -41,6 +43,10 @@ def token(
     """
     if context.invoked_subcommand is not None:
         return
+    try:
+        check_username(username)
+    except Wrong as wrong:
+        raise typer.BadParameter(str(wrong), param_hint="--username") from wrong
     made = new_token()
     secret = hash_token(made)
     if json:
@@ -48,7 +54,12 @@ def token(
         return
     typer.echo(f"token, for the client, shown this once:\n  {made}")
     typer.echo("for the tenant's credentials in the config:")
-    typer.echo(f'  - {{username: {username}, secret: "{secret}"}}')
+    typer.echo(f'  - {{username: {_in_yaml(username)}, secret: "{secret}"}}')
+
+
+def _in_yaml(text: str) -> str:
+    """`text` as the config takes it for what it is, `12` and `a, b` and `${A}` too."""
+    return dumps(text, ensure_ascii=False).replace("${", "$${")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 import dkim
 import pytest
 
+from relay.settings.load import load_config
 from tests.harness.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -199,6 +200,22 @@ def test_pause_resume_graduate_and_restart_change_what_status_says(home, initiat
     run(home, "restart", DOMAIN, "--yes", "--reason", "new list")
     assert state() == "pending"
     assert "was not paused" in run(home, "resume", DOMAIN)
+
+
+@pytest.mark.parametrize("username", ["crm", "12", "a, b", "a: b", "#1 'q\" \\", "@", "${A} $${B}"])
+def test_the_line_of_a_credential_can_be_pasted_whatever_the_user_is_called(home, username):
+    run(home, "init", DOMAIN)
+    line = run(home, "token", "--username", username).splitlines()[-1]
+    config = home / "relay.yaml"
+    before, credentials, after = config.read_text("utf-8").partition("    credentials:\n")
+    config.write_text(f"{before}{credentials}    {line}\n{after}", "utf-8")
+    run(home, "check", "--offline")
+    assert username in load_config(config, {}).directory.credentials
+
+
+def test_a_user_name_that_the_config_would_refuse_gets_no_line(home):
+    for username in ("", "a\nb", " a", "x" * 256):
+        assert "is not a user name" in run(home, "token", "--username", username, expect=2)
 
 
 @pytest.mark.parametrize("stdin_errors", ["surrogateescape", "strict"])
