@@ -131,7 +131,7 @@ def list_domains(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 
 def _at_desk(config: Config, work: Callable[[Domains], Awaitable[T]]) -> T:
-    """What `work` gives; a refusal is told in a sentence, exit code 1."""
+    """What `work` gives; a refusal is told in a sentence, exit code 1, or 2 for a wrong word."""
     set_up_logs(replace(config.log, level="error"))
 
     async def asked() -> T:
@@ -144,7 +144,10 @@ def _at_desk(config: Config, work: Callable[[Domains], Awaitable[T]]) -> T:
     try:
         return run(asked())
     except DomainRefused as refused:
-        fail(f"{refused.field}: {refused}" if refused.field else str(refused))
+        told = f"{refused.field}: {refused}" if refused.field else str(refused)
+        if refused.field in {"name", "tenant"} or refused.field.endswith(".upstream"):
+            raise typer.BadParameter(told) from refused
+        fail(told)
 
 
 def _by(reason: str = "") -> By:

@@ -218,6 +218,26 @@ def test_a_user_name_that_the_config_would_refuse_gets_no_line(home):
         assert "is not a user name" in run(home, "token", "--username", username, expect=2)
 
 
+@pytest.mark.parametrize(
+    ("words", "says", "exit_code"),
+    [
+        (("a b", "--tenant", "main", "--policy", "exempt"), "name:", 2),
+        (("x.example", "--tenant", "nobody", "--policy", "exempt"), "no tenant", 2),
+        (
+            ("x.example", "--tenant", "main", "--policy", "exempt", "--upstream", "b"),
+            "no upstream",
+            2,
+        ),
+        (("x.example", "--tenant", "main", "--policy", "nope"), "no policy", 1),
+        ((DOMAIN, "--tenant", "main", "--policy", "exempt"), "change it there", 1),
+    ],
+)
+def test_a_domain_that_is_not_added_has_the_exit_code_of_the_page(
+    home, initiated, words, says, exit_code
+):
+    assert says in run(home, "domains", "add", *words, expect=exit_code)
+
+
 @pytest.mark.parametrize("stdin_errors", ["surrogateescape", "strict"])
 def test_a_password_that_is_no_text_is_refused(home, initiated, stdin_errors):
     for verb in (("add", "olga", "--operator"), ("password", "olga")):
