@@ -12,8 +12,9 @@ from typing import Final
 
 LEAST_PASSWORD: Final = 12
 MOST_PASSWORD: Final = 1024
-NOT_TEXT: Final = "a password is text in UTF-8"
 """Characters of a password."""
+
+NOT_TEXT: Final = "a password is text in UTF-8"
 
 MOST_USER_NAME: Final = 64
 
