@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
+from relay.cli.finding import MOST_TOLD, Finding, fine, problem
+from relay.cli.published import published_keys
 from relay.cli.tools import added_in, open_tools
 from relay.core.config import Config, Listener
 from relay.core.errors import StoreTrouble
@@ -34,33 +36,6 @@ from relay.upstream.build import open_upstream
 
 EXPIRES_SOON_DAYS: Final = 14
 ONLINE_S: Final = 20.0
-MOST_TOLD: Final = 200
-"""Domains whose keys are checked as numbers (80 ms each) and told of one by one.
-
-Of more domains the numbers of each key have to belong together, and only what is wrong is told.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `says` tells what was found, for people.
-
-    `is_online`: somebody had to be asked for it, so it may be otherwise in a minute.
-    """
-
-    part: str
-    is_fine: bool
-    says: str
-    is_online: bool = False
-
-
-def problem(part: str, says: str) -> Finding:
-    """Something that must be mended."""
-    return Finding(part, is_fine=False, says=says)
-
-
-def _fine(part: str, says: str) -> Finding:
-    return Finding(part, is_fine=True, says=says)
 
 
 def check_offline(config: Config) -> list[Finding]:
@@ -69,8 +44,8 @@ def check_offline(config: Config) -> list[Finding]:
     counted = f"{len(directory.domains)} domains of {len(directory.tenants)} tenants"
     policies = sorted({route.policy.name for route in directory.routes()})
     found = [
-        _fine("config", f"{config.path}: {counted}"),
-        _fine("policies", ", ".join(policies) or "none in use"),
+        fine("config", f"{config.path}: {counted}"),
+        fine("policies", ", ".join(policies) or "none in use"),
     ]
     found += _domains(config)
     for listener in config.listeners:
@@ -86,7 +61,7 @@ def _sealing_key(config: Config) -> list[Finding]:
         Vault(path, makes=False).seal(b"", "")
     except NoSealingKey as error:
         return [problem("secrets.key_file", str(error))]
-    return [_fine("secrets.key_file", str(path))]
+    return [fine("secrets.key_file", str(path))]
 
 
 def _domains(config: Config) -> list[Finding]:
@@ -97,7 +72,7 @@ def _domains(config: Config) -> list[Finding]:
         told = _keys(domain, config, is_many=is_many) + _last_route(domain)
         found += [one for one in told if not (is_many and one.is_fine)]
     if is_many:
-        found.append(_fine("domains", f"{len(domains)} looked at; {len(found)} things to mend"))
+        found.append(fine("domains", f"{len(domains)} looked at; {len(found)} things to mend"))
     return found
 
 
@@ -117,7 +92,7 @@ def _last_route(domain: SendingDomain) -> list[Finding]:
     if policy.excess is not Excess.OVERFLOW:
         return []
     says = f"{policy.name} overflows, and no route comes after it: excess is deferred"
-    return [_fine(f"routes {domain.name}", says)]
+    return [fine(f"routes {domain.name}", says)]
 
 
 def _key(part: str, path: Path, data_dir: Path, *, is_many: bool) -> Finding:
@@ -127,14 +102,14 @@ def _key(part: str, path: Path, data_dir: Path, *, is_many: bool) -> Finding:
         key = try_key(path) if is_many else read_key(path)
     except (OSError, ValueError) as error:
         return problem(part, str(error))
-    return _fine(part, f"{path} ({key.algorithm.decode()})")
+    return fine(part, f"{path} ({key.algorithm.decode()})")
 
 
 def _missing_key(part: str, path: Path, data_dir: Path) -> Finding:
     if presence_in(data_dir):
         says = "mail is deferred until it does, or until the next start makes it"
         return problem(part, f"{path} does not exist: {says}")
-    return _fine(part, f"{path} does not exist yet; serve will make it")
+    return fine(part, f"{path} does not exist yet; serve will make it")
 
 
 def _certificate(listener: Listener) -> list[Finding]:
@@ -154,10 +129,10 @@ def _certificate(listener: Listener) -> list[Finding]:
 
 
 async def check_online(config: Config) -> list[Finding]:
-    """The store and every upstream, asked within a bounded time."""
+    """The store, every upstream and the DNS, asked within a bounded time."""
     upstreams = asyncio.gather(*(_upstream(config, name) for name in config.upstreams))
-    stored, others = await asyncio.gather(_store(config), upstreams)
-    return [replace(finding, is_online=True) for finding in (*stored, *others)]
+    told = await asyncio.gather(_store(config), upstreams, published_keys(config))
+    return [replace(finding, is_online=True) for findings in told for finding in findings]
 
 
 async def _store(config: Config) -> list[Finding]:
@@ -173,7 +148,7 @@ async def _store(config: Config) -> list[Finding]:
             weak = [] if config.store.url is None else await weaknesses_of(tools.line)
     except (StoreTrouble, StoreUnusable, OSError, TimeoutError) as error:
         return [problem("store", f"{kind}: {error.__cause__ or error or 'no answer'}")]
-    return [_fine("store", f"{kind}: answers"), *map(_weakness, weak), *_added(config, added)]
+    return [fine("store", f"{kind}: answers"), *map(_weakness, weak), *_added(config, added)]
 
 
 def _weakness(weakness: Weakness) -> Finding:
@@ -190,7 +165,7 @@ def _added(config: Config, added: Mapping[str, AddedDomain | Unreadable]) -> lis
         del flaws[name]  # the file names it too, and wins: nothing is to be mended
     waiting = sum(not each.is_proven for each in known)
     says = f"{len(added)}, of which {waiting} are not verified yet" if added else "none"
-    told = [_fine("added domains", says)]
+    told = [fine("added domains", says)]
     told += [problem(f"added domain {name}", flaws[name]) for name in sorted(flaws)[:MOST_TOLD]]
     if len(flaws) > MOST_TOLD:
         told.append(problem("added domains", f"{len(flaws) - MOST_TOLD} more are broken"))
@@ -226,4 +201,4 @@ async def _upstream(config: Config, name: str) -> Finding:
             await upstream.close()
     except (OSError, TimeoutError) as error:
         return problem(part, str(error) or "no answer")
-    return problem(part, wrong) if wrong else _fine(part, "answers")
+    return problem(part, wrong) if wrong else fine(part, "answers")

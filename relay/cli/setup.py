@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli.checking import Finding, check_offline, check_online, problem
+from relay.cli.checking import check_offline, check_online
 from relay.cli.context import (
     ConfigOption,
     JsonOption,
@@ -20,6 +20,7 @@ from relay.cli.context import (
     print_json,
     read_config,
 )
+from relay.cli.finding import Finding, problem
 from relay.core.domain import normalize_domain
 from relay.core.tenants.published import DnsRecord, beginnings
 from relay.core.tenants.tenancy import SendingDomain
@@ -119,7 +120,7 @@ def check(
     json: JsonOption = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody.")] = False,
 ) -> None:
-    """Say what is wrong with the config, policies, keys, certificates, store and upstreams."""
+    """Say what is wrong with the config, policies, keys, certificates, store, upstreams and DNS."""
     path = config_path(config)
     try:
         settings = read_config(path)

@@ -47,13 +47,13 @@ def key_record(domain: str, selector: str, path: Path) -> KeyRecord:
     Raises ValueError for a bad domain or selector, `keys.UnusableKey` (one too) for a bad
     key, OSError for a file that cannot be read.
     """
-    return KeyRecord(_name(domain, selector), record_text(read_key(path)))
+    return KeyRecord(record_name(domain, selector), record_text(read_key(path)))
 
 
 def record_of(domain: str, key: DkimKey | SealedKey) -> KeyRecord:
     """The record for a key of `domain`; see `key_record` for what is raised of one in a file."""
     if isinstance(key, SealedKey):
-        return KeyRecord(_name(domain, key.selector), key.record)
+        return KeyRecord(record_name(domain, key.selector), key.record)
     return key_record(domain, key.selector, key.path)
 
 
@@ -63,7 +63,8 @@ def record_text(key: SigningKey) -> str:
     return f"v=DKIM1; k={kind}; p={public}"
 
 
-def _name(domain: str, selector: str) -> str:
+def record_name(domain: str, selector: str) -> str:
+    """Where the key is published, with a dot at its end. Raises ValueError as `key_record`."""
     return f"{check_selector(selector)}._domainkey.{normalize_domain(domain)}."
 
 
