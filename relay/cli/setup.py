@@ -104,6 +104,8 @@ def dns(
         records = _records(found)
     except (OSError, ValueError) as error:
         fail(str(error))
+    if not records:
+        fail(f"{found.name} has no dkim key in the config: its mail leaves unsigned")
     if json:
         print_json({"domain": found.name, "records": [_record(record) for record in records]})
         return

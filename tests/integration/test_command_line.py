@@ -87,6 +87,14 @@ def test_check_is_content_with_what_init_wrote(home, initiated):
     }  # fmt: skip
 
 
+def test_dns_says_that_there_is_no_key_to_publish(make_relay):
+    relay = make_relay()
+    for words in (("dns", DOMAIN), ("dns", DOMAIN, "--json")):
+        ran = relay.cli(*words)
+        told = f"warmup-relay: {DOMAIN} has no dkim key in the config: its mail leaves unsigned\n"
+        assert (ran.exit, ran.out, ran.err) == (1, "", told)
+
+
 def test_check_tells_every_problem_with_its_place(home, initiated):
     text = (home / "relay.yaml").read_text()
     broken = text.replace("hostname:", "hostnam:").replace("calendar-14-day", "calender-14-day")
