@@ -180,6 +180,28 @@ def test_the_counter_is_alive_without_a_reload(look, world):
     assert eyes.figure("Remaining today") == "17"
 
 
+@pytest.mark.parametrize("fault", ["no network", "no store"])
+def test_a_page_says_that_its_numbers_may_be_old_until_somebody_answers_again(look, fault):
+    eyes = look("tina")
+    eyes.go(PAGES["pending"])
+    away = eyes.page.get_by_text("what stands here may be old")
+    assert away.count() == 0
+
+    if fault == "no network":
+        eyes.page.context.set_offline(True)
+    else:
+        eyes.page.route("**/live", lambda route: route.fulfill(status=503, body="away"))
+    away.wait_for()
+    assert re.match(r"No answer since \d\d:\d\d:\d\d \(.+\): ", away.inner_text())
+    assert eyes.violations() == []
+
+    eyes.page.context.set_offline(False)
+    eyes.page.unroute_all()
+    away.wait_for(state="detached")
+    told = ("Failed to load resource", "htmx:sendError", "Response Status Error Code 503")
+    eyes.complaints = [said for said in eyes.complaints if not said.startswith(told)]
+
+
 def test_the_theme_switch_is_remembered_and_keyboards_reach_it(look):
     eyes = look()
     eyes.go(PAGES["list"])

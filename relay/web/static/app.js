@@ -1,4 +1,4 @@
-// What the pages do by themselves: theme switch, copy buttons, charts. All else is htmx.
+// What the pages do by themselves: theme switch, copy buttons, charts, a word when nobody answers. All else is htmx.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -51,6 +51,26 @@
     const token = document.querySelector("meta[name=csrf]");
     if (token) event.detail.headers["X-CSRF-Token"] = token.content;
   });
+
+  // A page that changes by itself says when it no longer can. htmx gives up after 15 s.
+  const away = document.getElementById("away");
+  let heard = new Date();
+  const watch = (event) => {
+    const { status } = event.detail.xhr;
+    if (status > 0 && status < 500) {
+      heard = new Date();
+      away.textContent = "";
+    } else if (event.type !== "htmx:afterRequest" && !away.textContent) {
+      const zone = away.dataset.zone;
+      const time = heard.toLocaleTimeString("en-GB", { timeZone: zone });
+      away.textContent = `No answer since ${time} (${zone}): what stands here may be old.`;
+    }
+  };
+  if (away) {
+    for (const name of ["afterRequest", "responseError", "sendError", "timeout"]) {
+      document.body.addEventListener(`htmx:${name}`, watch);
+    }
+  }
 
   /* Charts. */
   const probe = document.createElement("i");
