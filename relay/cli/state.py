@@ -87,7 +87,9 @@ def restore(
             taken_at = found.taken_at
     except NotEmpty as error:
         fail(f"{error}; --replace goes back to the backup all the same")
-    except (OSError, BadRecord, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        fail(f"{file} is not a backup: it is not UTF-8 text; nothing was changed")
+    except (OSError, BadRecord) as error:
         fail(f"{error}; nothing was changed")
     except Unfinished as error:
         fail(f"{error}; some of it was restored: do it again, with --replace")

@@ -138,6 +138,7 @@ def test_a_backup_under_load_never_lets_more_through_than_the_cap(
         ([json.dumps(HEAD), "[" * 100_000], "bad.jsonl:2: "),
         ([json.dumps(HEAD), json.dumps(WRONG | {"ttl_ms": True})], "bad.jsonl:2: ttl_ms"),
         ([json.dumps(HEAD), json.dumps(WRONG | {"value": {"a": "\ud800"}})], "bad.jsonl:2: "),
+        (["\x1f\udc8b"], "bad.jsonl is not a backup: it is not UTF-8 text"),
     ],
 )
 def test_what_is_no_whole_backup_changes_nothing(
@@ -145,7 +146,7 @@ def test_what_is_no_whole_backup_changes_nothing(
 ) -> None:
     relay = make_relay()
     bad = relay.home / "bad.jsonl"
-    bad.write_text("\n".join(lines))
+    bad.write_text("\n".join(lines), errors="surrogateescape")
     with pytest.raises(typer.Exit) as ended:
         restore(bad, relay.config_path, replace=False)  # the command, without a second to start
     assert ended.value.exit_code == 1
