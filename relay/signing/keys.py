@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from relay.core.errors import KeyTrouble
 from relay.core.filemode import why_unfit
 from relay.signing.multibuffer import Numbers
+from relay.signing.secret_file import read_secret
 
 RSA_BITS: Final = range(2048, 4097)
 """RFC 8301 §3.2: sign with 2048 at least; verifiers need not take more than 4096."""
@@ -205,10 +206,8 @@ def _trouble(path: Path, error: Exception) -> KeyTrouble:
 
 
 def _contents(path: Path) -> tuple[Stamp, bytes]:
-    _stamp(path.stat(), path)  # before it is opened
-    with path.open("rb") as file:
-        stamp = _stamp(os.fstat(file.fileno()), path)
-        return stamp, file.read(MAX_FILE_BYTES)
+    found, content = read_secret(path, MAX_FILE_BYTES, UnusableKey)
+    return _stamp(found, path), content
 
 
 def _stamp(found: os.stat_result, path: Path) -> Stamp:

@@ -19,8 +19,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from relay.core.filemode import why_unfit
 from relay.signing.generate import write_new
+from relay.signing.secret_file import read_secret
 
 LEAST_BYTES: Final = 32
 MOST_BYTES: Final = 65_536
@@ -103,10 +103,7 @@ def _read(path: Path, *, makes: bool) -> bytes:
             path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):  # another process of this relay was quicker
                 write_new(path, b64encode(secrets.token_bytes(LEAST_BYTES)) + b"\n")
-        if why := why_unfit(path, path.stat().st_mode):
-            raise NoSealingKey(why)
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES)
+        _, content = read_secret(path, MOST_BYTES, NoSealingKey)
     except OSError as error:
         raise NoSealingKey(f"{path} cannot be read: {error.strerror}") from error
     if len(content.strip()) < LEAST_BYTES:
