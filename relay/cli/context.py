@@ -23,6 +23,7 @@ from relay.core.domain import normalize_domain
 from relay.core.errors import StoreTrouble
 from relay.core.tenants.audit import MOST_REASON, REASON
 from relay.core.tenants.tenancy import Route
+from relay.core.text import is_text
 from relay.settings.problems import ConfigProblems, nearest
 
 T = TypeVar("T")
@@ -36,21 +37,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def plain_reason(text: str) -> str:
     """`text`, as the API would take it too. Raises typer.BadParameter."""
-    if len(text) > MOST_REASON or not _is_text(text) or not re.fullmatch(REASON, text):
+    if len(text) > MOST_REASON or not is_text(text) or not re.fullmatch(REASON, text):
         raise typer.BadParameter(f"a reason is one line of at most {MOST_REASON} characters")
     return text
 
 
 def plain_name(text: str) -> str:
     """`text`, which the store could not be asked for otherwise. Raises typer.BadParameter."""
-    if not _is_text(text):
+    if not is_text(text):
         raise typer.BadParameter(f"{text!r} is not UTF-8 text")
     return text
-
-
-def _is_text(text: str) -> bool:
-    """Whether `text` was UTF-8 on the command line: other bytes of it are surrogates here."""
-    return not re.search(r"[\ud800-\udfff]", text)
 
 
 ReasonOption = Annotated[

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from relay.core.text import is_text
+
 LEAST_PASSWORD: Final = 12
 MOST_PASSWORD: Final = 1024
 """Characters of a password."""
@@ -85,5 +87,5 @@ def check_password(password: str) -> None:
         raise BadUser(f"a password has at least {LEAST_PASSWORD} characters")
     if len(password) > MOST_PASSWORD:
         raise BadUser(f"a password has at most {MOST_PASSWORD} characters")
-    if any("\ud800" <= char <= "\udfff" for char in password):  # bytes that are no UTF-8
+    if not is_text(password):
         raise BadUser(NOT_TEXT)

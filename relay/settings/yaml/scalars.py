@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from relay.core.text import is_text
 from relay.settings.problems import Substituted, Wrong, shown
 
 Scalar = str | int | float | bool | None
@@ -74,6 +75,6 @@ def _replacement(found: re.Match[str], env: Mapping[str, str]) -> str:
     if name not in env:
         raise Wrong(f"the environment variable {name} is not set")
     value = env[name]
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+    if not is_text(value):
         raise Wrong(f"the environment variable {name} is not UTF-8")
     return value
