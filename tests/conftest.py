@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.harness.certs import Authority
 from tests.harness.clock import MovableClock
+from tests.harness.dns import DnsThread
 from tests.harness.exim import Exim
 from tests.harness.postfix import Postfix
 from tests.harness.relay_config import RelayConfig
@@ -78,6 +79,14 @@ def endings() -> Iterator[ExitStack]:
     """Ends what a test started, the newest first."""
     with ExitStack() as stack:
         yield stack
+
+
+@pytest.fixture
+def dns(endings: ExitStack) -> DnsThread:
+    """A DNS server that knows no name yet."""
+    made = DnsThread()
+    endings.callback(made.end)
+    return made
 
 
 @pytest.fixture

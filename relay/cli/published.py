@@ -16,7 +16,7 @@ from relay.core.config import Config
 from relay.core.tenants.tenancy import DkimKey, SealedKey
 from relay.ports.domains import NoDns
 from relay.providers.txt import TxtResolver
-from relay.signing.record import KeyRecord, record_name, record_of
+from relay.signing.record import record_name, record_of
 
 
 async def published_keys(config: Config) -> list[Finding]:
@@ -34,9 +34,9 @@ async def _published(txt: TxtResolver, domain: str, key: DkimKey | SealedKey) ->
     try:
         texts = await txt.texts(name)
         if not texts:
-            says = f"{name} has no TXT record yet: `warmup-relay dns {domain}` prints it"
-            return fine(part, says)
-        ours: KeyRecord = await asyncio.to_thread(record_of, domain, key)
+            told = f"{name} has no TXT record yet: `warmup-relay dns {domain}` prints it"
+            return fine(part, told)
+        ours = await asyncio.to_thread(record_of, domain, key)
     except NoDns as error:
         return fine(part, f"not known: {error}")
     except (OSError, ValueError) as error:

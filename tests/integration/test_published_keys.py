@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
+from pathlib import Path
 
 from tests.conftest import MakeRelay
 from tests.harness.dkim_keys import DkimKeys
@@ -13,13 +11,6 @@ from tests.harness.relay_config import DOMAIN
 from tests.harness.relay_process import RelayProcess
 
 RSA, ED25519 = (f"s{number}._domainkey.{DOMAIN}" for number in (1, 2))
-
-
-@pytest.fixture
-def dns() -> Iterator[DnsThread]:
-    made = DnsThread()
-    yield made
-    made.end()
 
 
 def told(relay: RelayProcess, *, exits: int) -> list[tuple[bool, str]]:
@@ -32,7 +23,9 @@ def told(relay: RelayProcess, *, exits: int) -> list[tuple[bool, str]]:
     return [(each["ok"], each["says"]) for each in found]
 
 
-def test_what_is_published_is_compared_with_the_keys(make_relay: MakeRelay, dns, tmp_path):
+def test_what_is_published_is_compared_with_the_keys(
+    make_relay: MakeRelay, dns: DnsThread, tmp_path: Path
+) -> None:
     keys, others = DkimKeys(tmp_path, DOMAIN), DkimKeys(tmp_path / "others", DOMAIN)
     relay = make_relay(
         domains={DOMAIN: {"dkim": keys.section}}, more={"nameservers": [dns.address]}
@@ -53,7 +46,9 @@ def test_what_is_published_is_compared_with_the_keys(make_relay: MakeRelay, dns,
     assert unknown == (True, "not known: the DNS did not answer within 5 s")
 
 
-def test_nobody_is_asked_offline_nor_of_a_key_that_is_not_there(make_relay, dns, tmp_path):
+def test_nobody_is_asked_offline_nor_of_a_key_that_is_not_there(
+    make_relay: MakeRelay, dns: DnsThread, tmp_path: Path
+) -> None:
     keys = DkimKeys(tmp_path, DOMAIN)
     relay = make_relay(
         domains={DOMAIN: {"dkim": keys.section}}, more={"nameservers": [dns.address]}

@@ -20,13 +20,6 @@ from tests.harness.web_process import WebProcess
 NEW = "new.acme.example"
 
 
-@pytest.fixture
-def dns(endings) -> DnsThread:
-    made = DnsThread()
-    endings.callback(made.end)
-    return made
-
-
 def options(dns: DnsThread, **more) -> dict:
     settings = {"nameservers": [dns.address], **more}
     return {

@@ -10,18 +10,10 @@ import pytest
 from tests.conftest import MakeRelay
 from tests.harness.added import LISTENERS, TENANT, add, heard, verify, wait_a_second
 from tests.harness.arrived import arrived
-from tests.harness.dns import DnsThread
 from tests.harness.relay_config import calendar
 from tests.harness.web_process import WebProcess
 
 NAMES = ("a.acme.example", "b.acme.example")
-
-
-@pytest.fixture
-def dns(endings) -> DnsThread:
-    made = DnsThread()
-    endings.callback(made.end)
-    return made
 
 
 @pytest.mark.slow
