@@ -16,6 +16,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 # IDNA 2003 (all that the standard library has) maps these to other names than IDNA 2008 does.
 _DEVIATIONS = re.compile("[\u00df\u1e9e\u03c2\u200c\u200d]")
+_A_LABEL = re.compile("xn--([a-z0-9-]+)")
 
 
 @lru_cache(maxsize=4096)  # a message asks for that of each address several times
@@ -47,6 +48,20 @@ def is_own_form(text: str, name: str) -> bool:
         return name.encode().decode("idna") == normalize("NFC", text.lower())
     except ValueError:
         return False
+
+
+def is_part(text: str, name: str) -> bool:
+    """Whether `text` (lower case) is in `name`, as it is or with its A-labels put into letters."""
+    if text.isascii():
+        return text in name
+    return normalize("NFC", text) in _A_LABEL.sub(_in_letters, name)
+
+
+def _in_letters(label: re.Match[str]) -> str:
+    try:
+        return label[1].encode().decode("punycode")
+    except ValueError:
+        return label[0]
 
 
 def _to_ascii(text: str) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from relay.core.domain import is_part
 from relay.core.policy.policy import MailClass
 from relay.core.quota.wording import timestamp
 from relay.core.tenants.added import AddedDomain, Offer, RouteWish
@@ -93,7 +94,10 @@ class DomainState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """The domains that are asked for: what is empty or None is any. `part` is of their names."""
+    """The domains that are asked for: what is empty or None is any. `part` is of their names.
+
+    `part` may be in letters where the names are A-labels; `prefix` is as the names are.
+    """
 
     part: str = ""
     prefix: str = ""
@@ -104,7 +108,7 @@ class Which:
 
     def takes(self, name: str, tenant: str) -> bool:
         """Whether a domain called so, of `tenant`, may be one of them."""
-        named = name > self.after and name.startswith(self.prefix) and self.part in name
+        named = name > self.after and name.startswith(self.prefix) and is_part(self.part, name)
         return named and self.tenant in {None, tenant}
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from relay.concurrency.background import Background
+from relay.core.domain import is_part
 from relay.core.errors import StoreTrouble
 from relay.core.quota.reservation import State, remaining, warmup_day
 from relay.core.status.report import Status
@@ -175,7 +176,7 @@ class Listing:
 
 def _is_chosen(desk: PagesDesk, route: Route, wanted: Wanted) -> bool:
     return (
-        wanted.search in str(route.id)
+        is_part(wanted.search, str(route.id))
         and wanted.tenant in {"", desk.tenant_of(route)}
         and wanted.policy in {"", route.policy.name}
     )
