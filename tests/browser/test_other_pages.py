@@ -13,6 +13,7 @@ PAGES = {
     "editor": "/dashboard/policies/ramp/edit",
     "test": "/dashboard/send-test",
     "connect": "/dashboard/connect",
+    "api": "/api/docs",
 }
 WRITTEN = """
 window.written = [];

@@ -8,10 +8,11 @@ from html import escape
 from typing import Any, Final
 
 _STYLE: Final = """
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+:root { color-scheme: light dark; background: Canvas; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { margin: 2rem 0 .25rem; font-size: 1.1rem; }
-code, pre { font-family: ui-monospace, monospace; }
+code { font-family: ui-monospace, monospace; }
+h2, td { overflow-wrap: anywhere; }
 table { border-collapse: collapse; margin: .5rem 0; }
 td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top; }
 .method { display: inline-block; min-width: 3.5rem; font-weight: 700; }
