@@ -46,7 +46,7 @@ def test_the_first_domain_from_nothing_to_a_route(look, world):
     eyes.page.get_by_text("Copied").wait_for()
     token = eyes.page.evaluate("navigator.clipboard.readText()")
     world.dns.server.scripts[f"_warmup-relay.{FIRST}", "TXT"] = txt(token)
-    assert "mail from it is taken now" in press(eyes, "Verify now")
+    assert "Mail from it is taken now" in press(eyes, "Verify now")
     assert eyes.violations() == []
     eyes.page.get_by_role("link", name="Its warm-up").click()
     eyes.page.get_by_role("heading", name="Sender Warming").wait_for()

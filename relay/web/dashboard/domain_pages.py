@@ -38,8 +38,8 @@ _STATUS: Final = {
 }
 _SAID: Final = {
     "added": "Added. Publish its records; mail flows once the first one is found.",
-    "verified": "Verified: mail from it is taken now.",
-    "approved": "Approved: mail from it is taken now.",
+    "verified": "Verified.",
+    "approved": "Approved.",
     "changed": "Changed.",
 }
 
@@ -159,8 +159,14 @@ async def _one(request: Request, wrong: str = "", status: int = 200) -> Response
         is_added=view.source is Origin.API,
         records=await desk.domains.records(view),
         wrong=wrong,
-        said="" if wrong else _SAID.get(request.query_params.get("said", ""), ""),
+        said="" if wrong else _said(request.query_params.get("said", ""), view),
         **form_values(request),
     )
     answer.status_code = status
     return answer
+
+
+def _said(word: str, view: DomainView) -> str:
+    told = _SAID.get(word, "")
+    sends = word in {"verified", "approved"} and view.state is DomainState.ACTIVE
+    return f"{told} Mail from it is taken now." if sends else told

@@ -14,10 +14,12 @@ from tests.harness.dns import DnsThread
 from tests.harness.ports import is_listening
 from tests.harness.relay_config import DOMAIN, calendar
 from tests.harness.relay_process import RelayProcess
+from tests.harness.visitor import Visitor
 from tests.harness.waiting import until
 from tests.harness.web_process import WebProcess
 
 NEW = "new.acme.example"
+PASSWORD = "correct horse battery staple"
 
 
 def options(dns: DnsThread, **more) -> dict:
@@ -195,6 +197,28 @@ def test_a_policy_that_is_gone_withholds_its_domains_alone(
     assert (changed.status, changed.json["state"]) == (200, "active")
     wait_a_second()
     assert heard([relay.port], NEW, 1) == {250: 1}
+
+
+def test_the_page_of_an_approved_domain_promises_nothing_where_its_policy_is_gone(
+    make_relay: MakeRelay, dns: DnsThread
+) -> None:
+    relay = make_relay(**options(dns))
+    relay.config.write_policy(relay.home, "short", calendar(7))
+    relay.start()
+    web = api_of(relay)
+    add(web, NEW, policy="short")
+    (relay.home / "policies" / "short.yaml").unlink()
+    until(lambda: web.get(f"/api/domains/{NEW}").json["state"] == "broken", "the reload")
+    assert relay.cli("user", "add", "olga", "--operator", stdin=f"{PASSWORD}\n").exit == 0
+    olga = Visitor(web.port)
+    olga.sign_in("olga", PASSWORD)
+
+    done = olga.post(f"/dashboard/domains/{NEW}/approve", reason="known to us")
+    page = olga.get(done.headers["location"]).text
+    assert '<p class="note ok" role="status">Approved.</p>' in page
+    assert "there is no policy &#39;short&#39;" in page
+    assert web.ask("PATCH", f"/api/domains/{NEW}", {"policy": "ramp"}).json["state"] == "active"
+    assert "Approved. Mail from it is taken now." in olga.get(done.headers["location"]).text
 
 
 @pytest.mark.slow
