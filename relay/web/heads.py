@@ -5,12 +5,21 @@ The server leaves the body out. The stream is not asked so: its answer would go 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+
+from starlette.routing import BaseRoute, Route
 
 from relay.web.asgi import App, Message, Receive, Scope, Send
 
 NOT_HERE: Final = frozenset({"/api/stream"})
+
+
+def methods_at(path: str, routes: Iterable[BaseRoute]) -> str:
+    """What an address takes, for Allow (RFC 9110 §15.5.6): a method may be a route of its own."""
+    there = [each for each in routes if isinstance(each, Route) and each.path_regex.match(path)]
+    return ", ".join(sorted({method for route in there for method in route.methods or ()}))
 
 
 @dataclass(frozen=True, slots=True)

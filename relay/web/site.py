@@ -85,9 +85,9 @@ def api_app(desk: Desk, streams: stream.Streams, version: str) -> FastAPI:
     )
     app.state.desk, app.state.streams = desk, streams
     bearer = [Depends(HTTPBearer(auto_error=False))]
-    for each in (warmup, domains, emails, audit, stream):
-        app.include_router(each.router, dependencies=bearer)
-    problems.install(app, desk.clock, desk.owner_of)
+    routers = [each.router for each in (warmup, domains, emails, audit, stream)]
+    for each in routers:
+        app.include_router(each, dependencies=bearer)
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -101,6 +101,8 @@ def api_app(desk: Desk, streams: stream.Streams, version: str) -> FastAPI:
         headers = {"content-security-policy": CONTENT_SECURITY}
         return HTMLResponse(page(app.openapi()), headers=headers)
 
+    routes = [route for each in (app, *routers) for route in each.routes]
+    problems.install(app, desk.clock, desk.owner_of, routes)
     return app
 
 

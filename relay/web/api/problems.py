@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from relay.core.errors import (
     KeyTrouble,
@@ -34,6 +35,7 @@ from relay.ports import Clock
 from relay.ports.domains import DomainRefused, Why
 from relay.ports.web import BadMessageOfBatch, NotSent
 from relay.web.asgi import PROBLEM_TYPE
+from relay.web.heads import methods_at
 from relay.web.once import MAYBE_DONE
 
 log = logging.getLogger(__name__)
@@ -129,8 +131,10 @@ def wall_answer(error: WarmupLimit, tenant: str, ref: str, now: datetime) -> JSO
     return JSONResponse(wall_fields(error, tenant), 429, headers)
 
 
-def install(app: FastAPI, clock: Clock, tenant_of: Callable[[str], str]) -> None:
-    """Have `app` answer every exception from here. `tenant_of` is by domain."""
+def install(
+    app: FastAPI, clock: Clock, tenant_of: Callable[[str], str], routes: Sequence[BaseRoute]
+) -> None:
+    """Have `app` answer every exception from here. `tenant_of` is by domain, `routes` are all."""
 
     async def not_sent(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, NotSent)
@@ -156,7 +160,10 @@ def install(app: FastAPI, clock: Clock, tenant_of: Callable[[str], str]) -> None
     async def plain(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, RequestValidationError) and _is_no_json(request, error):
             return answer_to(Problem(415, "send application/json"))
-        return answer_to(problem_from(error))
+        told = problem_from(error)
+        if told.status == 405:
+            told.headers["allow"] = methods_at(request.scope["path"], routes)
+        return answer_to(told)
 
     app.add_exception_handler(NotSent, not_sent)
     app.add_exception_handler(BadMessageOfBatch, bad_message)

@@ -37,6 +37,7 @@ from relay.web.dashboard.files import PREFIX, static
 from relay.web.dashboard.guard import Guard, with_headers
 from relay.web.dashboard.listing import Listing
 from relay.web.dashboard.rendering import HTML, error_page
+from relay.web.heads import methods_at
 
 log = logging.getLogger(__name__)
 
@@ -122,14 +123,8 @@ async def _said(request: Request, error: Exception) -> Response:
         told = NOT_FOUND if error.detail == "Not Found" else str(error.detail)
         return _page(error.status_code, told)
     answer = _page(405, f"This address does not take {request.method}.")
-    answer.headers["allow"] = ", ".join(_methods(request.url.path))
+    answer.headers["allow"] = methods_at(request.url.path, _ROUTES)
     return answer
-
-
-def _methods(path: str) -> list[str]:
-    """What the address takes: a page and its form are two routes."""
-    there = [route for route in _ROUTES if route.path_regex.match(path)]
-    return sorted({method for route in there for method in route.methods or ()})
 
 
 async def _away(_request: Request, _error: Exception) -> Response:

@@ -346,6 +346,21 @@ def test_head_is_get_without_a_body(web, domain):
     assert web.ask("HEAD", "/api/stream").status == 405
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/domains", "GET, HEAD, POST"),
+        ("/api/domains/a.example", "DELETE, GET, HEAD, PATCH"),
+        ("/api/domains/a.example/verify", "POST"),
+        ("/api/emails/batch", "POST"),
+        ("/api/stream", "GET"),
+    ],
+)
+def test_a_405_names_every_method_of_the_address(web, path, methods):
+    refused = web.ask("PUT", path)
+    assert (refused.status, refused.headers["allow"]) == (405, methods)
+
+
 def test_no_browser_of_another_origin_may_read_the_api(web):
     answer = web.get("/api/warmup", origin="https://evil.example")
     assert not [name for name in answer.headers if name.startswith("access-control")]
