@@ -24,6 +24,13 @@ HEAD_S: Final = 20.0
 UNREADABLE: Final = problem(
     400, "Bad Request", "this is not HTTP/1.1, or its head is too long", {"connection": "close"}
 )
+AMBIGUOUS: Final = problem(
+    400,
+    "Bad Request",
+    "there is a Content-Length and a Transfer-Encoding: where the body ends is not sure",
+    {"connection": "close"},
+)
+"""A proxy before us may see another request in what follows: nothing of it is read."""
 BUSY: Final = problem(
     503,
     "Service Unavailable",

@@ -14,11 +14,14 @@ import uvicorn
 from relay.core.config import WebConfig
 from relay.web.asgi import App, Receive, Scope, Send
 from relay.web.ops import Ops, Vitals
-from relay.web.protocol import BUSY, Protocol
+from relay.web.protocol import AMBIGUOUS, BUSY, Protocol
 from relay.web.target import in_origin_form
 
 MOST_AT_ONCE: Final = 200
 """Connections, and requests: what is more is told to come again."""
+
+_LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Both together end the connection (RFC 9112 §6.1)."""
 
 UNREAD_MS: Final = 60_000
 """How long a client may leave an answer unread before its connection is dropped (tcp(7))."""
@@ -58,6 +61,8 @@ class HttpServer:
             now = self._server.server_state
             if len(now.connections) > MOST_AT_ONCE or len(now.tasks) > MOST_AT_ONCE:
                 await BUSY.send(send)
+            elif {name for name, _ in scope["headers"]} >= _LENGTHS:
+                await AMBIGUOUS.send(send)
             else:
                 await app(in_origin_form(scope), receive, send)
 

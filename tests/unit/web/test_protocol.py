@@ -91,3 +91,13 @@ async def test_who_waits_for_an_answer_is_not(server):
         assert b"as the door" in await answer(reader)
         await asyncio.sleep(2 * HEAD_S)  # between requests it is uvicorn's own patience
     writer.close()
+
+
+async def test_where_a_body_ends_is_not_guessed_and_nothing_behind_it_is_read(server):
+    reader, writer = await connected(server)
+    writer.write(POST.replace(b"Host", b"Content-Length: 2\r\nHost") + b"0\r\n\r\n" + WHOLE)
+    told = await asyncio.wait_for(reader.read(-1), 5)
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"where the body ends is not sure" in told
+    assert told.count(b"HTTP/1.1 ") == 1
+    writer.close()
