@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Annotated
+from typing import IO, Annotated, Final
 
 import typer
 
@@ -20,14 +20,17 @@ from relay.core.config import Config
 from relay.core.quota.wording import timestamp
 from relay.store.moves import FORMAT, BadRecord, NotEmpty, Unfinished, exported, imported
 
+_STANDARD: Final = Path("-")
+"""Not a file of that name: standard output or input, as with other commands."""
+
 
 def backup(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: stdout.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A hyphen is stdout.")] = _STANDARD,
     config: ConfigOption = None,
 ) -> None:
     """Write the quota state of the store to a file; the relays may go on meanwhile."""
     settings = load(config)
-    if file is None:
+    if file == _STANDARD:
         run(_write(settings, sys.stdout))
         return
     try:
@@ -73,7 +76,7 @@ async def _write(config: Config, out: IO[str]) -> int:
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A hyphen is stdin.")],
     config: ConfigOption = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Go back to it, though the store has state.")
@@ -82,7 +85,7 @@ def restore(
     """Read a backup into the store; refused whole if it is not one, or the store has state."""
     settings = load(config)
     try:
-        with opened(file) as found:
+        with opened(Path("/dev/stdin") if file == _STANDARD else file) as found:
             count = run(_restore(settings, found, replace=replace))
             taken_at = found.taken_at
     except NotEmpty as error:

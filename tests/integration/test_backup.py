@@ -179,7 +179,7 @@ def test_a_large_backup_takes_no_more_memory_than_a_small_one(make_relay: MakeRe
         "-c",
         'cat "$0" | "$@"',
         str(file),
-        *command(relay, "restore", "--replace", "/dev/stdin"),
+        *command(relay, "restore", "--replace", "-"),
     ]
     ran = subprocess.run(piped, capture_output=True, timeout=300, check=False)
     assert b"20000 keys restored" in ran.stderr, ran

@@ -25,6 +25,8 @@ from relay.core.tenants.tenancy import (
 
 TOKEN_PREFIX: Final = "warmup-relay-verification="  # noqa: S105 - no password
 TOKEN_LABEL: Final = "_warmup-relay"  # noqa: S105 - no password
+MOST_NAME: Final = 220
+"""Characters of a name: what is left of 253 with the selector of a key before it."""
 MOST_ROUTES: Final = 10
 MOST_ENVELOPE_DOMAINS: Final = 20
 
@@ -119,6 +121,8 @@ def check_added_name(text: str) -> str:
         raise BadWish("name", f"{name} is a top-level domain: nobody sends from it")
     if not is_own_form(text.removesuffix("."), name):
         raise BadWish("name", f"write it as {name}")
+    if len(name) > MOST_NAME:
+        raise BadWish("name", f"more than {MOST_NAME} characters leave no room for its records")
     return name
 
 

@@ -68,6 +68,13 @@ def test_a_pipe_is_written_to_and_stays_one(slowly, tmp_path):
     assert pipe.is_fifo()
 
 
+def test_a_hyphen_is_standard_output_and_no_file(slowly, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    state.backup(Path("-"))
+    assert capsys.readouterr().out == "first\nsecond\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_backup_that_breaks_off_leaves_the_one_before(slowly, tmp_path):
     file = tmp_path / "state"
     state.backup(file)

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from relay.core.domain import MAX_DOMAIN
 from relay.core.errors import DomainTrouble, NotPermitted, NotVerified, StoreTrouble
 from relay.core.mail.classify import check_reverse_path, classify
 from relay.core.policy.policy import EXEMPT, MailClass
 from relay.core.tenants.added import (
+    MOST_NAME,
     AddedDomain,
     BadWish,
     Offer,
@@ -127,6 +129,15 @@ def test_what_is_no_name_of_a_sending_domain_is_refused(text):
     with pytest.raises(BadWish) as caught:
         check_added_name(text)
     assert caught.value.where == "name"
+
+
+def test_a_name_leaves_room_for_the_names_of_its_records():
+    name = ".".join(["a" * 63] * 3) + ".example.com"
+    longest = f"{'b' * (MOST_NAME - len(name) - 1)}.{name}"
+    assert check_added_name(longest) == longest
+    assert len(f"wr012345-ed25519._domainkey.{longest}") <= MAX_DOMAIN
+    with pytest.raises(BadWish, match="leave no room"):
+        check_added_name(f"b{longest}")
 
 
 def _mail(domain: str, tenant: Tenant):
