@@ -74,7 +74,7 @@ class Answers:
 def explain(
     id: RouteArgument,
     rcpt: Annotated[
-        str | None, typer.Argument(metavar="[RCPT]", help="A recipient, or its domain.")
+        str | None, typer.Argument(metavar="RCPT", help="A recipient, or its domain.")
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,

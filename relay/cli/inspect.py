@@ -34,7 +34,7 @@ RouteArgument = Annotated[
 
 
 def status(
-    id: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    id: Annotated[str | None, typer.Argument(metavar="ID")] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
