@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography import x509
 
-from relay.cli.finding import MOST_TOLD, Finding, fine, problem
+from relay.cli.finding import MOST_TOLD, Finding, fine, note, problem
 from relay.cli.published import published_keys
 from relay.cli.tools import added_in, open_tools
 from relay.core.config import Config, Listener
@@ -92,7 +92,7 @@ def _last_route(domain: SendingDomain) -> list[Finding]:
     if policy.excess is not Excess.OVERFLOW:
         return []
     says = f"{policy.name} overflows, and no route comes after it: excess is deferred"
-    return [fine(f"routes {domain.name}", says)]
+    return [note(f"routes {domain.name}", says)]
 
 
 def _key(part: str, path: Path, data_dir: Path, *, is_many: bool) -> Finding:
@@ -109,7 +109,7 @@ def _missing_key(part: str, path: Path, data_dir: Path) -> Finding:
     if presence_in(data_dir):
         says = "mail is deferred until it does, or until the next start makes it"
         return problem(part, f"{path} does not exist: {says}")
-    return fine(part, f"{path} does not exist yet; serve will make it")
+    return note(part, f"{path} does not exist yet; serve will make it")
 
 
 def _certificate(listener: Listener) -> list[Finding]:
@@ -124,8 +124,8 @@ def _certificate(listener: Listener) -> list[Finding]:
     left = leaf.not_valid_after_utc - datetime.now(UTC)
     if left.total_seconds() <= 0:
         return [problem(part, f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}")]
-    is_fine = left.days >= EXPIRES_SOON_DAYS
-    return [Finding(part, is_fine, f"valid until {leaf.not_valid_after_utc:%Y-%m-%d}")]
+    told = fine if left.days >= EXPIRES_SOON_DAYS else problem
+    return [told(part, f"valid until {leaf.not_valid_after_utc:%Y-%m-%d}")]
 
 
 async def check_online(config: Config) -> list[Finding]:
@@ -152,7 +152,8 @@ async def _store(config: Config) -> list[Finding]:
 
 
 def _weakness(weakness: Weakness) -> Finding:
-    return Finding(f"store {weakness.what}", not weakness.is_grave, weakness.says)
+    told = problem if weakness.is_grave else note
+    return told(f"store {weakness.what}", weakness.says)
 
 
 def _added(config: Config, added: Mapping[str, AddedDomain | Unreadable]) -> list[Finding]:

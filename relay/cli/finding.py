@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 MOST_TOLD: Final = 200
@@ -10,6 +11,14 @@ MOST_TOLD: Final = 200
 
 Of more domains the numbers of each key have to belong together, and only what is wrong is told.
 """
+
+
+class Grade(StrEnum):
+    """What a finding is: as it should be, for somebody to know of, or to be mended."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +29,26 @@ class Finding:
     """
 
     part: str
-    is_fine: bool
+    grade: Grade
     says: str
     is_online: bool = False
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nothing has to be mended."""
+        return self.grade is not Grade.PROBLEM
 
 
 def problem(part: str, says: str) -> Finding:
     """Something that must be mended."""
-    return Finding(part, is_fine=False, says=says)
+    return Finding(part, Grade.PROBLEM, says)
+
+
+def note(part: str, says: str) -> Finding:
+    """Something that could not be looked at, or that is as it may be for now."""
+    return Finding(part, Grade.NOTE, says)
 
 
 def fine(part: str, says: str) -> Finding:
-    """Something that is as it should be, or that only needs to be known."""
-    return Finding(part, is_fine=True, says=says)
+    """Something that is as it should be."""
+    return Finding(part, Grade.OK, says)

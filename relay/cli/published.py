@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from dkim.util import InvalidTagValueList, parse_tag_value
 
-from relay.cli.finding import MOST_TOLD, Finding, fine, problem
+from relay.cli.finding import MOST_TOLD, Finding, fine, note, problem
 from relay.core.config import Config
 from relay.core.tenants.tenancy import DkimKey, SealedKey
 from relay.ports.domains import NoDns
@@ -23,7 +23,7 @@ async def published_keys(config: Config) -> list[Finding]:
     """One finding for each key of the config's domains, all asked for at once."""
     domains = [domain for domain in config.directory.domains.values() if domain.dkim]
     if len(domains) > MOST_TOLD:
-        return [fine("published keys", f"not asked for: more than {MOST_TOLD} domains have some")]
+        return [note("published keys", f"not asked for: more than {MOST_TOLD} domains have some")]
     txt = TxtResolver(config.nameservers)
     asked = [_published(txt, domain.name, key) for domain in domains for key in domain.dkim]
     return await asyncio.gather(*asked)
@@ -35,12 +35,12 @@ async def _published(txt: TxtResolver, domain: str, key: DkimKey | SealedKey) ->
         texts = await txt.texts(name)
         if not texts:
             told = f"{name} has no TXT record yet: `warmup-relay dns {domain}` prints it"
-            return fine(part, told)
+            return note(part, told)
         ours = await asyncio.to_thread(record_of, domain, key)
     except NoDns as error:
-        return fine(part, f"not known: {error}")
+        return note(part, f"not known: {error}")
     except (OSError, ValueError) as error:
-        return fine(part, f"not compared: {error}")  # the key has a finding of its own
+        return note(part, f"not compared: {error}")  # the key has a finding of its own
     if why := why_not_ours(texts, ours.value):
         return problem(part, f"{name}: {why}, so that signatures do not stand")
     return fine(part, f"{name} has it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -20,7 +20,7 @@ from relay.cli.context import (
     print_json,
     read_config,
 )
-from relay.cli.finding import Finding, problem
+from relay.cli.finding import Finding, Grade, problem
 from relay.core.domain import normalize_domain
 from relay.core.tenants.published import DnsRecord, beginnings
 from relay.core.tenants.tenancy import SendingDomain
@@ -32,6 +32,7 @@ from relay.signing.record import KeyRecord, key_record, record_of
 
 USERNAME = "app"
 SELECTORS = (("s1", KeyKind.RSA), ("s2", KeyKind.ED25519))
+_MARK: Final = {Grade.OK: "ok     ", Grade.NOTE: "note   ", Grade.PROBLEM: "PROBLEM"}
 
 
 def init(
@@ -138,10 +139,7 @@ def check(
 
 def _tell(path: Path, findings: list[Finding], *, json: bool) -> None:
     if json:
-        rows = [
-            {"part": f.part, "ok": f.is_fine, "says": f.says, "online": f.is_online}
-            for f in findings
-        ]
+        rows = [_fields(finding) for finding in findings]
         print_json({"config": str(path), "ok": all(f.is_fine for f in findings), "checks": rows})
         return
     for title, is_online in (("Offline: files and their sense", False), ("Online: asked", True)):
@@ -149,8 +147,12 @@ def _tell(path: Path, findings: list[Finding], *, json: bool) -> None:
         if rows_of:
             typer.echo(title)
         for finding in rows_of:
-            mark = "ok     " if finding.is_fine else "PROBLEM"
-            typer.echo(f"  {mark} {finding.part}: {finding.says}")
+            typer.echo(f"  {_MARK[finding.grade]} {finding.part}: {finding.says}")
+
+
+def _fields(finding: Finding) -> dict[str, Any]:
+    told = {"part": finding.part, "ok": finding.is_fine, "grade": finding.grade.value}
+    return {**told, "says": finding.says, "online": finding.is_online}
 
 
 COMMANDS = (init, dns, check)
