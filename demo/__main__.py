@@ -9,7 +9,9 @@ from __future__ import annotations
 import collections
 import json
 import os
+import secrets
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -44,9 +46,10 @@ def warmup_relay(*words: str) -> list[str]:
     return [sys.executable, "-m", "relay", *words, "--config", str(CONFIG)]
 
 
-def ask(*words: str) -> str:
+def ask(*words: str, stdin: str = "") -> str:
+    command = warmup_relay(*words)
     done = subprocess.run(
-        warmup_relay(*words), capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+        command, input=stdin, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
     )
     if done.returncode:
         sys.exit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
@@ -78,21 +81,22 @@ def prepare() -> tuple[int, int]:
     return smtp, web
 
 
-def serve(web: int) -> subprocess.Popen[bytes]:
-    log = (HOME / "relay.log").open("wb")
-    relay = subprocess.Popen(
-        warmup_relay("serve", "--clock", str(CLOCK)), stdout=log, stderr=log, cwd=ROOT
-    )
+def serve() -> subprocess.Popen[bytes]:
+    with (HOME / "relay.log").open("wb") as log:
+        command = warmup_relay("serve", "--clock", str(CLOCK))
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
+
+
+def wait_for(relay: subprocess.Popen[bytes], web: int) -> None:
     for _ in range(150):
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{web}/readyz", timeout=2) as answer:
                 if answer.status == 200:
-                    return relay
+                    return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
         if relay.poll() is not None:
             break
-    relay.kill()
     sys.exit(
         f"the relay did not start; {HOME / 'relay.log'} says why:\n"
         + (HOME / "relay.log").read_text(errors="replace")[-4000:]
@@ -178,6 +182,18 @@ def through_the_days(smtp: int) -> None:
     )
 
 
+def look_around(web: int) -> None:
+    password = secrets.token_urlsafe(12)
+    ask("user", "add", "demo", "--operator", stdin=f"{password}\n")
+    address = f"http://127.0.0.1:{web}"
+    title("Look around")
+    say(f"  dashboard {address}/dashboard   user demo, password {password}")
+    say(f"  API       {address}/api/docs")
+    say(f"  metrics   {address}/metrics   readiness {address}/readyz")
+    say(f"  mail      {HOME / 'var' / 'outbound' / 'new'}")
+    say(f"  log       {HOME / 'relay.log'}")
+
+
 def _short(number: int) -> bytes:
     return (
         f"From: {SENDER}\r\nTo: reader@customer.example\r\nSubject: note {number}\r\n"
@@ -194,16 +210,16 @@ def _cap(cap: int | None) -> str:
 
 
 def main() -> None:
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: the relay ends with it
     smtp, web = prepare()
     title(f"Starting the relay: SMTP on 127.0.0.1:{smtp}, web on 127.0.0.1:{web}")
-    relay = serve(web)
+    relay = serve()
     try:
+        wait_for(relay, web)
         main_job(smtp)
         through_the_days(smtp)
-        title("Look around")
-        say(f"  metrics   http://127.0.0.1:{web}/metrics   readiness http://127.0.0.1:{web}/readyz")
-        say(f"  mail      {HOME / 'var' / 'outbound' / 'new'}")
-        say(f"  log       {HOME / 'relay.log'}")
+        look_around(web)
         if not os.environ.get("DEMO_EXIT"):
             say("\nThe relay stays up; Ctrl-C ends it.")
             relay.wait()
