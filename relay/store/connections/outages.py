@@ -9,7 +9,7 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 QUIET_S: Final = 10.0
-"""A failure that comes and goes is not logged more often than this."""
+"""A failure that comes and goes is not logged more often than this; one that stays is, then."""
 
 
 class Outages:
@@ -21,21 +21,23 @@ class Outages:
     def __init__(self) -> None:
         self.since: dict[str, float] = {}
         self._logged: dict[str, float] = {}
+        self._told: set[str] = set()
 
     def failed(self, thing: str, error: Exception) -> None:
         """`thing` failed. Says what it was; errors of redis-py never hold a password."""
         now = time.monotonic()
-        if thing in self.since:
-            return
-        self.since[thing] = now
-        if now - self._logged.get(thing, float("-inf")) >= QUIET_S:
+        self.since.setdefault(thing, now)
+        is_quiet = now - self._logged.get(thing, float("-inf")) < QUIET_S
+        if thing not in self._told and not is_quiet:
             self._logged[thing] = now
+            self._told.add(thing)
             log.warning("%s fails, mail is deferred: %s", _named(thing), told(error))
 
     def ended(self, thing: str) -> None:
-        """`thing` worked. Nothing happens unless it had failed."""
+        """`thing` worked. That is logged where its failure was."""
         since = self.since.pop(thing, None)
-        if since is not None:
+        if since is not None and thing in self._told:
+            self._told.remove(thing)
             log.info("%s works again after %.1f s", _named(thing), time.monotonic() - since)
 
 

@@ -47,6 +47,27 @@ def test_a_failure_that_comes_and_goes_is_not_told_each_time(lines, monkeypatch)
     assert sum("fails" in line for line in lines()) == 2
 
 
+def test_each_end_that_is_told_has_a_beginning_that_was(lines):
+    found = Outages()
+    for _ in range(100):
+        found.failed("store", ConnectionError("refused"))
+        found.ended("store")
+    assert ["fails" in line for line in lines()] == [True, False]
+
+
+def test_an_outage_soon_after_another_is_told_once_it_has_lasted(lines, monkeypatch):
+    found = Outages()
+    found.failed("store", TimeoutError())
+    found.ended("store")
+    found.failed("store", ConnectionError("refused"))
+    monkeypatch.setattr(outages, "QUIET_S", 0.0)
+    for _ in range(100):
+        found.failed("store", ConnectionError("refused"))
+    found.ended("store")
+    assert len(lines()) == 4
+    assert lines()[2] == "the store fails, mail is deferred: ConnectionError: refused"
+
+
 def test_two_things_fail_apart(lines):
     found = Outages()
     found.failed("store", TimeoutError())
