@@ -240,5 +240,7 @@ async def _stop(parts: RelayParts, front: Front | None) -> None:
     parts.providers.close()
     await parts.background.drain(limits.shutdown_s)
     await parts.upstreams.close()
+    if front:
+        front.close()
     if parts.web:
         await parts.web.stop(1.0)

@@ -148,5 +148,7 @@ class _Supervisor:
         ends = [self._children.end(2 * shutdown_s + LAST_STEPS_S)]
         await asyncio.gather(*ends, *([self._front.end()] if self._front else []))
         await self._background.drain(shutdown_s)
+        if self._front:
+            self._front.close()
         if self._web:
             await self._web.stop(1.0)

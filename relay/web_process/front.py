@@ -1,8 +1,8 @@
 """The web process, as `serve` keeps it: the socket it answers on, its order, its life.
 
 The socket stays open here: while the process is started again, requests wait instead of being
-refused; where it does not come up, or hangs, `understudy.py` answers. Mail by SMTP does not need
-it, so that is told and not fatal. What it does is `process.py`.
+refused; where it does not come up, or hangs, or all ends, `understudy.py` answers. Mail by SMTP
+does not need it, so that is told and not fatal. What it does is `process.py`.
 """
 
 from __future__ import annotations
@@ -122,9 +122,16 @@ class Front:
         self._household.send(signal.SIGHUP)
 
     async def end(self) -> None:
-        """Let it finish what it has under way, within a bounded time; before the store closes."""
-        self._is_ending.set()
+        """Let it finish what it has under way, within a bounded time; before the store closes.
+
+        From now on until `close` the understudy tells whoever asks that the relay is stopping.
+        """
+        self._understudy.take_over()
         await self._household.end(2 * self._settings.config.limits.shutdown_s + LAST_STEPS_S)
+
+    def close(self) -> None:
+        """Give the address back, after `end`."""
+        self._is_ending.set()
         self._socket.close()
 
     async def _order(self) -> bytes:

@@ -3,7 +3,7 @@
 The relay listens on that address and leaves the accepting to its child; without one, scrapes
 and probes would wait for ever. The child shows that its loop turns by touching a file
 (`processes/inside.py`). Once it has not for AWAY_S, /metrics, /healthz and /readyz are answered
-here and all else is 503, until it touches it again.
+here and all else is 503, until it touches it again; or for good, when it is told to end.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ AWAY_S: Final = 8.0
 POLL_S: Final = 0.25
 STOP_S: Final = 1.0
 
+NO_ANSWER: Final = "the web process does not answer; mail by SMTP goes on"
+STOPPING: Final = "the relay is stopping"
+
 
 class Understudy:
     """Stands by on `bound`, which stays open, for the process that touches `file`."""
@@ -39,7 +42,8 @@ class Understudy:
     def __init__(self, bound: socket.socket, file: Path, vitals: Vitals) -> None:
         self._bound = bound
         self._file = file
-        self._app = _StandIn(Ops(_WithoutWeb(vitals)))
+        self._ops = Ops(_WithoutWeb(vitals))
+        self._is_heir = False
         self._touched = -1
         self._seen_at = time.monotonic()
 
@@ -51,8 +55,14 @@ class Understudy:
                 await self._answer(stop)
             await set_within(stop, POLL_S)
 
+    def take_over(self) -> None:
+        """The process is told to end: answer from now on, beside it while it finishes."""
+        self._is_heir = True
+
     def _is_alone(self) -> bool:
         """By when the file was seen to change: nobody's clock is asked for the time."""
+        if self._is_heir:
+            return True
         now, touched = time.monotonic(), -1
         with suppress(OSError):
             touched = self._file.stat().st_mtime_ns
@@ -61,15 +71,24 @@ class Understudy:
         return now - self._seen_at > AWAY_S
 
     async def _answer(self, stop: asyncio.Event) -> None:
-        log.error("the web process does not answer; the relay tells of itself without it")
-        server = HttpServer(self._bound.dup(), self._app)
+        if not self._is_heir:
+            log.error("the web process does not answer; the relay tells of itself without it")
+        server = HttpServer(self._bound.dup(), self._stand_in)
         server.bind()
         async with asyncio.TaskGroup() as group:
             group.create_task(server.serve())
             while self._is_alone() and not stop.is_set():
                 await set_within(stop, POLL_S)
             await server.stop(STOP_S)
-        log.info("the web process answers again, or all ends")
+        if not self._is_heir:
+            log.info("the web process answers again, or all ends")
+
+    async def _stand_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in PATHS:
+            told = STOPPING if self._is_heir else NO_ANSWER
+            await problem(503, "Service Unavailable", told, {"retry-after": "10"}).send(send)
+        else:
+            await self._ops(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +103,3 @@ class _WithoutWeb:
     async def readiness(self) -> Readiness:
         found = await self.vitals.readiness()
         return replace(found, checks={**found.checks, "web": "no answer"})
-
-
-@dataclass(frozen=True, slots=True)
-class _StandIn:
-    """ASGI application."""
-
-    ops: Ops
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http" and scope["path"] not in PATHS:
-            told = "the web process does not answer; mail by SMTP goes on"
-            await problem(503, "Service Unavailable", told, {"retry-after": "10"}).send(send)
-        else:
-            await self.ops(scope, receive, send)

@@ -65,11 +65,12 @@ def test_sigterm_ends_within_its_deadline_even_if_the_upstream_never_answers(
     assert status["remaining_today"] == 99, "unknown is charged"
 
 
+@pytest.mark.parametrize("api", [False, True])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_who_is_stopping_is_not_ready_while_it_drains(
-    make_relay: MakeRelay, sink: SinkThread, workers: int
+    make_relay: MakeRelay, sink: SinkThread, workers: int, *, api: bool
 ) -> None:
-    relay = make_relay(upstream=sink.url, more={"workers": workers}).start()
+    relay = make_relay(upstream=sink.url, api=api, more={"workers": workers}).start()
     sink.once("DOT", late(4.0))
     with Wire(relay.port) as busy:
         hand_in(busy, "drained")
@@ -77,11 +78,15 @@ def test_who_is_stopping_is_not_ready_while_it_drains(
         relay.child.send(15)
         until(lambda: not is_listening(relay.port), "the listener to close")
 
+        if api:
+            until(lambda: "web stopped" in relay.log_tail(), "the web process to end")
         ready, healthy = relay.http("/readyz"), relay.http("/healthz")
+        counted = relay.http("/metrics")
         answer = busy.read()
 
     assert (ready.status, "stopping" in ready.body) == (503, True), ready
     assert healthy.status == 200
+    assert "relay_connections" in counted.body
     assert answer.code == 250, answer
 
 

@@ -107,3 +107,17 @@ async def test_it_steps_back_when_the_other_is_there_again(bound, tmp_path):
         assert (await told(bound, "/healthz"))[0] == 200  # gone again
 
     await watched(bound, file, body, is_alive=False)
+
+
+async def test_when_all_ends_it_answers_at_once_beside_a_process_that_lives(bound, tmp_path):
+    stop, dead = asyncio.Event(), asyncio.Event()
+    understudy = Understudy(bound, tmp_path / "beat", Vitals())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(understudy.keep(stop))
+        group.create_task(beat(tmp_path / "beat", dead))
+        understudy.take_over()
+        assert await told(bound, "/metrics") == (200, BODY)
+        status, text = await told(bound, "/api/warmup")
+        assert (status, json.loads(text)["detail"]) == (503, "the relay is stopping")
+        stop.set()
+        dead.set()
