@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from relay.core.errors import WarmupLimit
 from relay.core.mail.message import Classified, Client, Envelope, Recipient, Submission
 from relay.core.reply import Reply
 from relay.core.tenants.tenancy import Directory
@@ -146,7 +147,7 @@ class MeasuredRelay:
 
     def _end(self, story: Story) -> None:
         self._count(story)
-        if story.wall:
+        if story.wall and story.outcome == WarmupLimit.outcome:  # it may have been refused for good
             _, domain = self._metrics.named.labels(story.tenant, story.domain)
             self._metrics.deferrals.labels(domain, story.wall).inc()
         if self._log.is_enabled_for(logging.INFO):

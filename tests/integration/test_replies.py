@@ -116,6 +116,8 @@ def test_wider_than_the_policy_ever_allows_is_550_5_5_3_and_says_to_split_it(
             wire.hand_in(mail(SENDER))
             reply = wire.read()
     assert "split it" in heard(reply, 550, "5.5.3")
+    assert relay.metric("relay_messages_total", outcome="refused") == 1
+    assert relay.metric("relay_deferrals_total") == 0
 
 
 def test_too_many_recipients_is_452_4_5_3_and_a_hundred_are_always_possible(
