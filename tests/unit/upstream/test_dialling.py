@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from threading import Event
 
 import pytest
@@ -103,6 +103,42 @@ async def test_addresses_are_tried_in_their_order_until_one_answers(names):
     names.known["up.example"] = ["127.0.0.2", "127.0.0.1", "127.0.0.3"]
     async with Sink() as sink, connected(Dialler(), "up.example", sink.port) as made:
         assert made.getpeername() == ("127.0.0.1", sink.port)
+
+
+@asynccontextmanager
+async def silent(address: str, port: int):
+    """Nobody answers there, not even with a refusal: the kernel drops what a full backlog bars."""
+    with ExitStack() as stack:
+        stack.enter_context(closing(socket.create_server((address, port), backlog=0)))
+        for _ in range(2):
+            waiting = stack.enter_context(closing(socket.socket()))
+            waiting.setblocking(False)
+            waiting.connect_ex((address, port))
+        yield
+
+
+@on_both_loops
+async def test_an_address_that_never_answers_does_not_keep_the_next_from_being_tried(names):
+    names.known["up.example"] = ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
+    async with (
+        Sink() as sink,
+        silent("127.0.0.2", sink.port),
+        silent("127.0.0.3", sink.port),
+        upstream(sink.port, host="up.example", connect_timeout_s=4.0) as made,
+    ):
+        assert isinstance(await made.deliver(outgoing()), Taken)
+        assert sink.connections == 1
+
+
+@on_both_loops
+async def test_whoever_gives_up_leaves_no_attempt_under_way(names):
+    names.known["up.example"] = ["127.0.0.2", "127.0.0.3"]
+    port = free_port()
+    async with silent("127.0.0.2", port), silent("127.0.0.3", port):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2 * dialling.HEAD_START_S):
+                await answered(Dialler(), "up.example", port)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @on_both_loops
