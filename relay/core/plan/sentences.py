@@ -51,8 +51,16 @@ def _warmed(plan: Plan) -> str:
     if plan.settled and not any(row.sent for row in _last(plan, plan.days)):
         return "Never warmed: no mail is sent."
     if plan.settled:
-        return f"Never warmed: the cap stays at {plan.days[-1].cap:,} a day."
+        return f"Never warmed: the cap {_settled(plan)}."
     return f"Not warmed within {_days(len(plan.days))}."
+
+
+def _settled(plan: Plan) -> str:
+    """Of the days that come again: idleness over days off may take the ramp back every week."""
+    caps = [row.cap for row in plan.days[-plan.period :] if row.cap is not None and not row.is_off]
+    if min(caps) == max(caps):
+        return f"stays at {caps[0]:,} a day"
+    return f"goes from {min(caps):,} to {max(caps):,} a day, every week anew"
 
 
 def _clears(plan: Plan, what: str, rows: Rows, clears_on: date | None) -> str:

@@ -260,6 +260,13 @@ def test_an_idle_route_starts_anew_in_the_plan_too():
     assert [row.cap for row in made.days[:10]] == [50, 50, 100, 200, 500, 1000, 1000, 50, 50, 50]
 
 
+def test_a_ramp_that_every_weekend_takes_back_is_told_with_all_of_its_week():
+    weekends = walled(idle=Idle(2, IdleAction.RESTART), days_off=frozenset({5, 6}))
+    made = plan(weekends, [10], date(2026, 3, 4))
+    told = "Never warmed: the cap goes from 50 to 500 a day, every week anew."
+    assert (made.days[-1].is_off, sentences(made)[0]) == (True, told)
+
+
 def test_nothing_is_sent_on_a_day_that_the_zone_skips():
     apia = replace(HOLDS, window=CalendarDay("Pacific/Apia"))
     made = plan(apia, [200], date(2011, 12, 29))
