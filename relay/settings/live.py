@@ -43,6 +43,8 @@ _NEEDS_RESTART: Final = (
     "log",
 )
 _RETRY_S: Final = 5.0
+_REST: Final = 10
+"""How much longer than a reading it is at least to the next one of files that are refused."""
 _log = structlog.get_logger(__name__)
 
 
@@ -79,6 +81,7 @@ class LiveSettings:
         self._subscribers: list[Subscriber] = []
         self._turn = asyncio.Lock()
         self._calls = self._served = 0
+        self._took_s = 0.0
         self.failed = False
         self.problems: tuple[Problem, ...] = ()
 
@@ -158,7 +161,7 @@ class LiveSettings:
             if self._served >= mine:
                 return list(self.problems)
             before, begun = parts_of(self._config), self._calls
-            told = self._apply(await asyncio.to_thread(self._read))
+            told = self._apply(await self._read_aside())
             self._served = begun
             await asyncio.to_thread(let_go, before)
             return told
@@ -179,8 +182,14 @@ class LiveSettings:
     def _watched(self) -> Watched:
         files = (*self._config.files, *self._asked)
         # What kept them from being read may be gone without an edit: a lack of descriptors.
-        turn = int(time.monotonic() / _RETRY_S) if self.failed else 0
+        turn = _turn_now(self._took_s) if self.failed else 0
         return Watched(files, self._config.policy_directories, turn)
+
+    async def _read_aside(self) -> Loaded | ConfigProblems:
+        begun_s = time.monotonic()
+        read = await asyncio.to_thread(self._read)
+        self._took_s = time.monotonic() - begun_s
+        return read
 
     def _read(self) -> Loaded | ConfigProblems:
         try:
@@ -236,6 +245,18 @@ class LiveSettings:
                 subscriber(self._config)
             except Exception:  # noqa: BLE001 - the others must hear of it too
                 _log.exception("settings.subscriber_failed")
+
+
+def _turn_now(took_s: float) -> int:
+    """The number of the turn that it is, where a reading takes `took_s`.
+
+    The length of a turn goes by doubling: a reading somewhat slower than the one before it would
+    else be a turn of its own.
+    """
+    every_s = _RETRY_S
+    while every_s < _REST * took_s:
+        every_s *= 2
+    return int(time.monotonic() / every_s)
 
 
 def _notes(old: Config, read: Loaded) -> list[Problem]:

@@ -565,3 +565,23 @@ async def test_files_that_could_not_be_read_for_a_while_are_read_again_without_a
             descriptors.undo()
             await until(lambda: not live.failed)
     assert [log["event"] for log in logs].count("settings.reload_refused") == 1, logs
+
+
+async def test_refused_files_that_take_long_to_read_are_read_seldom(path, monkeypatch):
+    monkeypatch.setattr("relay.settings.live._RETRY_S", 0.01)
+    monkeypatch.setattr("relay.settings.watching.POLL_S", 0.01)
+    monkeypatch.setattr("relay.settings.watching._LOOK_S", 0.01)
+    live = LiveSettings.of(path, {}, ReaderHere())
+    readings = []
+
+    def slow(*_given):
+        readings.append(time.monotonic())
+        time.sleep(0.05)
+        raise ConfigProblems([Problem(str(path), 1, 1, "of a hundred thousand domains")])
+
+    monkeypatch.setattr("relay.settings.apart.here.load", slow)
+    async with watching(live):
+        path.touch()
+        await until(lambda: len(readings) > 4)
+    # One more may fall to the border of two turns.
+    assert readings[4] - readings[1] > 2 * 10 * 0.05, readings
