@@ -21,7 +21,7 @@ class Upstreams(Mapping[str, Upstream]):
 
     def __init__(self, opener: Callable[[UpstreamConfig], Upstream]) -> None:
         self._open = opener
-        self._replaced = Background()
+        self._background = Background()
         self._configs: dict[str, UpstreamConfig] = {}
         self._upstreams: dict[str, Upstream] = {}
 
@@ -43,7 +43,10 @@ class Upstreams(Mapping[str, Upstream]):
         opened = {name: self._open(configs[name]) for name in changed}
         for name in [*self._upstreams]:
             if name in opened or name not in configs:
-                self._replaced.start(_close_later(self._upstreams.pop(name)))
+                self._background.start(_close_later(self._upstreams.pop(name)))
+        if self._configs:  # the first ones are probed before anybody is offered anything
+            for upstream in opened.values():
+                self._background.start(_probe(upstream))
         self._upstreams |= opened
         self._configs = dict(configs)
 
@@ -68,7 +71,7 @@ class Upstreams(Mapping[str, Upstream]):
     async def close(self) -> None:
         """Close every one, also those that were replaced: nothing is under way any more."""
         in_force = (upstream.close() for upstream in self._upstreams.values())
-        await asyncio.gather(*in_force, self._replaced.drain(0))
+        await asyncio.gather(*in_force, self._background.drain(0))
 
 
 async def _probe(upstream: Upstream) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,11 @@ from typing import Any
 import pytest
 
 from relay.core.config import MaildirUpstream
+from relay.upstream import open_upstream
 from relay.upstream.in_force import Upstreams
+from tests.harness.smtp_sink import Offers, Sink
+from tests.harness.waiting import until
+from tests.unit.upstream.given import Counting, smtp_config
 
 
 def upstreams(*offers: set[str] | None) -> Upstreams:
@@ -47,12 +52,29 @@ def test_an_extension_is_passed_on_where_that_does_no_harm(offers, passed_on):
     assert {extension for extension in ALL if upstreams(*offers).may_offer(extension)} == passed_on
 
 
+async def test_what_a_reload_brings_is_asked_at_once_what_it_lacks():
+    """A client that is offered 8BITMIME sends mail in 8 bits, which is then refused for good."""
+    async with Sink(Offers(eightbitmime=False)) as sink:
+        before = smtp_config(sink.port)
+        found = Upstreams(lambda config: open_upstream(config, "relay.example.net", Counting()))
+        found.follow({before.name: before})
+        await found.probe()
+        assert not found.may_offer("8BITMIME")
+
+        found.follow({before.name: replace(before, idle_s=before.idle_s + 1)})
+        await asyncio.to_thread(until, lambda: not found.may_offer("8BITMIME"), "the probe")
+        await found.close()
+
+
 class Closing:
     """An upstream that only notes its end."""
 
     def __init__(self, config: MaildirUpstream) -> None:
         self.config = config
         self.closed_count = 0
+
+    async def probe(self) -> None:
+        """Answers."""
 
     async def close(self) -> None:
         await asyncio.sleep(0)
