@@ -15,7 +15,15 @@ from typing import Any, TypeVar
 
 from relay.core.config import SmtpHost, SmtpUpstream
 from relay.core.mail.message import Envelope, Outgoing
-from relay.ports.upstream import Clearance, Handover, Outcome, Refusal, SaidNo, Unreachable
+from relay.ports.upstream import (
+    Clearance,
+    Handover,
+    Lacks,
+    Outcome,
+    Refusal,
+    SaidNo,
+    Unreachable,
+)
 from relay.upstream.connection import Connection
 from relay.upstream.dialling import Dialler
 from relay.upstream.handover import SmtpHandover
@@ -101,8 +109,12 @@ class Smtp:
         return found
 
     async def _over_some_host(self, use: Use[T]) -> T:
-        """The hosts in order, until one decides. Raises Broken, with what was wrong with each."""
+        """The hosts in order, until one decides. Raises Broken, with what was wrong with each.
+
+        One that lacks what the message needs decides nothing while another one may have it.
+        """
         troubles: list[Broken] = []
+        lacking: T | None = None
         for host in self._hosts.in_order(asyncio.get_running_loop().time()):
             try:
                 outcome = await self._over_host(host, use)
@@ -112,7 +124,11 @@ class Smtp:
                 log.warning("upstream %s: %s", self.name, troubles[-1])
             else:
                 self._hosts.answered(host)
-                return outcome
+                if not isinstance(outcome, Lacks):
+                    return outcome
+                lacking = outcome
+        if lacking is not None and not troubles:
+            return lacking
         answers = [trouble.answer for trouble in troubles if trouble.answer]
         raise Broken("; ".join(map(str, troubles)), answers[-1] if answers else None)
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from relay.ports.upstream import SaidNo, Taken, Unknown, Unreachable
+from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
 from tests.harness.smtp_script import (
     Act,
     Then,
@@ -115,6 +115,24 @@ async def test_a_refusal_by_the_first_host_is_final():
         async with upstream(first.port, second.port) as up:
             assert isinstance(await up.deliver(outgoing()), SaidNo)
     assert second.connections == 0
+
+
+async def test_what_a_host_lacks_is_asked_of_the_next():
+    async with Sink(Offers(smtputf8=False)) as first, Sink() as second:
+        async with upstream(first.port, second.port) as up:
+            assert isinstance(await up.deliver(outgoing("ü@example.net")), Taken)
+        assert (len(first.messages), len(second.messages)) == (0, 1)
+        async with upstream(first.port) as up:
+            assert await up.deliver(outgoing("ü@example.net")) == Lacks("SMTPUTF8")
+
+
+async def test_what_one_host_lacks_may_be_had_later_of_one_that_is_down():
+    async with Sink() as first, Sink(Offers(smtputf8=False)) as second:
+        first.script.add("CONNECT", close().once())
+        async with upstream(first.port, second.port) as up:
+            assert isinstance(await up.deliver(outgoing("ü@example.net")), Unreachable)
+            assert isinstance(await up.deliver(outgoing("ü@example.net")), Taken)
+    assert (len(first.messages), len(second.messages)) == (1, 0)
 
 
 async def test_an_unknown_outcome_is_never_tried_at_the_next_host():
