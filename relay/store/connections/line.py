@@ -113,7 +113,7 @@ class Line:
             found = await self._servers.holdings(_in(self._timeout_s))
         except Exception as error:
             raise self._failed("holdings", error) from error
-        self._worked("holdings")
+        self._outages.ended("holdings")  # not the store: a single server was not even asked
         return found
 
     def says_at_once(self) -> bool:
