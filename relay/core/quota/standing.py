@@ -197,8 +197,18 @@ def _foot(policy: Policy, window: Window, standing: Standing) -> int:
     """
     first = standing.first_day
     if first is None:
-        first = policy.working_day(window.date).toordinal()
+        begins = window.date + timedelta(days=_is_used_up(policy, window, standing))
+        first = policy.working_day(begins).toordinal()
     return first - standing.base_days
+
+
+def _is_used_up(policy: Policy, window: Window, standing: Standing) -> bool:
+    """Whether nothing more goes today: a restart leaves counted what was sent before it.
+
+    What is in flight may yet be the first send, and of a rolling window some leaves today.
+    """
+    cap, settled = cap_of(policy, window, standing), standing.sent + standing.unknown
+    return cap is not None and settled >= cap and not window.slides
 
 
 def after_idling(policy: Policy, window: Window, standing: Standing) -> Standing:

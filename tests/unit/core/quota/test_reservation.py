@@ -24,6 +24,7 @@ from relay.core.quota.reservation import (
     warmup_day,
 )
 from relay.core.quota.wording import deferral_text, never_fits_text
+from relay.core.status.forecast import forecast
 from relay.core.tenants.tenancy import Route, RouteId
 
 CALENDAR = Policy(
@@ -123,6 +124,19 @@ def test_the_day_of_the_end_and_of_a_fit():
     assert warmed_on(CALENDAR, window(3), warming()) == date(2026, 3, 14)
     assert wall_before(route(), window(1), warming(), 150).fits_on == date(2026, 3, 3)
     assert wall_before(route(LIFETIME), window(1), warming(), 150).fits_on is None
+
+
+def test_a_restarted_route_whose_day_is_used_up_sends_first_tomorrow():
+    restarted = Standing(charged=60, sent=50, unknown=10)
+    assert warmed_on(CALENDAR, window(0), restarted) == FIRST + timedelta(days=15)
+    assert wall_before(route(), window(0), restarted, 80).fits_on == FIRST + timedelta(days=3)
+    caps = dict(forecast(route(), window(0), restarted))
+    assert (caps[FIRST + timedelta(days=2)], caps[FIRST + timedelta(days=3)]) == (50, 100)
+
+
+def test_what_is_in_flight_on_a_full_first_day_may_be_the_first_send():
+    full = Standing(charged=50, sent=0)
+    assert warmed_on(CALENDAR, window(0), full) == FIRST + timedelta(days=14)
 
 
 def test_the_reply_of_the_design_to_the_letter():
