@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, Protocol
 
-from relay.core.plan.backlog import Backlog
+from relay.core.plan.backlog import Backlog, evenly
 from relay.core.plan.mix import ANYONE, Mail
 from relay.core.policy.policy import MailClass, Policy
 from relay.core.policy.ramp import Cap
@@ -215,9 +215,10 @@ class _Walk:
         """What the next day does with the mail that comes."""
         course, day = self.course, self.day
         before = self._sent_already()
-        arrived = Counter({name: max(wanted.get(name, 0), before[name]) for name in self.names})
+        coming = _rest_of(wanted, before)
+        arrived = before + coming
         expired = self.backlog.expire(day)
-        self.backlog.arrive(day, arrived - before)
+        self.backlog.arrive(day, coming)
         room = course.room([name for name in self.names if name != ANYONE], self.mail_class)
         taken = self.backlog.take(room.total, room.providers)
         counts = (arrived, taken + before, self.backlog.waiting(), expired)
@@ -255,6 +256,16 @@ class _Walk:
     def state(self) -> tuple[object, ...]:
         """All that the next day depends on: the place on the ramp, and the queue by age."""
         return self.course.place(), self.backlog.by_age(self.day)
+
+
+def _rest_of(wanted: Mail, before: Counter[str]) -> Counter[str]:
+    """What is still to come of a day's mail, of which `before` went out already.
+
+    Where that was more to a provider than the mix has, there is less to the others.
+    """
+    rest = Counter(wanted) - before
+    left = max(0, sum(wanted.values()) - before.total())
+    return Counter(evenly(rest, dict.fromkeys(rest), left))
 
 
 def _summary(

@@ -16,7 +16,7 @@ from relay.core.policy.policy import Idle, IdleAction, MailClass
 from relay.core.policy.ramp import Advance, Ramp, Tier
 from relay.core.policy.window import CalendarDay, Rolling24h
 from relay.core.quota.course import from_standing
-from relay.core.quota.standing import Leaving, Standing
+from relay.core.quota.standing import Leaving, Standing, Tally
 from relay.core.status.forecast import forecast
 from relay.core.status.report import Status
 from relay.core.tenants.tenancy import Route, RouteId
@@ -252,6 +252,19 @@ def test_headroom_that_leaves_a_rolling_window_today_is_kept_in_the_plan_too():
     standing = replace(standing, leaving=leaving, at=now)
     course = from_standing(route, route.policy.window.at(now), standing, now)
     assert course.room((), MailClass.MARKETING).total == 20
+
+
+def test_what_went_out_today_is_part_of_the_first_day_whoever_it_went_to():
+    google = ProviderCap((LimitTier(0, 9),))
+    route = Route(RouteId("x", "out"), walled(providers={"google": google}))
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    standing = Standing(charged=5, sent=5, first_day=START.toordinal(), at=now)
+    standing = replace(standing, providers={"other": Tally(charged=5, sent=5)})
+    course = from_standing(route, route.policy.window.at(now), standing, now)
+    made = plan_from(course, [{"google": 6, "other": 1, "yahoo": 3}])
+    first, second = made.days[:2]
+    assert (first.arrived, first.sent, second.arrived) == (10, 10, 10)
+    assert [each.arrived for each in first.providers] == [3, 5, 2]
 
 
 def test_an_idle_route_starts_anew_in_the_plan_too():
