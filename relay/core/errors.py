@@ -13,7 +13,7 @@
     │   ├── MailLoop                 554 5.4.6
     │   ├── MessageTooBig            552 5.3.4
     │   ├── NeverFits                550 5.5.3   more recipients than the policy will ever allow
-    │   └── UpstreamLacks            554 5.6.3 / 550 5.6.7  8BITMIME, SMTPUTF8
+    │   └── UpstreamLacks            554 5.6.3 / 550 5.6.7 / 552 5.3.4  8BITMIME, SMTPUTF8, SIZE
     ├── Deferred                     4xx: time cures it
     │   ├── WarmupLimit              451 4.7.1   a wall (`quota.Wall`)
     │   ├── TooManyRecipients        452 4.5.3
@@ -32,7 +32,7 @@ place that turns an exception into a reply; whatever is not in this tree is 451 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from relay.core.quota.reservation import Wall
 from relay.core.quota.wording import deferral_text, never_fits_text
@@ -150,18 +150,21 @@ class NeverFits(Refused):
         self.wall = wall
 
 
-class UpstreamLacks(Refused):
-    """The upstream does not offer an extension that the message needs."""
+_LACKS: Final = {"8BITMIME": (554, "6.3"), "SMTPUTF8": (550, "6.7"), "SIZE": (552, "3.4")}
 
-    def __init__(self, extension: str) -> None:
-        super().__init__(f"the next hop does not offer {extension}, which this message needs")
+
+class UpstreamLacks(Refused):
+    """The upstream does not offer an extension that the message needs, or not enough of it."""
+
+    def __init__(self, extension: str, why: str = "") -> None:
+        told = f"the next hop does not offer {extension}, which this message needs"
+        super().__init__(why or told)
         self.extension = extension
 
     def reply(self) -> Reply:
-        """554 5.6.3 (RFC 6152 §3) or 550 5.6.7 (RFC 6531 §3.5)."""
-        if self.extension == "SMTPUTF8":
-            return Reply(550, "6.7", str(self))
-        return Reply(554, "6.3", str(self))
+        """554 5.6.3 (RFC 6152 §3), 550 5.6.7 (RFC 6531 §3.5) or 552 5.3.4 (RFC 1870 §6.2)."""
+        code, detail = _LACKS[self.extension]
+        return Reply(code, detail, str(self))
 
 
 class Deferred(RelayError):

@@ -41,9 +41,13 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Lacks:
-    """The upstream does not offer `extension`, which the message needs; nothing was handed over."""
+    """The upstream does not offer `extension`, which the message needs; nothing was handed over.
+
+    `why`: in which way, where that is not all; of SIZE, that it does not offer enough.
+    """
 
     extension: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ def refusal_of(refusal: Refusal) -> RelayError:
     match refusal:
         case SaidNo(answer, recipient):
             return UpstreamAnswered(answer, recipient)
-        case Lacks(extension):
-            return UpstreamLacks(extension)
+        case Lacks(extension, why):
+            return UpstreamLacks(extension, why)
         case Unreachable():
             return UpstreamTrouble()
 

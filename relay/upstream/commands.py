@@ -86,14 +86,12 @@ def offering(recipient: Recipient, offered: Capabilities) -> Command | Lacks | S
     return _malformed_recipient(recipient) or _rcpt(recipient, offered)
 
 
-def obstacle_to(message: Outgoing, offered: Capabilities) -> Lacks | SaidNo | None:
+def obstacle_to(message: Outgoing, offered: Capabilities) -> Lacks | None:
     """Why `message`, whoever it is for, cannot be handed to this upstream; None if it can."""
     return _obstacle(message, offered, needs_utf8=_needs_utf8(message))
 
 
-def _obstacle(
-    message: Outgoing, offered: Capabilities, *, needs_utf8: bool
-) -> Lacks | SaidNo | None:
+def _obstacle(message: Outgoing, offered: Capabilities, *, needs_utf8: bool) -> Lacks | None:
     if needs_utf8 and "SMTPUTF8" not in offered.keywords:
         return Lacks("SMTPUTF8")
     declared = message.envelope.body == "8BITMIME"
@@ -102,8 +100,8 @@ def _obstacle(
     limit = offered.size_limit_bytes
     if limit is None or message.size_bytes <= limit:
         return None
-    text = f"message of {message.size_bytes} bytes exceeds the next hop's limit of {limit}"
-    return SaidNo(Reply(552, "3.4", text))
+    why = f"message of {message.size_bytes} bytes exceeds the next hop's limit of {limit}"
+    return Lacks("SIZE", why)
 
 
 def _needs_utf8(message: Outgoing) -> bool:

@@ -126,8 +126,9 @@ async def test_what_a_host_lacks_is_asked_of_the_next():
             assert await up.deliver(outgoing("ü@example.net")) == Lacks("SMTPUTF8")
 
 
-async def test_what_one_host_lacks_may_be_had_later_of_one_that_is_down():
-    async with Sink() as first, Sink(Offers(smtputf8=False)) as second:
+@pytest.mark.parametrize("lacking", [Offers(smtputf8=False), Offers(size_bytes=50)])
+async def test_what_one_host_lacks_may_be_had_later_of_one_that_is_down(lacking):
+    async with Sink() as first, Sink(lacking) as second:
         first.script.add("CONNECT", close().once())
         async with upstream(first.port, second.port) as up:
             assert isinstance(await up.deliver(outgoing("ü@example.net")), Unreachable)

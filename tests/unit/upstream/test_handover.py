@@ -228,8 +228,8 @@ async def test_an_extension_that_is_missing_is_found_out_where_it_is_needed():
         handover = await begun(up)
         await handover.recipient(A)
         outcome = await handover.send(outgoing(body=b"\r\n" + b"x" * 600))
-        assert isinstance(outcome, SaidNo)
-        assert (outcome.answer.code, outcome.recipient) == (552, None)
+        assert isinstance(outcome, Lacks)
+        assert outcome.extension == "SIZE"
     assert (sink.messages, sink.connections) == ([], 1)
 
 

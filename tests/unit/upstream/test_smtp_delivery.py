@@ -189,8 +189,8 @@ async def test_what_the_upstream_lacks_is_said_and_nothing_is_sent():
 async def test_a_message_over_the_size_limit_is_not_sent():
     async with Sink(Offers(size_bytes=50)) as sink, upstream(sink.port) as up:
         outcome = await up.deliver(outgoing())
-    assert isinstance(outcome, SaidNo)
-    assert (outcome.answer.code, outcome.answer.enhanced) == (552, "5.3.4")
+    assert isinstance(outcome, Lacks)
+    assert outcome.extension == "SIZE"
     assert "MAIL" not in sink.verbs()
 
 
