@@ -42,7 +42,7 @@ SPARE_DESCRIPTORS: Final = 1000
 FIRST_PROBE_S: Final = 3.0
 """How long the first look at the upstreams may hold up the start."""
 
-Announced = Callable[[RelayParts, Front | None], AbstractContextManager[None]]
+Announced = Callable[[RelayParts, Front | None, asyncio.Event], AbstractContextManager[None]]
 """Says that the relay serves, for as long as the block runs."""
 
 
@@ -62,7 +62,7 @@ async def serve_seat(
     """`serve` as one of several workers, whose supervisor has prepared all and is told."""
 
     @contextmanager
-    def announced(parts: RelayParts, _front: Front | None) -> Iterator[None]:
+    def announced(parts: RelayParts, _front: Front | None, _stop: asyncio.Event) -> Iterator[None]:
         log.info("worker serving", listeners=_addresses(parts))
         say_ready()
         yield
@@ -150,7 +150,7 @@ async def _run(
         if front:
             group.create_task(front.keep())
             await front.come_up(stop)
-        with announced(parts, front):
+        with announced(parts, front, stop):
             await stop.wait()
             await _stop(parts, front)
     finally:
@@ -180,18 +180,18 @@ def _handle_signals(parts: RelayParts, stop: asyncio.Event, front: Front | None)
 
 
 @contextmanager
-def _announced(parts: RelayParts, front: Front | None) -> Iterator[None]:
+def _announced(parts: RelayParts, front: Front | None, stop: asyncio.Event) -> Iterator[None]:
     config, answers = parts.settings.config, front or parts.web
     web = answers.port if answers else None
     with announced_as_serving(config, parts.clock, parts.listeners.addresses, web):
-        look_at_store(config, parts.store.line, parts.background)
+        look_at_store(config, parts.store.line, parts.background, stop)
         yield
 
 
-def look_at_store(config: Config, line: Line, background: Background) -> None:
-    """Warn of what a store that is not ours may forget."""
+def look_at_store(config: Config, line: Line, background: Background, stop: asyncio.Event) -> None:
+    """Warn of what a store that is not ours may forget, unless `stop` is set before it answers."""
     if config.store.url is not None:
-        background.start(warn_of_weaknesses(line))
+        background.start(warn_of_weaknesses(line, stop))
 
 
 @contextmanager

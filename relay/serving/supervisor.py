@@ -131,7 +131,7 @@ class _Supervisor:
         port = answers.port if answers else None
         config = self._settings.config
         with announced_as_serving(config, self._clock, addresses, port):
-            look_at_store(config, self._store.line, self._background)
+            look_at_store(config, self._store.line, self._background, stop)
             await stop.wait()
             await self._stop()
 

@@ -6,17 +6,21 @@ a relay when it begins to serve.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relay.concurrency.waiting import set_within
 from relay.core.errors import StoreTrouble
 from relay.store.commands import Command
 from relay.store.connections.line import Line
 
 log = logging.getLogger(__name__)
+
+ASK_AGAIN_S: Final = 10.0
+"""Until a store that did not answer is asked once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,17 @@ async def weaknesses_of(line: Line) -> list[Weakness]:
     return [*found]
 
 
-async def warn_of_weaknesses(line: Line) -> None:
-    """One line in the log for each; none where the store does not answer just now."""
-    with suppress(StoreTrouble):
-        for weakness in await weaknesses_of(line):
-            log.warning("the store may forget what was sent: %s", weakness.says)
+async def warn_of_weaknesses(line: Line, stop: asyncio.Event) -> None:
+    """One line in the log for each, once the store answers; none where `stop` is set before."""
+    while not stop.is_set():
+        try:
+            found = await weaknesses_of(line)
+        except StoreTrouble:
+            await set_within(stop, ASK_AGAIN_S)
+        else:
+            for weakness in found:
+                log.warning("the store may forget what was sent: %s", weakness.says)
+            return
 
 
 def weaknesses_in(info: Mapping[str, str]) -> Iterator[Weakness]:
