@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -81,12 +82,7 @@ class CalendarDay:
 
     def of(self, day: date) -> Window:
         """The window named after `day`."""
-        return Window(
-            label=f"{day.isoformat()}/{self.zone}/{self.starts:%H:%M}",
-            day=day.toordinal(),
-            opens_at=self.boundary(day),
-            closes_at=self.boundary(day + timedelta(days=1)),
-        )
+        return _named(self.zone, self.starts, day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +119,19 @@ class Rolling24h:
 _LATEST: Final[dict[tuple[str, time], Window]] = {}
 """The window found last, by form: nearly every message asks for the same one as the last."""
 _MOST_KEPT: Final = 256
+
+
+@lru_cache(_MOST_KEPT)
+def _named(zone: str, starts: time, day: date) -> Window:
+    """Kept: each deferral asks for the window after its own, a tenth of what it costs."""
+    form = CalendarDay(zone, starts)
+    return Window(
+        label=f"{day.isoformat()}/{zone}/{starts:%H:%M}",
+        day=day.toordinal(),
+        opens_at=form.boundary(day),
+        closes_at=form.boundary(day + timedelta(days=1)),
+    )
+
 
 WindowForm = CalendarDay | Rolling24h
 
