@@ -144,7 +144,9 @@ def main() -> None:
         (home / "policies").mkdir()
         (home / "policies" / "huge.yaml").write_text(POLICY)
         (home / "relay.yaml").write_text(CONFIG)
-        sink = Child([program("smtp-sink"), "-u", "nobody", f"127.0.0.1:{SINK}", "1000"], home / "sink")
+        sink = Child(
+            [program("smtp-sink"), "-u", "nobody", f"127.0.0.1:{SINK}", "1000"], home / "sink"
+        )
         try:
             show(home)
         finally:
