@@ -34,7 +34,8 @@ class ChildSpec:
 
     `order` is asked at every start for what the child reads first (`inside.py`). `buried` is
     called with the name whenever one has ended and been waited for, before the next starts.
-    `environment` is laid over that of this process; `fds` stay open in the child.
+    `environment` is laid over that of this process; `fds` stay open in the child. `answers` is
+    asked now and then while it serves: False where it should have answered by now, and did not.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ChildSpec:
     buried: Callable[[str], None] = _nothing
     environment: Mapping[str, str] = field(default_factory=dict)
     fds: tuple[int, ...] = ()
+    answers: Callable[[], Awaitable[bool]] | None = None
 
 
 class Child:

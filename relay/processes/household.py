@@ -1,4 +1,7 @@
-"""All children: they come up together, are started again when they die, and end together."""
+"""All children: they come up together, are started again when they die, and end together.
+
+One that hangs is as good as dead, but that it keeps its share of what comes: it is killed.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,12 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 STEADY_S: Final = 10.0
 """How long a child has to run for its next death to count as the first."""
+
+LOOK_S: Final = 10.0
+"""How long after one look at a child the next one is."""
+
+HANGS_AFTER: Final = 3
+"""Looks in a row at which it did not answer. One may meet a machine that was stopped."""
 
 FAREWELL_S: Final = 2.0
 """For those that came up while another did not: nobody uses them yet."""
@@ -71,7 +80,7 @@ class Household:
             pause_s = await self._bring_up(spec, pause_s)
         while True:
             since = loop.time()
-            status = await self._children[spec.name].ended()
+            status = await _ended(self._children[spec.name], spec)
             spec.buried(spec.name)
             log.error("a process ended; it is started again", process=spec.name, status=status)
             pause_s = FIRST_PAUSE_S if loop.time() - since > STEADY_S else pause_s
@@ -112,3 +121,22 @@ class Household:
         for child in self:
             log.error("a process did not end in time and is killed", process=child.name)
             await child.kill()
+
+
+async def _ended(child: Child, spec: ChildSpec) -> int:
+    """Wait for its end, which is near once it hangs; the status."""
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(_end_if_it_hangs(child, spec))
+        status = await child.ended()
+        watching.cancel()
+    return status
+
+
+async def _end_if_it_hangs(child: Child, spec: ChildSpec) -> None:
+    silent = 0
+    while spec.answers and silent < HANGS_AFTER:
+        await asyncio.sleep(LOOK_S)
+        silent = 0 if await spec.answers() else silent + 1
+    if silent:
+        log.error("a process hangs and is killed", process=child.name)
+        child.send(signal.SIGKILL)

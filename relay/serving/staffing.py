@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from dataclasses import replace
+from typing import Final
 
 from relay.clock import AnyClock, FileClock
 from relay.core.config import Listener
@@ -15,6 +16,10 @@ from relay.seat import Order, Seat
 from relay.settings.apart.handing import handed
 from relay.settings.live import LiveSettings
 from relay.telemetry.shared import forget_gauges
+from relay.web.asking import NoAnswer, asked
+
+ANSWER_S: Final = 10.0
+"""A worker that takes longer to say that it lives, several times in a row, hangs."""
 
 
 def seats(quarters: Quarters, count: int, store_url: str | None) -> dict[str, Seat]:
@@ -38,5 +43,12 @@ def worker(
     def buried(_name: str) -> None:
         forget_gauges(seat.metrics, seat.number)
 
+    async def answers() -> bool:
+        try:
+            await asked(f"unix:{seat.ops}", "/healthz", ANSWER_S)
+        except NoAnswer as error:  # only silence tells of a loop that does not turn
+            return not isinstance(error.__cause__, TimeoutError)
+        return True
+
     words = command("worker", str(seat.number))
-    return ChildSpec(name, words, order, buried, importing_this_package())
+    return ChildSpec(name, words, order, buried, importing_this_package(), answers=answers)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import ssl
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -72,6 +74,20 @@ def test_kill_9_of_workers_in_mid_load_never_exceeds_the_cap_and_loses_only_what
     assert len(told.taken) <= forwarded <= len(ids)
     assert relay.metric("relay_worker_restarts_total") == CRASHES
     assert relay.metric("relay_connections") == 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_replaced_and_the_other_serves_on(make_relay: MakeRelay) -> None:
+    relay = make_relay(more={"workers": 2}).start()
+    before = workers(relay)
+    os.kill(before["worker 1"], signal.SIGSTOP)
+    until(lambda: workers(relay) != before, "its end", timeout_s=90, detail=relay.log_tail)
+    until(lambda: is_complete(relay), "a new worker", timeout_s=30, detail=relay.log_tail)
+    assert workers(relay)["worker 2"] == before["worker 2"]
+    for _ in range(12):
+        with Wire(relay.port) as wire:
+            assert wire.send(SENDER, "reader@example.org", mail(SENDER)).code == 250
+    assert "a process hangs and is killed" in relay.log_tail()
 
 
 def test_a_worker_that_is_started_again_serves_tls_with_the_certificate_of_the_others(

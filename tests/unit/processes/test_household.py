@@ -6,12 +6,13 @@ import asyncio
 import signal
 import sys
 import textwrap
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import pytest
 
 from relay.processes import child as child_module
+from relay.processes import household as household_module
 from relay.processes.child import Child, ChildFailed, ChildSpec
 from relay.processes.household import Household
 
@@ -109,6 +110,57 @@ async def test_what_dies_is_buried_and_started_again_with_a_new_order_until_the_
         await household.end(5)
     assert told == ["dies buried", "dies restarted"] * 2
     assert list(household) == []
+
+
+async def test_one_that_hangs_is_killed_and_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stopped, so that no other signal than SIGKILL could end it."""
+    monkeypatch.setattr(household_module, "LOOK_S", 0.01)
+    hangs, looks = asyncio.Event(), 0
+
+    async def answers() -> bool:
+        nonlocal looks
+        looks += 1
+        return not hangs.is_set()
+
+    told: list[str] = []
+    household = Household([spec("hangs", SERVES, answers=answers)], told.append)
+    await household.start()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(household.keep())
+        [victim] = await running(household, 1)
+        victim.send(signal.SIGSTOP)
+        looks = 0
+        hangs.set()
+        assert await victim.ended() == -signal.SIGKILL
+        assert looks == household_module.HANGS_AFTER
+        hangs.clear()
+        [other] = await running(household, 1)
+        assert other.pid != victim.pid
+        await household.end(5)
+    assert told == ["hangs"]
+
+
+async def test_one_that_answers_again_before_the_third_look_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(household_module, "LOOK_S", 0.01)
+    looks = asyncio.Queue[None]()
+    told = cycle([False, False, True])
+
+    async def answers() -> bool:
+        looks.put_nowait(None)
+        return next(told)
+
+    household = Household([spec("slow", SERVES, answers=answers)], lambda name: None)
+    await household.start()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(household.keep())
+        [child] = await running(household, 1)
+        async with asyncio.timeout(30):
+            for _ in range(12):
+                await looks.get()
+        assert child.is_running
+        await household.end(5)
 
 
 async def test_one_that_does_not_come_back_is_tried_with_growing_pauses(tmp_path: Path) -> None:
