@@ -41,7 +41,7 @@ ONLINE_S: Final = 20.0
 def check_offline(config: Config) -> list[Finding]:
     """The config's own sense, DKIM keys, certificates and the secret for keys in the store."""
     directory = config.directory
-    counted = f"{len(directory.domains)} domains of {len(directory.tenants)} tenants"
+    counted = f"domains: {len(directory.domains)}, tenants: {len(directory.tenants)}"
     policies = sorted({route.policy.name for route in directory.routes()})
     found = [
         fine("config", f"{config.path}: {counted}"),
