@@ -126,22 +126,21 @@ class Batching:
         return Part(message.submission.ref, len(recipients), split)
 
     async def _told(self, held: _Held, turn: asyncio.Semaphore) -> Accepted:
-        async with turn:
-            message = held.message
-            return await self.telling(message.submission, self._send(held), message)
+        """Settled whatever comes: what is cut off while it waits for its turn is given back."""
+        message, shares = held.message, Shares((held.reservation,))
+        async with self.charging.settling(held.reservation.id, shares), turn:
+            return await self.telling(message.submission, self._send(message, shares), message)
 
     async def _tell_refused(self, submissions: Sequence[Submission], error: RelayError) -> None:
         for submission in submissions:
             with suppress(RelayError):
                 await self.telling(submission, _refusal(error), None)
 
-    async def _send(self, held: _Held) -> Accepted:
-        message, shares = held.message, Shares((held.reservation,))
-        async with self.charging.settling(held.reservation.id, shares):
-            signed = await self.preparing.signed(message)
-            shares.verdict = Verdict.UNKNOWN
-            upstream = self.upstreams[held.reservation.route.upstream]
-            shares.verdict, answer = verdict_on(await upstream.deliver(signed))
+    async def _send(self, message: Classified, shares: Shares) -> Accepted:
+        signed = await self.preparing.signed(message)
+        shares.verdict = Verdict.UNKNOWN
+        upstream = self.upstreams[shares.reservations[0].route.upstream]
+        shares.verdict, answer = verdict_on(await upstream.deliver(signed))
         return Accepted(heard_as(answer), None)
 
 

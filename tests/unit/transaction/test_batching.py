@@ -220,6 +220,24 @@ async def test_no_more_than_ten_are_with_the_upstream_at_once():
     assert await desk.counts() == (40, 40, 40)
 
 
+async def test_what_no_upstream_has_heard_of_is_given_back_when_a_batch_is_cut_off(monkeypatch):
+    desk, all_are_with_it = Desk(cap=100), asyncio.Event()
+
+    async def never(message):
+        desk.upstream.at_once += 1
+        if desk.upstream.at_once == 10:
+            all_are_with_it.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(desk.upstream, "deliver", never)
+    batch = asyncio.ensure_future(desk.relay(*(desk.mail(str(n)) for n in range(40))))
+    await asyncio.wait_for(all_are_with_it.wait(), 5)
+    batch.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+    assert await desk.counts() == (10, 0, 0)  # nobody knows of those that were with it
+
+
 async def test_a_batch_takes_the_first_route_that_has_room_for_all_of_it(desk):
     first, second = desk.walk
     small = [desk.mail("1", first), desk.mail("2", first)]
