@@ -59,10 +59,6 @@ class Reply:
     def __str__(self) -> str:
         return " ".join(self.lines())
 
-    def with_ref(self, ref: str) -> Reply:
-        """The same reply with the reference id at its end, as `[ref]`."""
-        return Reply(self.code, self.detail, f"{self.text} [{ref}]")
-
 
 def parse_reply(code: int, text: str) -> Reply:
     """The reply that an upstream gave: `code`, and `text` without the codes' column.
