@@ -203,7 +203,6 @@ class Session(Identity):
                 content=self._message(content),
                 ref=ref,
                 session=self.id,
-                received_at=self.around.clock.now(),
             )
             self._arrive()
             await self.hearing.hand_over(submission, relay, self._answer)

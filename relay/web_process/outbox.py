@@ -131,9 +131,9 @@ class Outbox:
             raise BadMessageOfBatch(number, error) from error
 
     def _submission(self, mail: Mail, session: str) -> Submission:
-        now = self._clock.now()
         client = Client(mail.tenant, "", HELO, PROTOCOL, username=mail.sender)
-        return Submission(client, mail.envelope, mail.content, new_ref(now), session, now)
+        ref = new_ref(self._clock.now())
+        return Submission(client, mail.envelope, mail.content, ref, session)
 
     def _started(self, work: Awaitable[T]) -> asyncio.Future[T]:
         """`work`, which goes on whatever becomes of who awaits it."""

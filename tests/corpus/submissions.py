@@ -49,4 +49,4 @@ def submission(
     """What the edge would hand in."""
     client = Client(tenant, address, helo=helo, protocol="ESMTPSA", mail_class=mail_class)
     envelope = Envelope(mail_from, tuple(Recipient(r) for r in recipients), smtputf8=smtputf8)
-    return Submission(client, envelope, content, "ref42", "session.1", NOW)
+    return Submission(client, envelope, content, "ref42", "session.1")

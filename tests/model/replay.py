@@ -171,7 +171,7 @@ class Replay:
         submission = Submission(
             Client(Tenant("acme"), "127.0.0.1"),
             Envelope("a@b.example", (Recipient("r@there.example"),)),
-            b"", f"ref{number}", f"{relay.instance}.{number}", self.clock.now(),
+            b"", f"ref{number}", f"{relay.instance}.{number}",
         )  # fmt: skip
         running = Running(step.how, relay, submission)
         self.running.append(running)

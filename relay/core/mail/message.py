@@ -7,7 +7,6 @@ addresses `sender.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from relay.core.mail.header import Field
 from relay.core.policy.policy import MailClass
@@ -69,7 +68,6 @@ class Submission:
     content: bytes
     ref: str
     session: str
-    received_at: datetime
 
 
 @value(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Desk:
         envelope = Envelope(f"a@{domain}", tuple(map(Recipient, to)))
         content = f"From: a@{domain}\r\nMessage-ID: <{ref}@x>\r\n\r\nhi\r\n".encode()
         client = Client(self.tenant, "")
-        return Submission(client, envelope, content, ref, "house.1", self.clock.now())
+        return Submission(client, envelope, content, ref, "house.1")
 
     async def relay(self, *mails):
         return await self.batching.relay_all(mails)

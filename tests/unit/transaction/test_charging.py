@@ -26,7 +26,7 @@ from relay.transaction import insisting
 from relay.transaction.charging import Charging
 from relay.transaction.insisting import Insisting
 from relay.transaction.reserving import Wanted
-from tests.contract.world import NOON, HandClock, fresh_route, policy, share
+from tests.contract.world import HandClock, fresh_route, policy, share
 from tests.unit.transaction.known_providers import KnownProviders
 
 OK = Reply(250, "0.0", "Ok: queued")
@@ -119,7 +119,7 @@ class Desk:
         domain = SendingDomain(self.route.id.domain, "acme", (self.route,))
         submission = Submission(
             Client(Tenant("acme"), "127.0.0.1"), Envelope("a@b.example", to), b"", f"ref{self.number}",
-            session, NOON,
+            session,
         )  # fmt: skip
         return Classified(
             submission, domain, mail_class, None, fingerprint, b"", (),

@@ -27,7 +27,7 @@ from relay.transaction.charging import RETRIED, Charging
 from relay.transaction.insisting import Insisting
 from relay.transaction.preparing import Preparing
 from relay.transaction.splitting import Splitting
-from tests.contract.world import NOON, HandClock, fresh_route, policy, provider_tiers
+from tests.contract.world import HandClock, fresh_route, policy, provider_tiers
 from tests.unit.transaction.known_providers import KnownProviders
 
 OK = Reply(250, "0.0", "Ok: queued")
@@ -179,7 +179,7 @@ class Talk:
         envelope = replace(self.sender, recipients=tuple(self.accepted))
         return await self.split.finish(
             Submission(
-                self.client, envelope, content + extra + b"\r\nhi\r\n", self.ref, self.session, NOON
+                self.client, envelope, content + extra + b"\r\nhi\r\n", self.ref, self.session
             )
         )
 
