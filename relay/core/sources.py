@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from relay.core.policy.policy import Policy
 from relay.core.tenants.tenancy import RouteId
@@ -19,8 +18,6 @@ Key = tuple[str | int, ...]
 
 Place = tuple[int, int]
 """Line and column, both from 1."""
-
-_START: Final[Place] = (1, 1)
 
 
 @dataclass(frozen=True, slots=True)

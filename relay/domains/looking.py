@@ -40,13 +40,10 @@ def pause_s(age: timedelta) -> float:
 class Looking:
     """Asks `domains` to verify what is pending in `settings`. When each was asked is kept here."""
 
-    def __init__(
-        self, settings: LiveSettings, domains: Domains, clock: Clock, round_s: float = ROUND_S
-    ) -> None:
+    def __init__(self, settings: LiveSettings, domains: Domains, clock: Clock) -> None:
         self._settings = settings
         self._domains = domains
         self._clock = clock
-        self._round_s = round_s
         self._next: dict[str, float] = {}
 
     async def keep(self, stop: asyncio.Event) -> None:
@@ -56,7 +53,7 @@ class Looking:
                 await self.look()
             except Exception:
                 log.exception("looking for the records of pending domains failed")
-            await set_within(stop, self._round_s)
+            await set_within(stop, ROUND_S)
 
     async def look(self) -> None:
         """One round: at those whose time has come, the longest waiting first."""

@@ -27,8 +27,8 @@ class Resolvers:
 
     def __init__(
         self,
-        nameservers: Sequence[tuple[str, int]] = (),
-        deadline_s: float = 5.0,
+        nameservers: Sequence[tuple[str, int]],
+        deadline_s: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._nameservers = tuple(nameservers)

@@ -20,21 +20,18 @@ MOST_TEXTS: Final = 100
 class TxtResolver:
     """Implements `ports.domains.Txt`."""
 
-    def __init__(
-        self, nameservers: Sequence[tuple[str, int]] = (), deadline_s: float = DEADLINE_S
-    ) -> None:
-        self._deadline_s = deadline_s
-        self._resolvers = Resolvers(nameservers, deadline_s)
+    def __init__(self, nameservers: Sequence[tuple[str, int]]) -> None:
+        self._resolvers = Resolvers(nameservers, DEADLINE_S)
 
     async def texts(self, name: str) -> tuple[str, ...]:
         """See `ports.domains.Txt`."""
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(DEADLINE_S):
                 return await self._texts(name)
         except NXDOMAIN:
             return ()
         except TimeoutError:
-            raise NoDns(f"the DNS did not answer within {self._deadline_s:g} s") from None
+            raise NoDns(f"the DNS did not answer within {DEADLINE_S:g} s") from None
         except (DNSException, OSError, EOFError, ValueError) as error:
             raise NoDns(f"the DNS did not answer: {type(error).__name__}") from error
         except Exception as error:

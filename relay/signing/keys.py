@@ -38,6 +38,9 @@ RSA_BITS: Final = range(2048, 4097)
 MAX_FILE_BYTES: Final = 65_536
 BELIEVED_S: Final = 0.02
 """For how long a relay takes a key's file to be as it was."""
+MOST_REMEMBERED: Final = 131_072
+"""Keys whose numbers are known to belong together."""
+
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 
@@ -93,7 +96,6 @@ class KeyRing:
     def __init__(
         self,
         capacity: int = 4096,
-        remembered: int = 131_072,
         believed_s: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -101,7 +103,6 @@ class KeyRing:
         self._monotonic = monotonic
         self._lately: dict[str, tuple[float, SigningKey]] = {}
         self._capacity = capacity
-        self._remembered = remembered
         # By name, for a Path takes long to hash and to compare.
         self._keys: OrderedDict[str, tuple[Stamp, SigningKey]] = OrderedDict()
         self._good: OrderedDict[bytes, None] = OrderedDict()
@@ -153,7 +154,7 @@ class KeyRing:
         except (OSError, UnusableKey) as error:
             raise _trouble(path, error) from error
         with self._lock:
-            _keep(self._good, mark, None, self._remembered)
+            _keep(self._good, mark, None, MOST_REMEMBERED)
             _keep(self._keys, str(path), (stamp, key), self._capacity)
         return key
 

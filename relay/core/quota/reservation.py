@@ -15,7 +15,7 @@ from enum import StrEnum
 from relay.core.policy.policy import MailClass
 from relay.core.policy.ramp import Cap
 from relay.core.policy.window import Window
-from relay.core.quota.bounds import Bound, Split, WallKind, bounds_on
+from relay.core.quota.bounds import Split, WallKind
 from relay.core.quota.campaign import Campaign
 from relay.core.quota.standing import (
     Leaving,
@@ -38,7 +38,6 @@ from relay.core.values import value
 
 __all__ = [
     "Answer",
-    "Bound",
     "Campaign",
     "Demand",
     "Elsewhere",
@@ -57,7 +56,6 @@ __all__ = [
     "WallKind",
     "Walled",
     "after_idling",
-    "bounds_on",
     "cap_of",
     "next_tier",
     "process_of",

@@ -12,7 +12,6 @@ from relay.core.policy.policy import Policy
 from relay.core.policy.ramp import Cap
 from relay.core.status.past import DayOfRoute
 
-CURVE_DAYS: Final = 60
 _AFTER: Final = 3
 
 
