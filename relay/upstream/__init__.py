@@ -4,8 +4,3 @@ Read `smtp.py` (which host, which connection), then `connection.py` (one message
 connection: where certainty ends), then `wire.py`. Knows nothing of quotas, domains, DKIM or
 of who is asking.
 """
-
-from relay.upstream.build import open_upstream
-from relay.upstream.observer import Observer
-
-__all__ = ["Observer", "open_upstream"]

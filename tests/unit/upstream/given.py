@@ -10,7 +10,7 @@ from relay.core.config import Security, SmtpHost, SmtpUpstream
 from relay.core.mail.message import Envelope, Outgoing, Recipient
 from relay.core.reply import Reply
 from relay.ports.upstream import Upstream
-from relay.upstream import open_upstream
+from relay.upstream.build import open_upstream
 
 HEAD = b"From: a@news.example\r\nMessage-ID: <1@news.example>\r\nSubject: hi\r\n"
 

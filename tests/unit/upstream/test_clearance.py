@@ -9,7 +9,7 @@ import pytest
 from relay.core.config import MaildirUpstream
 from relay.core.errors import StoreTrouble
 from relay.ports.upstream import SaidNo, Taken
-from relay.upstream import open_upstream
+from relay.upstream.build import open_upstream
 from tests.harness.smtp_script import refuse
 from tests.harness.smtp_sink import Offers, Sink
 from tests.unit.upstream.given import HEAD, Counting, outgoing, upstream

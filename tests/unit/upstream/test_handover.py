@@ -11,7 +11,7 @@ from relay.core.config import MaildirUpstream
 from relay.core.mail.message import Envelope, Recipient
 from relay.core.reply import Reply
 from relay.ports.upstream import Lacks, SaidNo, Taken, Unknown, Unreachable
-from relay.upstream import open_upstream
+from relay.upstream.build import open_upstream
 from tests.harness.smtp_script import close, refuse, reset, stall
 from tests.harness.smtp_sink import Offers, Sink
 from tests.unit.upstream.given import HEAD, Counting, outgoing, upstream

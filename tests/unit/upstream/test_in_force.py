@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from relay.core.config import MaildirUpstream
-from relay.upstream import open_upstream
+from relay.upstream.build import open_upstream
 from relay.upstream.in_force import Upstreams
 from tests.harness.smtp_sink import Offers, Sink
 from tests.harness.waiting import until

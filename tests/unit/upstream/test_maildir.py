@@ -11,7 +11,7 @@ import pytest
 from relay.core.config import MaildirUpstream
 from relay.core.mail.message import Recipient
 from relay.ports.upstream import Taken, Unknown, Unreachable, Upstream
-from relay.upstream import open_upstream
+from relay.upstream.build import open_upstream
 from relay.upstream.maildir import unique_name
 from tests.unit.upstream.given import HEAD, Counting, outgoing
 

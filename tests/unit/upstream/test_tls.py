@@ -11,7 +11,7 @@ import pytest
 
 from relay.core.config import Security
 from relay.ports.upstream import SaidNo, Taken, Unknown, Unreachable
-from relay.upstream import open_upstream
+from relay.upstream.build import open_upstream
 from relay.upstream.handshake import tls_context
 from tests.harness.certs import Authority
 from tests.harness.smtp_script import Act, Then, close, garbage, refuse, reset, stall
