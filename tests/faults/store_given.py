@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,11 +27,6 @@ async def world_at(url: str, *, timeout_s: float = TIMEOUT_S, cap: int | None = 
         yield World(store, clock, fresh_route(policy((0, cap))))
     finally:
         await store.close()
-
-
-@dataclass
-class Took:
-    seconds: float = 0.0
 
 
 async def troubled(call: Awaitable[object]) -> float:

@@ -121,9 +121,6 @@ def test_a_config_with_a_line_changed(data):
     config_file.run(b"\n".join(lines))
 
 
-NUMBERS = st.binary(min_size=2, max_size=2)
-
-
 @SOME
 @given(st.sampled_from(mx_answer.SEEDS), st.integers(0, 60), st.binary(max_size=6))
 def test_answers_with_a_few_bytes_changed(seed, at, change):

@@ -20,8 +20,6 @@ from tests.harness.relay_process import RelayProcess
 from tests.harness.waiting import until
 from tests.harness.web_process import WebProcess
 
-UP_S = 30.0
-
 
 def web_pids(relay: RelayProcess) -> list[int]:
     """The web processes whose parent is `relay`."""
