@@ -51,7 +51,9 @@ def past(status: Status, sends: Mapping[int, int]) -> list[DayOfRoute]:
         sending += sent > 0
         qualified += sent > 0 and sent >= policy.ramp.qualifies_from(cap)
         found.append(DayOfRoute(_date(day), 0 if policy.is_off(_date(day)) else cap, sent))
-    found.append(DayOfRoute(status.window.date, status.cap, status.sent))
+    # The window of a rolling policy holds some of yesterday, which has its own day here.
+    sent = sends.get(today, 0) if status.window.slides else status.sent
+    found.append(DayOfRoute(status.window.date, status.cap, sent))
     return found[-MOST_PAST_DAYS:]
 
 

@@ -145,6 +145,17 @@ def test_what_a_rolling_window_holds_of_yesterday_does_not_raise_tomorrows_cap()
     assert (found.cap, tomorrows_cap(found)) == (20, 20)
 
 
+def test_what_a_rolling_window_holds_of_yesterday_is_not_sent_today_again():
+    rolling = replace(status(Advance.CALENDAR_DAYS, DAYS).route.policy, window=Rolling24h())
+    found = status(
+        Advance.CALENDAR_DAYS, DAYS, charged=9, sent=9, first_day=TODAY.toordinal() - 1, lifetime=9
+    )
+    found = replace(
+        found, route=replace(found.route, policy=rolling), window=rolling.window.at(NOON)
+    )
+    assert [day.sent for day in past(found, sends(5, 4))] == [5, 4]
+
+
 def test_tomorrow_is_at_the_foot_where_idleness_takes_it_there():
     found = status(Advance.CALENDAR_DAYS, DAYS, first_day=TODAY.toordinal() - 9)
     idle = replace(found.route.policy, idle=Idle(3, IdleAction.RESTART))
