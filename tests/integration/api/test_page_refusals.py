@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+from urllib.parse import urlencode
 
 import pytest
 
-from tests.harness.visitor import Visitor
+from tests.harness.visitor import FORM, Visitor
 
 PASSWORD = "correct horse battery staple"
 TAKEN = {
@@ -24,6 +25,35 @@ def olga(web, relay) -> Visitor:
     visitor = Visitor(web.port)
     assert visitor.sign_in("olga", PASSWORD).status == 303
     return visitor
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        # A proxy that names us by our own address, as nginx does unless it is told not to.
+        ({"origin": "https://dash.example", "sec-fetch-site": "same-origin"}, 303),
+        ({"origin": "https://dash.example", "sec-fetch-site": "same-site"}, 403),
+        ({"origin": "https://dash.example", "sec-fetch-site": "cross-site"}, 403),
+        # An older browser.
+        ({"origin": "https://dash.example"}, 403),
+        ({"origin": "https://dash.example", "host": "dash.example"}, 303),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
+        ({}, 303),
+    ],
+)
+def test_a_form_is_taken_from_our_own_pages_only(web, olga, sent, status):
+    anew = Visitor(web.port)
+    page = anew.get("/dashboard/sign-in")
+    assert page.status == 200
+    form = {"form": anew.cookies["wr_form"], "name": "olga", "password": PASSWORD, "next": ""}
+    headers = {"content-type": FORM, "cookie": f"wr_form={anew.cookies['wr_form']}", **sent}
+    connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=30)
+    connection.request("POST", "/dashboard/sign-in", urlencode(form), headers)
+    answer = connection.getresponse()
+    told = answer.read().decode()
+    connection.close()
+    assert (answer.status, "comes from elsewhere" in told) == (status, status == 403)
 
 
 @pytest.mark.parametrize("path", TAKEN)
