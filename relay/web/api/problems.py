@@ -200,9 +200,13 @@ def _is_no_json(request: Request, error: RequestValidationError) -> bool:
 
 
 def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
-    """What pydantic has against a request."""
+    """What pydantic has against a request; of a list with the `index` of the first fault."""
     places = [_place(each) for each in errors]
-    return Problem(422, "; ".join(places)[:1000], errors=places[:20])
+    more: dict[str, Any] = {"errors": places[:20]}
+    at = errors[0]["loc"][:1]
+    if at and isinstance(at[0], int):
+        more["index"] = at[0]
+    return Problem(422, "; ".join(places)[:1000], **more)
 
 
 _OF_UNION: Final = re.compile(r"constrained-\w+|list\[.*\]")

@@ -177,6 +177,9 @@ def test_a_batch_with_one_bad_message_sends_none_and_names_it(web, relay, domain
         answer = web.post("/api/emails/batch", [email(domain, subject=f"c {domain}"), bad])
         assert (answer.status, answer.json["index"]) == (status, 1)
         assert answer.json["detail"].startswith("message 1: ")
+    for bad in ({"from": f"a@{domain}"}, email(domain, to="x"), email(domain, subject=5), 7):
+        answer = web.post("/api/emails/batch", [email(domain, subject=f"c {domain}"), bad])
+        assert (answer.status, answer.json["index"]) == (422, 1)
     assert stored(relay, f"c {domain}") == []
     assert web.post("/api/emails/batch", []).status == 422
     assert web.post("/api/emails/batch", [email(domain)] * 101).status == 422
