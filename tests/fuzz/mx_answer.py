@@ -68,7 +68,7 @@ class _Asking(MxResolver):
 
 class _ScriptedResolvers(Resolvers):
     def __init__(self, data: bytes) -> None:
-        super().__init__()
+        super().__init__((), 5.0)
         self._data = data
 
     def current(self) -> Resolver:
