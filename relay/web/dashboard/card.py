@@ -53,7 +53,7 @@ def card(status: Status) -> Card:
     is_reached = tier is not None and standing.base_sends + standing.lifetime >= tier.start
     return Card(
         state=status.state,
-        is_warmed=cap is None and status.route.policy.name != "exempt",
+        is_warmed=cap is None and status.has_ramp,
         tier_cap=cap,
         cumulative=standing.lifetime,
         sent=status.sent,

@@ -63,7 +63,6 @@ async def show(request: Request) -> Response:
         is_comparable=other is None or len(pair) > 1,
         curve=of_policies(pair),
         volume=volume,
-        planned=planned,
         told=sentences(planned) + ([f"{assumed(mix)}."] if mix else []),
         plan_chart=of_plan(planned),
         rows=planned.days[:PLAN_ROWS],

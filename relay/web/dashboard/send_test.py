@@ -94,7 +94,6 @@ async def _sent(desk: PagesDesk, domain: SendingDomain, mail: Mail) -> dict[str,
         "is_sent": isinstance(result, Sent),
         "reply": _reply(result),
         "verified": await desk.proving.verify(tray, domain) if tray.content else (),
-        "was_signed": bool(tray.content) and bool(domain.dkim),
         "changes": [_change(*pair) for pair in zip(before, after, strict=True)],
         "content": tray.content[:SHOWN_BYTES].decode("utf-8", "replace").replace("\r\n", "\n"),
     }
