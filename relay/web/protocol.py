@@ -1,9 +1,9 @@
-"""HTTP that never becomes a request of ours is refused in the same words as the rest.
+"""What HTTP is answered that none of our applications answers: in the same words as the rest.
 
-uvicorn answers what it cannot read, and what is too much at once, itself, in plain text: here
-both become problem details (RFC 9457). The bound on what is too much is in `server.py`. It also
-waits for ever for the head of a request: whoever sends none in time is hung up on, for each
-connection takes the place of another.
+uvicorn answers what it cannot read, what is too much at once and what it cuts off at its end
+itself, in plain text: here all of it becomes problem details (RFC 9457). The bound on what is too
+much, and the end, are in `server.py`. It also waits for ever for the head of a request: whoever
+sends none in time is hung up on, for each connection takes the place of another.
 """
 
 from __future__ import annotations
@@ -36,6 +36,12 @@ BUSY: Final = problem(
     "Service Unavailable",
     "too many connections at once; try again later",
     {"connection": "close", "retry-after": "5"},
+)
+CUT_OFF: Final = problem(
+    500,
+    "Internal Server Error",
+    "the relay stopped before there was an answer; nobody knows what was done",
+    {"connection": "close"},
 )
 
 

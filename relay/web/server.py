@@ -12,9 +12,9 @@ from typing import Final
 import uvicorn
 
 from relay.core.config import WebConfig
-from relay.web.asgi import App, Receive, Scope, Send
+from relay.web.asgi import App, Message, Receive, Scope, Send
 from relay.web.ops import Ops, Vitals
-from relay.web.protocol import AMBIGUOUS, BUSY, Protocol
+from relay.web.protocol import AMBIGUOUS, BUSY, CUT_OFF, Protocol
 from relay.web.target import in_origin_form
 
 MOST_AT_ONCE: Final = 200
@@ -64,7 +64,7 @@ class HttpServer:
             elif {name for name, _ in scope["headers"]} >= _LENGTHS:
                 await AMBIGUOUS.send(send)
             else:
-                await app(in_origin_form(scope), receive, send)
+                await _to_its_end(app, in_origin_form(scope), receive, send)
 
         return bounded
 
@@ -101,6 +101,23 @@ class HttpServer:
         self._server.config.timeout_graceful_shutdown = max(1, int(deadline_s))
         self._server.should_exit = True
         await asyncio.sleep(0)
+
+
+async def _to_its_end(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Have `app` answer. Cancelled, as uvicorn does with what outlasts the end, it says so."""
+    has_begun = False
+
+    async def noted(message: Message) -> None:
+        nonlocal has_begun
+        has_begun = True
+        await send(message)
+
+    try:
+        await app(scope, receive, noted)
+    except asyncio.CancelledError:
+        if has_begun:
+            raise
+        await CUT_OFF.send(send)
 
 
 class WebServer(HttpServer):

@@ -16,7 +16,11 @@ from relay.web.server import HttpServer
 HEAD_S = 0.3
 WHOLE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 SLOW = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
+NEVER = b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+waits = asyncio.Event()
+"""Somebody has asked for /never."""
 
 Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -25,6 +29,9 @@ async def app(scope: Scope, _receive: Receive, send: Send) -> None:
     """Answers without a look at the body."""
     if scope["path"] == "/slow":
         await asyncio.sleep(3 * HEAD_S)
+    if scope["path"] == "/never":
+        waits.set()
+        await asyncio.Event().wait()
     await problem(401, "Unauthorized", "as the door").send(send)
 
 
@@ -91,6 +98,17 @@ async def test_who_waits_for_an_answer_is_not(server):
         assert b"as the door" in await answer(reader)
         await asyncio.sleep(2 * HEAD_S)  # between requests it is uvicorn's own patience
     writer.close()
+
+
+async def test_who_still_waits_when_the_server_ends_hears_it_as_a_problem(server):
+    reader, writer = await connected(server)
+    writer.write(NEVER)
+    await asyncio.wait_for(waits.wait(), 5)
+    await server.stop(1)
+    told = await answer(reader)
+    assert told.startswith(b"HTTP/1.1 500 ")
+    assert b"content-type: application/problem+json" in told
+    assert b"nobody knows what was done" in told
 
 
 async def test_where_a_body_ends_is_not_guessed_and_nothing_behind_it_is_read(server):
