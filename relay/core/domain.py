@@ -12,6 +12,9 @@ from unicodedata import normalize
 MAX_DOMAIN = 253
 """Characters of a name without its final dot (RFC 1035 §2.3.4)."""
 
+MAX_LABEL = 63
+"""Characters of one label (RFC 1035 §2.3.4)."""
+
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 # IDNA 2003 (all that the standard library has) maps these to other names than IDNA 2008 does.
@@ -34,6 +37,12 @@ def normalize_domain(text: str) -> str:
     if name.rsplit(".", 1)[-1].isdigit():
         raise ValueError(f'"{text}" is not a domain name: its last part is a number')
     return name
+
+
+def is_selector(text: str) -> bool:
+    """Whether `text` can be a DKIM selector: labels and dots (RFC 6376 §3.1), in any case."""
+    is_short = text.isascii() and len(text) <= MAX_LABEL
+    return is_short and _DOMAIN.match(text.lower()) is not None
 
 
 def is_own_form(text: str, name: str) -> bool:

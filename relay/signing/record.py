@@ -5,22 +5,17 @@ Owns its name, its text, and how it is written in a zone file. Knows nothing of 
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from relay.core.domain import normalize_domain
+from relay.core.domain import is_selector, normalize_domain
 from relay.core.tenants.published import strings_of
 from relay.core.tenants.tenancy import DkimKey, SealedKey
 from relay.signing.keys import SigningKey, read_key
-
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_SELECTOR: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +75,6 @@ def public_part(key: SigningKey) -> tuple[str, str]:
 
 def check_selector(selector: str) -> str:
     """`selector`, if it is one (RFC 6376 §3.1: labels and dots). Raises ValueError if not."""
-    if not _SELECTOR.fullmatch(selector):
+    if not is_selector(selector):
         raise ValueError(f'"{selector}" is no DKIM selector: letters, digits, hyphens and dots')
     return selector

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationInfo
 
+from relay.core.domain import is_selector
 from relay.core.tenants.tenancy import IPNetwork
 from relay.settings.addresses import (
     Address,
@@ -27,7 +28,6 @@ from relay.settings.yaml.files import read_text
 from relay.settings.yaml.scalars import resolve
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", re.ASCII)
-_SELECTOR = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z", re.ASCII)
 _SECRET_FILE_BYTES = 65_536
 _MOST = 10**12
 
@@ -145,8 +145,9 @@ def name(value: str) -> str:
 
 
 def _selector(value: str) -> str:
-    if not _SELECTOR.match(value) or ".." in value:
-        raise Wrong(f"{shown(value)} is not a DKIM selector, such as s1")
+    if not is_selector(value):
+        told = f"{shown(value)} is not a DKIM selector, such as s1"
+        raise Wrong(told, "use letters, digits, '-' and '.'")
     return str(value)
 
 

@@ -305,7 +305,16 @@ SINGLE = [
         "            key: s1.pem\n          - {selector: «S1, key: b}\n",
         'the selector "s1" stands in line 22 already',
     ),
-    ("selector: s1", "selector: «s_", 'selector: "s_" is not a DKIM selector, such as s1'),
+    (
+        "selector: s1",
+        "selector: «my_key",
+        """selector: "my_key" is not a DKIM selector, such as s1 (use letters, digits, '-' and '.')""",
+    ),
+    (
+        "selector: s1",
+        "selector: «a.-b",
+        """selector: "a.-b" is not a DKIM selector, such as s1 (use letters, digits, '-' and '.')""",
+    ),
     (
         "upstream: outbound",
         "upstream: «outbond",
