@@ -29,10 +29,10 @@ def parse_duration(text: str) -> float:
     factor = _SECONDS.get(found[2].lower()) if found else None
     if not found or factor is None:
         raise Wrong(f"{shown(text)} is not a duration with a unit, such as 30s, 5 min or 2h")
-    seconds = float(found[1]) * factor
+    seconds = round(float(found[1]) * factor, 3)
     if not 0 < seconds <= _LONGEST_S:
         raise Wrong(f"{shown(text)} is not between 1 ms and a year")
-    return round(seconds, 3)
+    return seconds
 
 
 def duration_text(seconds: float) -> str:

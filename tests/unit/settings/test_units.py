@@ -30,7 +30,8 @@ def test_a_duration_has_a_unit(text, seconds):
 
 
 @pytest.mark.parametrize(
-    "text", ["30", "", "s", "-5s", "5 parsecs", "5s 3", "1e3s", "0s", "999999 days", "٣s", "5m"]
+    "text",
+    ["30", "", "s", "-5s", "5 parsecs", "5s 3", "1e3s", "0s", "0.4ms", "999999 days", "٣s", "5m"],
 )
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(Wrong):
