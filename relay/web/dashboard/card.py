@@ -94,10 +94,13 @@ def _used(status: Status) -> int:
 
 
 def steps(status: Status) -> list[Step]:
-    """The tiers around the one in force, with first and last."""
+    """The tiers around the one in force, with first and last; all are done where none is."""
     ramp = status.route.policy.ramp
     at = progress(status.route.policy, status.window, status.standing)
-    now = len(ramp.tiers) - 1 if status.cap is None else ramp.tiers.index(ramp.tier_at(at))
+    if status.cap is None:
+        now = len(ramp.tiers) - (ramp.tiers[-1].cap is None)
+    else:
+        now = ramp.tiers.index(ramp.tier_at(at))
     first = max(0, min(now - SHOWN_TIERS // 2, len(ramp.tiers) - SHOWN_TIERS))
     found = []
     for place, tier in list(enumerate(ramp.tiers))[first : first + SHOWN_TIERS]:

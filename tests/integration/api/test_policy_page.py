@@ -32,7 +32,7 @@ def test_what_if_begins_on_the_date_in_the_policys_zone(make_relay: MakeRelay) -
 
 
 def test_what_if_knows_the_walls_of_providers_as_plan_does(make_relay: MakeRelay) -> None:
-    walled = calendar(100, providers={"google": {"cap": 10}})
+    walled = calendar(100, providers={"google": {"cap": 10}}, source="")
     relay = make_relay(api=True, policies={"ramp": calendar(100), "walled": walled})
     relay.start()
     assert relay.cli("user", "add", "olga", "--operator", stdin=f"{PASSWORD}\n").exit == 0
@@ -43,3 +43,4 @@ def test_what_if_knows_the_walls_of_providers_as_plan_does(make_relay: MakeRelay
         says = relay.cli("plan", policy, "--volume", "100", "--json").json
         for each in (*says["says"], *says["notes"]):
             assert each.partition("; say --mix")[0] in shown
+        assert ("Source:" in shown) == (policy == "ramp")  # the other names none
