@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from relay.core.config import Config
+from relay.core.config import Config, Listener
 from relay.core.tenants.tenancy import SendingDomain
 from relay.settings.addresses import is_loopback
 from relay.signing.record import record_of
 
 
-def submission(config: Config) -> tuple[str, int]:
-    """Where an application hands its mail in: one that is not only for this machine, if any."""
+def submission(config: Config) -> tuple[str, Listener]:
+    """The host and the listener for applications: one not only for this machine, if any."""
     first = next((each for each in config.listeners if not is_loopback(each.host)), None)
     if first is None:
-        return config.listeners[0].host, config.listeners[0].port
-    return config.hostname, first.port
+        return config.listeners[0].host, config.listeners[0]
+    return config.hostname, first
 
 
 def records(domain: SendingDomain) -> list[str]:

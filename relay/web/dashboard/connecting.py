@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from relay.core.tenants.tenancy import SendingDomain
+from relay.core.config import ListenerAuth, ListenerTls
+from relay.core.tenants.tenancy import SendingDomain, Tenant
 from relay.core.tenants.users import Viewer
 from relay.ports.domains import DomainState, Which
 from relay.web.dashboard.desk import PagesDesk, desk_of, viewer_of
@@ -49,10 +50,11 @@ async def show(request: Request) -> Response:
     domains = [each for each in desk.directory.domains.values() if viewer.sees(each.tenant)]
     shown = domains[:MOST_DOMAINS]
     records = await asyncio.to_thread(_records, desk.records, shown)
-    host, port = desk.submission
-    tenant = viewer.tenant or next(iter(desk.directory.tenants), "acme")
+    tenants = desk.directory.tenants
+    tenant = viewer.tenant or (shown[0].tenant if shown else next(iter(tenants), "acme"))
     example = shown[0].name if shown else "news.example.com"
-    values = {"host": host, "port": port, "domain": example, "tenant": tenant}
+    way_in = _way_in(desk, tenants.get(tenant, Tenant(tenant)))
+    values = {**way_in, "domain": example, "tenant": tenant}
     return page(
         request,
         "connect.html",
@@ -68,6 +70,22 @@ async def show(request: Request) -> Response:
         ],
         **values,
     )
+
+
+def _way_in(desk: PagesDesk, tenant: Tenant) -> dict[str, Any]:
+    """Where and how an application of `tenant` comes in: as the listener and its config have it."""
+    host, listener = desk.submission
+    may_be_plain = listener.tls is not ListenerTls.NONE or listener.plaintext_auth
+    takes_names = listener.auth is not ListenerAuth.NONE and may_be_plain
+    names = [each.username for each in tenant.credentials]
+    needs_name = bool(names) or not tenant.networks or listener.auth is ListenerAuth.REQUIRED
+    return {
+        "host": host,
+        "port": listener.port,
+        "tls": listener.tls.value,
+        "logs_in": takes_names and needs_name,
+        "user": names[0] if names else tenant.name,
+    }
 
 
 def _pending(desk: PagesDesk, viewer: Viewer) -> list[str]:

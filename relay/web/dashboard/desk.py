@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from relay.core.config import Listener
 from relay.core.status.report import Status
 from relay.core.tenants.tenancy import Directory, Route, SendingDomain
 from relay.core.tenants.users import Viewer
@@ -25,7 +26,7 @@ MOST_FIELDS = 100
 class PagesDesk:
     """The other rooms, as the pages know them.
 
-    `submission` is host and port for a mail client; `records` gives the DNS records of a
+    `submission` is host and listener for a mail client; `records` gives the DNS records of a
     domain's keys, as lines of a zone file.
     """
 
@@ -42,7 +43,7 @@ class PagesDesk:
     domains: Domains
     policies: Policies
     proving: Proving
-    submission: tuple[str, int]
+    submission: tuple[str, Listener]
     records: Callable[[SendingDomain], list[str]]
 
     @property
