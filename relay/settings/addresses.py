@@ -13,7 +13,8 @@ from relay.settings.problems import Wrong, shown
 _ADDRESS = re.compile(
     r"(?:\[(?P<six>[^\]]*:[^\]]*)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})\Z"
 )
-_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?\Z", re.ASCII)
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?\Z", re.ASCII)
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]{1,253}(?::[0-9]{1,5})?\Z", re.ASCII)
 _MAPPED = IPv6Network("::ffff:0:0/96")
 

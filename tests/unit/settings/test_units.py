@@ -104,6 +104,7 @@ def test_an_address_is_a_host_and_a_port(text, address):
         "a:25:26",
         "[::1:25",
         "1.2.3.4.5:1",
+        f"{'a' * 64}.example:25",
     ],
 )
 def test_what_is_no_address_is_refused(text):
