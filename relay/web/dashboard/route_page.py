@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -11,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from relay.core.quota.bounds import WallKind
 from relay.core.quota.changes import DONE, Verb, may
 from relay.core.status.past import coming, past
-from relay.core.status.recent import Kind
+from relay.core.status.recent import KEPT_S, Kind
 from relay.core.status.report import Status
 from relay.core.tenants.audit import AuditWanted, one_line
 from relay.core.tenants.tenancy import Route
@@ -87,7 +88,9 @@ async def _shown(
     [found] = await desk.statuses([route])
     was = past(found, await desk.history.days(route.id))
     comes = coming(found)
-    happened = await desk.recent.of(route.id)
+    # The list is dropped as a whole, two weeks after the last of it.
+    since = desk.clock.now() - timedelta(seconds=KEPT_S)
+    happened = [each for each in await desk.recent.of(route.id) if each.at >= since]
     # The domain may have been another tenant's before.
     asked = AuditWanted(viewer_of(request).tenant, str(route.id))
     audit = await desk.audit.page(asked, AUDIT_SHOWN)
