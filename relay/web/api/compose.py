@@ -20,7 +20,7 @@ from relay.core.domain import normalize_domain
 from relay.core.mail.message import Envelope, Recipient
 from relay.web.api.folding import LONGEST_LINE, AsItIs
 from relay.web.api.problems import Problem
-from relay.web.api.schemas import Addresses, Attachment, Email
+from relay.web.api.schemas import PARAMETER, Addresses, Attachment, Email
 
 _SEVEN_BIT: Final = AsItIs(linesep="\r\n", cte_type="7bit")  # not every upstream has 8BITMIME
 _NAMED: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^"<>@]*?))\s*<([^<>\s]+)>\s*\Z')
@@ -187,9 +187,11 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
     except (BadBase64, ValueError) as error:
         told = f"attachments: {_shown(attachment.filename)} is no base64"
         raise Problem(422, told) from error
-    kind, _, subtype = attachment.content_type.lower().partition("/")
+    media, *_ = attachment.content_type.lower().split(";")
+    kind, _, subtype = media.strip().partition("/")
+    parameters = re.findall(PARAMETER, attachment.content_type)
     if kind in {"multipart", "message"}:
-        kind, subtype = "application", "octet-stream"  # a structure of its own it cannot be
+        kind, subtype, parameters = "application", "octet-stream", []  # it can be no structure
     inline = attachment.content_id
     message.add_attachment(
         content,
@@ -198,4 +200,5 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
         filename=attachment.filename,
         disposition="inline" if inline else "attachment",
         cid=f"<{inline}>" if inline else None,
+        params={name.lower(): plain or quoted for name, plain, quoted in parameters},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -161,6 +161,11 @@ Address = Annotated[str, Field(min_length=3, max_length=998)]
 Addresses = Address | Annotated[list[Address], Field(max_length=MOST_RECIPIENTS)]
 
 
+_WORD: Final = r"[a-zA-Z0-9!#$&^_.+-]{1,100}"
+PARAMETER: Final = rf'[ ]*;[ ]*({_WORD})=(?:({_WORD})|"([ !#-\[\]-~]{{0,100}})")'
+"""Of a media type (RFC 2045 §5.1): its name, and its value without or with quotation marks."""
+
+
 class Attachment(BaseModel):
     """A file; `content` is base64."""
 
@@ -168,9 +173,9 @@ class Attachment(BaseModel):
 
     filename: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
     content: str
-    content_type: Annotated[
-        str, Field(pattern=r"^[a-zA-Z0-9!#$&^_.+-]{1,100}/[a-zA-Z0-9!#$&^_.+-]{1,100}$")
-    ] = "application/octet-stream"
+    content_type: Annotated[str, Field(pattern=rf"^{_WORD}/{_WORD}(?:{PARAMETER}){{0,8}}$")] = (
+        "application/octet-stream"
+    )
     content_id: Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9._@+-]+$")] | None = (
         Field(None, description="Shows it inside the HTML as cid:…")
     )

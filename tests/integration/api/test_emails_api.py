@@ -75,6 +75,26 @@ def test_an_email_goes_out_as_it_was_described(web, relay, domain):
     assert sent_today(web, domain) == 4
 
 
+def test_an_attachment_keeps_the_parameters_of_its_type(web, relay, domain):
+    kinds = {
+        "a.csv": "text/csv; charset=utf-8",
+        "b.ics": 'text/calendar;method=REQUEST; name="our party; tonight"',
+        "c.eml": "message/rfc822; charset=utf-8",
+    }
+    files = [{"filename": n, "content": "eA==", "content_type": k} for n, k in kinds.items()]
+    subject = f"files {next(_subjects)}"
+    assert web.post("/api/emails", email(domain, subject=subject, attachments=files)).status == 200
+    [(_, message)] = stored(relay, subject)
+    assert [dict(each.get_params()) for each in message.iter_attachments()] == [
+        {"text/csv": "", "charset": "utf-8"},
+        {"text/calendar": "", "method": "REQUEST", "name": "our party; tonight"},
+        {"application/octet-stream": ""},
+    ]
+    for bad in ("text/plain;", "text/plain; a", 'text/plain; a="b', "text/plain; a=b\r\nX: y"):
+        files[0]["content_type"] = bad
+        assert web.post("/api/emails", email(domain, attachments=files)).status == 422
+
+
 def test_a_raw_message_goes_out_byte_for_byte(web, relay, domain):
     subject = f"raw {next(_subjects)}"
     text = (
