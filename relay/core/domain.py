@@ -40,9 +40,12 @@ def normalize_domain(text: str) -> str:
 
 
 def is_selector(text: str) -> bool:
-    """Whether `text` can be a DKIM selector: labels and dots (RFC 6376 §3.1), in any case."""
+    """Whether `text` can be a DKIM selector: labels and dots (RFC 6376 §3.1), in any case.
+
+    Inside a label there may be underscores, as in some that are in use: the DNS has no objection.
+    """
     is_short = text.isascii() and len(text) <= MAX_LABEL
-    return is_short and _DOMAIN.match(text.lower()) is not None
+    return is_short and _DOMAIN.match(text.lower().replace("_", "-")) is not None
 
 
 def is_own_form(text: str, name: str) -> bool:

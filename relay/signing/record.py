@@ -76,5 +76,5 @@ def public_part(key: SigningKey) -> tuple[str, str]:
 def check_selector(selector: str) -> str:
     """`selector`, if it is one (RFC 6376 §3.1: labels and dots). Raises ValueError if not."""
     if not is_selector(selector):
-        raise ValueError(f'"{selector}" is no DKIM selector: letters, digits, hyphens and dots')
+        raise ValueError(f'"{selector}" is no DKIM selector: letters, digits, "-", "_" and dots')
     return selector

@@ -147,7 +147,7 @@ def name(value: str) -> str:
 def _selector(value: str) -> str:
     if not is_selector(value):
         told = f"{shown(value)} is not a DKIM selector, such as s1"
-        raise Wrong(told, "use letters, digits, '-' and '.'")
+        raise Wrong(told, "use letters, digits, '-', '_' and '.'")
     return str(value)
 
 

@@ -307,13 +307,13 @@ SINGLE = [
     ),
     (
         "selector: s1",
-        "selector: «my_key",
-        """selector: "my_key" is not a DKIM selector, such as s1 (use letters, digits, '-' and '.')""",
+        "selector: «s_",
+        """selector: "s_" is not a DKIM selector, such as s1 (use letters, digits, '-', '_' and '.')""",
     ),
     (
         "selector: s1",
         "selector: «a.-b",
-        """selector: "a.-b" is not a DKIM selector, such as s1 (use letters, digits, '-' and '.')""",
+        """selector: "a.-b" is not a DKIM selector, such as s1 (use letters, digits, '-', '_' and '.')""",
     ),
     (
         "upstream: outbound",

@@ -91,11 +91,18 @@ def test_the_zone_text_is_in_strings_of_at_most_255_bytes():
 
 
 @pytest.mark.parametrize(
-    "selector", ["", "a b", "-a", "a.", ".a", "a_b", "é", "a;b", 'a"', "x" * 64]
+    "selector", ["", "a b", "-a", "a.", ".a", "_a", "a_", "a.-b", "é", "a;b", 'a"', "x" * 64]
 )
 def test_a_bad_selector_is_refused(tmp_path, selector):
     with pytest.raises(ValueError, match="is no DKIM selector"):
         key_record(DOMAIN, selector, tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize("selector", ["S1", "a_b", "a-b.2026", "x" * 63])
+def test_a_selector_that_the_dns_can_hold_is_taken(tmp_path, selector):
+    path = tmp_path / "key.pem"
+    generate_key(path, KeyKind.ED25519)
+    assert key_record(DOMAIN, selector, path).name == f"{selector}._domainkey.{DOMAIN}."
 
 
 def test_a_record_needs_a_good_domain_and_key(tmp_path):
