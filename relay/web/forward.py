@@ -15,7 +15,6 @@ from relay.web.asgi import Receive, Scope, Send, Whole, problem
 from relay.web.asking import NoAnswer, asked
 from relay.web.ops import METRICS_TYPE
 
-PATHS: Final = frozenset({"/metrics", "/healthz", "/readyz"})
 WITHIN_S: Final = 10.0
 
 

@@ -14,6 +14,7 @@ from relay.web.asgi import Receive, Scope, Send, Whole, problem
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 JSON_TYPE: Final = "application/json"
+PATHS: Final = frozenset({"/metrics", "/healthz", "/readyz"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Ops:
         await answer.send(send)  # the server leaves the body of HEAD out
 
     async def _answer(self, method: str, path: str) -> Whole:
-        if path not in {"/metrics", "/healthz", "/readyz"}:
+        if path not in PATHS:
             return problem(404, "Not Found", "here are /metrics, /healthz and /readyz")
         if method not in {"GET", "HEAD"}:
             return problem(405, "Method Not Allowed", "GET or HEAD", {"allow": "GET, HEAD"})

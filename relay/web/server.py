@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +14,18 @@ import uvicorn
 
 from relay.core.config import WebConfig
 from relay.web.asgi import App, Message, Receive, Scope, Send
-from relay.web.ops import Ops, Vitals
+from relay.web.ops import PATHS, Ops, Vitals
 from relay.web.protocol import AMBIGUOUS, BUSY, CUT_OFF, Protocol
 from relay.web.target import in_origin_form
 
 MOST_AT_ONCE: Final = 200
 """Connections, and requests: what is more is told to come again."""
+
+MOST_OF_OPS: Final = 50
+"""Requests for /healthz, and for each of its like, which are answered whoever holds connections.
+
+A supervisor or a balancer that hears nothing of them would take the mail away.
+"""
 
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
 """Both together end the connection (RFC 9112 §6.1)."""
@@ -41,6 +48,7 @@ class HttpServer:
     def __init__(self, at: WebConfig | Path | socket.socket, app: App) -> None:
         self._at = at
         self.ended = asyncio.Event()
+        self._asked = Counter[str]()
         self._server = _Server(
             uvicorn.Config(
                 self._bounded(app),
@@ -58,15 +66,26 @@ class HttpServer:
         """`app`, as long as there is not too much to do; uvicorn's own bound says so in no JSON."""
 
         async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
-            now = self._server.server_state
-            if len(now.connections) > MOST_AT_ONCE or len(now.tasks) > MOST_AT_ONCE:
+            kind = scope["path"] if scope["path"] in PATHS else ""
+            if self._is_busy_with(kind):
                 await BUSY.send(send)
             elif {name for name, _ in scope["headers"]} >= _LENGTHS:
                 await AMBIGUOUS.send(send)
             else:
-                await _to_its_end(app, in_origin_form(scope), receive, send)
+                self._asked[kind] += 1
+                try:
+                    await _to_its_end(app, in_origin_form(scope), receive, send)
+                finally:
+                    self._asked[kind] -= 1
 
         return bounded
+
+    def _is_busy_with(self, kind: str) -> bool:
+        """`kind`: one of PATHS, or nothing for all else."""
+        if kind:
+            return self._asked[kind] >= MOST_OF_OPS
+        now = self._server.server_state
+        return len(now.connections) > MOST_AT_ONCE or len(now.tasks) > MOST_AT_ONCE
 
     @property
     def port(self) -> int:

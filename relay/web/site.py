@@ -29,9 +29,10 @@ from relay.web.asgi import App, Message, Receive, Scope, Send, problem
 from relay.web.body import Body
 from relay.web.dashboard.app import is_page
 from relay.web.door import Door
-from relay.web.forward import PATHS, Forward
+from relay.web.forward import Forward
 from relay.web.heads import Heads
 from relay.web.once import Once
+from relay.web.ops import PATHS
 
 TITLE: Final = "warmup-relay"
 DESCRIPTION: Final = (

@@ -20,8 +20,7 @@ import structlog
 
 from relay.concurrency.waiting import set_within
 from relay.web.asgi import Receive, Scope, Send, problem
-from relay.web.forward import PATHS
-from relay.web.ops import Ops, Readiness, Vitals
+from relay.web.ops import PATHS, Ops, Readiness, Vitals
 from relay.web.server import HttpServer
 
 log = structlog.get_logger("relay")

@@ -69,6 +69,8 @@ def test_with_more_than_two_hundred_connections_a_request_is_told_to_come_again(
         assert (answer.status, answer.headers["content-type"]) == (503, PROBLEM)
         assert answer.json["detail"] == "too many connections at once; try again later"
         assert answer.headers["retry-after"] == "5"
+        for path in ("/healthz", "/readyz", "/metrics"):  # what keeps the relay its mail
+            assert web.get(path).status == 200
     finally:
         for each in held:
             each.close()
