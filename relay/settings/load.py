@@ -121,13 +121,13 @@ def load_policy(name_or_path: str, directories: Sequence[Path] = ()) -> Policy:
     if name_or_path == EXEMPT.name:
         return EXEMPT
     if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
-        policy, problems = read_policy(Path(name_or_path))
+        path = Path(name_or_path)
+        policy, problems = read_policy(path, provider_names([*directories, path.parent]))
         if policy is None:
             raise ConfigProblems(problems)
         return policy
-    return _named(
-        name_or_path, read_policies([each for each in directories if _is_directory(each)])
-    )
+    there = [each for each in directories if _is_directory(each)]
+    return _named(name_or_path, read_policies(there, provider_names(there)))
 
 
 def provider_names(directories: Sequence[Path] = ()) -> frozenset[str]:

@@ -341,6 +341,21 @@ def test_a_policy_that_is_not_there_is_told_with_the_nearest():
         load_policy("./lifetime-tiers.yaml")
 
 
+def test_a_policy_by_its_path_knows_the_providers_of_its_directory_and_no_others(tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"{POLICY}providers: {{gogle: {{share: 10%}}}}\n")
+    for name in (str(tmp_path / "mine.yaml"), "mine"):
+        with pytest.raises(
+            ConfigProblems, match=r'unknown provider "gogle" \(did you mean "google"'
+        ):
+            load_policy(name, [tmp_path])
+
+    own = "providers: {gogle: {description: ours, source: us, domains: [gogle.example]}}\n"
+    (tmp_path / "providers.yaml").write_text(own)
+    for name in (str(tmp_path / "mine.yaml"), "mine"):
+        assert "gogle" in load_policy(name, [tmp_path]).providers
+    assert "gogle" in load_policy(str(tmp_path / "mine.yaml")).providers
+
+
 def test_another_broken_policy_is_no_reason_not_to_load_one(tmp_path):
     (tmp_path / "mine.yaml").write_text(POLICY)
     (tmp_path / "bad.yaml").write_text("x: 1\n")
