@@ -180,6 +180,19 @@ def test_the_counter_is_alive_without_a_reload(look, world):
     assert eyes.figure("Remaining today") == "17"
 
 
+def test_a_page_that_is_open_says_that_somebody_else_has_paused_the_route(look, world):
+    eyes = look("tina")
+    eyes.go(PAGES["pending"])
+    assert eyes.page.locator("#why").is_hidden()
+    world.relay.cli("pause", FRESH, "--reason", "bounces <b>again</b>")
+    until(lambda: eyes.page.locator(".head .badge").inner_text() == "paused", "the state")
+    assert eyes.page.locator("#why").inner_text() == "Paused: bounces <b>again</b>"
+    assert eyes.violations() == []
+    world.relay.cli("resume", FRESH)
+    until(lambda: eyes.page.locator("#why").is_hidden(), "the resumption")
+    assert eyes.page.locator(".head .badge").inner_text() in {"pending", "warming"}
+
+
 @pytest.mark.parametrize("fault", ["no network", "no store"])
 def test_a_page_says_that_its_numbers_may_be_old_until_somebody_answers_again(look, fault):
     eyes = look("tina")

@@ -53,7 +53,7 @@ async def live(request: Request) -> Response:
     route = desk.route(viewer_of(request), request.path_params["id"])
     [status] = await desk.statuses([route])
     values = {**common(request, "warmup"), **_of_status(status)}
-    return HTMLResponse(render("route_live.html", **values))
+    return HTMLResponse(render("route_anew.html", **values))
 
 
 async def change(request: Request) -> Response:
