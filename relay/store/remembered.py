@@ -139,9 +139,9 @@ class RememberedRoute:
 
     def restart(self) -> bool:
         """Forget the ramp; False if there was nothing to forget."""
-        self.started_at = None
-        if not self._has_begun:
+        if not self._has_begun and self.started_at is None:
             return False
+        self.started_at = None
         self.first_day = self.first_at = self.graduated_at = None
         self.last_day = self.last_days = self.last_sends = None
         self.lifetime = self.base_days = self.base_sends = 0

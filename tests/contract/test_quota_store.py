@@ -287,7 +287,7 @@ async def test_a_start_is_noted_once_until_the_route_is_restarted(world):
     route, now = world.route.id, world.clock.now()
     assert await world.store.start(route, now)
     assert not await world.store.start(route, now)
-    await world.store.restart(route)
+    assert await world.store.restart(route)
     assert await world.store.start(route, now)
     assert (await world.standing()).first_day is None
 

@@ -14,12 +14,11 @@
 
 assert(#KEYS == 3 and #ARGV == 0, 'restart: 3 keys and no argument')
 local was = redis.call('HMGET', KEYS[1], 'first_day', 'graduated_at', 'base_days', 'base_sends',
-  'lifetime')
-redis.call('HDEL', KEYS[1], 'started_at')
-local nothing = not was[1] and not was[2] and not was[3] and not was[4]
-if nothing and tonumber(was[5] or 0) == 0 then return 0 end
-redis.call('HDEL', KEYS[1], 'first_day', 'first_at', 'lifetime', 'graduated_at', 'last_day',
-  'last_days', 'last_sends', 'base_days', 'base_sends', 'idled')
+  'started_at', 'lifetime')
+local nothing = not was[1] and not was[2] and not was[3] and not was[4] and not was[5]
+if nothing and tonumber(was[6] or 0) == 0 then return 0 end
+redis.call('HDEL', KEYS[1], 'started_at', 'first_day', 'first_at', 'lifetime', 'graduated_at',
+  'last_day', 'last_days', 'last_sends', 'base_days', 'base_sends', 'idled')
 redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('HINCRBY', KEYS[1], 'restarts', 1)
 return 1
