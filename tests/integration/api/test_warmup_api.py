@@ -329,6 +329,13 @@ def test_json_that_is_not_said_to_be_json_is_told_so(web, domain, kind):
     assert web.get(f"/api/warmup/status/{domain}").json["state"] == "pending"
 
 
+def test_json_that_is_broken_is_told_so_with_its_place(web):
+    broken = b'{"domain": }'
+    answer = web.ask("POST", "/api/warmup/start", broken, content_type="application/json")
+    told = "Invalid JSON: Expecting value at character 12"
+    assert (answer.status, answer.json["detail"]) == (422, told)
+
+
 def test_head_is_get_without_a_body(web, domain):
     files = ("/healthz", "/static/app.css")
     for path in ("/api/warmup", f"/api/warmup/status/{domain}", "/api/audit", "/api/docs", *files):
